@@ -1,0 +1,3 @@
+//! A lock-free, shared-memory trainer for one machine.
+pub mod error;
+pub mod sys;

@@ -1,0 +1,2 @@
+//! The `hogback` command.
+fn main() {}

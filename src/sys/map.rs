@@ -1,0 +1,77 @@
+//! Every memory mapping of the crate: files that are read, and the shared words that children race on.
+
+use std::fs::File;
+use std::io;
+use std::sync::atomic::AtomicU32;
+
+use hogback_kernels::Cells;
+use memmap2::{Advice, Mmap, MmapOptions, MmapRaw};
+
+/// A file mapped for reading.
+///
+/// Data files and caches are assumed not to be changed in place while they are mapped: caches are replaced by
+/// rename, never rewritten, and a data file that is rewritten during a run is an error of its owner (reading it
+/// may then fail with SIGBUS, as in every program that maps files).
+#[derive(Debug)]
+pub struct Map(Mmap);
+
+impl Map {
+    /// Maps the whole of `file`.
+    ///
+    /// # Errors
+    /// The system's, where the file cannot be mapped (a pipe, a device).
+    pub fn open(file: &File) -> io::Result<Self> {
+        // SAFETY: the mapping is private and read-only; that nobody truncates or rewrites the file meanwhile is the
+        // documented assumption of this type.
+        let map = unsafe { Mmap::map(file)? };
+        Ok(Self(map))
+    }
+
+    /// The bytes of the file.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Shared 32-bit words in anonymous memory, reserved once and zero until written.
+///
+/// Address space is taken at once, memory page by page as it is touched; nothing moves while the region lives.
+#[derive(Debug)]
+pub struct Region {
+    map: MmapRaw,
+    words: usize,
+}
+
+impl Region {
+    /// Reserves `words` words, all zero, with huge pages where the system has them.
+    ///
+    /// # Errors
+    /// The system's, where so much address space is not to be had.
+    pub fn reserve(words: usize) -> io::Result<Self> {
+        let bytes = words.max(1).checked_mul(4).ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))?;
+        let map = MmapRaw::from(MmapOptions::new().len(bytes).no_reserve_swap().map_anon()?);
+        if bytes >= 2 << 20 {
+            // Advice only: without huge pages everything works, a little slower.
+            let _ = map.advise(Advice::HugePage);
+        }
+        Ok(Self { map, words })
+    }
+
+    /// How many words are reserved.
+    pub fn len(&self) -> usize {
+        self.words
+    }
+
+    /// True where no word is reserved.
+    pub fn is_empty(&self) -> bool {
+        self.words == 0
+    }
+
+    /// All the words.
+    pub fn cells(&self) -> Cells<'_> {
+        let start = self.map.as_ptr().cast::<AtomicU32>();
+        // SAFETY: the mapping is readable, writable, page-aligned, at least `words` words long, zero (a valid AtomicU32)
+        // or written as AtomicU32, and lives as long as `self`; nothing ever makes a plain reference into it.
+        Cells::new(unsafe { std::slice::from_raw_parts(start, self.words) })
+    }
+}

@@ -1,0 +1,3 @@
+//! What is asked of the operating system: mappings, pinning, signals. The only unsafe outside of `kernels/`.
+
+pub mod map;
