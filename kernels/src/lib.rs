@@ -1,7 +1,32 @@
-//! Every instruction of hogback that touches shared parameters.
+//! Every instruction of hogback that touches shared parameters, and nothing else.
+//!
+//! What flows in: [`Cells`] (shared words of Θ), [`Row`]s of checked data, a [`Step`]. What flows out: the margins of the
+//! rows, and Θ changed in place. Each algorithm is written once over [`lane::Lane`]; the instruction sets are
+//! thin leaves of loads, stores and arithmetic; `scalar.rs` is the definition the others are held to by
+//! `tests/laws.rs`. The backend is chosen once, by [`Backend`], and a whole row loop runs inside it.
 #![no_std]
-mod cells;
-mod rows;
 
+extern crate alloc;
+
+mod backend;
+mod cells;
+mod copy;
+mod dense;
+mod dispatch;
+mod lane;
+mod loss;
+mod merge;
+mod rows;
+mod scalar;
+mod sparse;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
+
+pub use backend::Backend;
 pub use cells::Cells;
+pub use dense::{Adam, DenseRule};
+pub use dispatch::{Learner, LearnerSpec, Rule};
+pub use loss::Loss;
+pub use merge::MergeRule;
 pub use rows::{Ids, Row};
+pub use sparse::{Scratch, Slot, Step, Table};

@@ -1,0 +1,170 @@
+//! AVX-512: sixteen floats, eight pairs.
+
+use core::arch::asm;
+use core::arch::x86_64::*;
+use core::sync::atomic::AtomicU32;
+
+use super::pair::{load_two, store_two};
+use crate::lane::Lane;
+
+/// A zmm register.
+#[derive(Clone, Copy)]
+pub(crate) struct Avx512(__m512);
+
+// SAFETY of every block below: the instruction set is there and the pointers are good by the contract of `Lane`;
+// blocks that add something to that say it.
+#[allow(clippy::undocumented_unsafe_blocks, reason = "one contract for all of them, stated above")]
+impl Lane for Avx512 {
+    const WORDS: usize = 16;
+
+    #[inline(always)]
+    unsafe fn splat(x: f32) -> Self {
+        Self(unsafe { _mm512_set1_ps(x) })
+    }
+
+    #[inline(always)]
+    unsafe fn load(at: *const AtomicU32) -> Self {
+        Self(unsafe { load(at) })
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, at: *const AtomicU32) {
+        unsafe { store(self.0, at) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_private(at: *const f32) -> Self {
+        Self(unsafe { _mm512_loadu_ps(at) })
+    }
+
+    #[inline(always)]
+    unsafe fn stream_private(self, at: *mut f32) {
+        if at.addr().is_multiple_of(64) {
+            // Within the story of non-temporal stores: private memory, and `fence` before anyone else looks.
+            unsafe { _mm512_stream_ps(at, self.0) }
+        } else {
+            unsafe { _mm512_storeu_ps(at, self.0) }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn fence() {
+        unsafe { _mm_sfence() }
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        Self(unsafe { _mm512_add_ps(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn sub(self, other: Self) -> Self {
+        Self(unsafe { _mm512_sub_ps(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn mul(self, other: Self) -> Self {
+        Self(unsafe { _mm512_mul_ps(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn fma(self, by: Self, plus: Self) -> Self {
+        Self(unsafe { _mm512_fmadd_ps(self.0, by.0, plus.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn fnma(self, by: Self, from: Self) -> Self {
+        Self(unsafe { _mm512_fnmadd_ps(self.0, by.0, from.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn rsqrt(self) -> Self {
+        // Fourteen bits, then one Newton step.
+        unsafe {
+            let r = _mm512_rsqrt14_ps(self.0);
+            let half = _mm512_mul_ps(self.0, _mm512_set1_ps(0.5));
+            let error = _mm512_fnmadd_ps(_mm512_mul_ps(half, r), r, _mm512_set1_ps(0.5));
+            Self(_mm512_fmadd_ps(r, error, r))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load_pairs(at: impl Fn(usize) -> *const AtomicU32) -> Self {
+        unsafe {
+            let low = _mm256_set_m128(load_two(at(2), at(3)), load_two(at(0), at(1)));
+            let high = _mm256_set_m128(load_two(at(6), at(7)), load_two(at(4), at(5)));
+            Self(_mm512_insertf32x8::<1>(_mm512_castps256_ps512(low), high))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_pairs(self, at: impl Fn(usize) -> *const AtomicU32) {
+        unsafe {
+            store_two(_mm512_castps512_ps128(self.0), at(0), at(1));
+            store_two(_mm512_extractf32x4_ps::<1>(self.0), at(2), at(3));
+            store_two(_mm512_extractf32x4_ps::<2>(self.0), at(4), at(5));
+            store_two(_mm512_extractf32x4_ps::<3>(self.0), at(6), at(7));
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn spread(at: *const f32) -> Self {
+        unsafe { Self(_mm512_castsi512_ps(_mm512_cvtepu32_epi64(_mm256_loadu_si256(at.cast())))) }
+    }
+
+    #[inline(always)]
+    unsafe fn spread_one() -> Self {
+        unsafe { Self(_mm512_castsi512_ps(_mm512_set1_epi64(0x3f80_0000))) }
+    }
+
+    #[inline(always)]
+    unsafe fn weights_to_slots(self) -> Self {
+        unsafe { Self(_mm512_castsi512_ps(_mm512_slli_epi64::<32>(_mm512_castps_si512(self.0)))) }
+    }
+
+    #[inline(always)]
+    unsafe fn slots_to_weights(self) -> Self {
+        unsafe { Self(_mm512_castsi512_ps(_mm512_srli_epi64::<32>(_mm512_castps_si512(self.0)))) }
+    }
+
+    #[inline(always)]
+    unsafe fn sum(self) -> f32 {
+        unsafe { _mm512_reduce_add_ps(self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn fma1(a: f32, b: f32, c: f32) -> f32 {
+        unsafe { _mm_cvtss_f32(_mm_fmadd_ss(_mm_set_ss(a), _mm_set_ss(b), _mm_set_ss(c))) }
+    }
+
+    #[inline(always)]
+    unsafe fn prefetch<T>(at: *const T) {
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+    }
+}
+
+/// # Safety
+/// The instruction set, and sixteen shared words at `at`.
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn load(at: *const AtomicU32) -> __m512 {
+    let words;
+    // SAFETY: the caller's promise. The story: sixteen relaxed loads of AtomicU32, in some order.
+    unsafe {
+        asm!("vmovups {words}, zmmword ptr [{at}]", words = out(zmm_reg) words, at = in(reg) at,
+            options(nostack, preserves_flags, readonly));
+    }
+    words
+}
+
+/// # Safety
+/// The instruction set, and sixteen shared words at `at`.
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn store(words: __m512, at: *const AtomicU32) {
+    // SAFETY: the caller's promise. The story: sixteen relaxed stores of AtomicU32, in some order.
+    unsafe {
+        asm!("vmovups zmmword ptr [{at}], {words}", words = in(zmm_reg) words, at = in(reg) at,
+            options(nostack, preserves_flags));
+    }
+}

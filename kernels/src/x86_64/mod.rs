@@ -1,0 +1,5 @@
+//! The instruction sets of x86-64: loads, stores and arithmetic, no algorithm.
+
+pub(crate) mod avx2;
+pub(crate) mod avx512;
+mod pair;
