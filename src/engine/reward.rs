@@ -1,0 +1,66 @@
+//! R: what a child answers for a task, as a record of 32 bytes.
+
+/// What a child answers when it has done a task.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Answer {
+    /// Rows worked on.
+    pub rows: u32,
+    /// The loss summed over the rows.
+    pub loss: f64,
+    /// What else is summed over the rows: rows predicted rightly, or absolute errors.
+    pub score: f64,
+    /// Staleness, sampled once in the task: rows that others finished between this child's last pull and its push.
+    pub staleness: u32,
+}
+
+/// An [`Answer`] on its way up, with whose it is.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Reward {
+    /// The task's number in its phase.
+    pub task: u32,
+    /// The child's number under its controller.
+    pub child: u16,
+    /// How the task ended.
+    pub ending: Ending,
+    /// See [`Answer::rows`].
+    pub rows: u32,
+    /// See [`Answer::staleness`].
+    pub staleness: u32,
+    /// See [`Answer::loss`].
+    pub loss: f64,
+    /// See [`Answer::score`].
+    pub score: f64,
+}
+
+const _: () = assert!(size_of::<Reward>() == 32, "two rewards share a cache line");
+
+/// How a task ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub enum Ending {
+    /// Done; the numbers count.
+    Done,
+    /// The child panicked: to be dealt again.
+    Panicked,
+    /// The child met an error that another try will not mend: the phase ends.
+    Failed,
+}
+
+impl Reward {
+    /// The record of a task that is done.
+    pub fn done(task: u32, child: u16, answer: Answer) -> Self {
+        let Answer { rows, loss, score, staleness } = answer;
+        Self { task, child, ending: Ending::Done, rows, staleness, loss, score }
+    }
+
+    /// The record of a task that is not.
+    pub fn undone(task: u32, child: u16, ending: Ending) -> Self {
+        Self { ending, ..Self::done(task, child, Answer::default()) }
+    }
+
+    /// What the child answered.
+    pub fn answer(&self) -> Answer {
+        Answer { rows: self.rows, loss: self.loss, score: self.score, staleness: self.staleness }
+    }
+}

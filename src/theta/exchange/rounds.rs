@@ -1,0 +1,239 @@
+//! Rounds: every child learns the same number of rows against Θ as it stood at the round's beginning, then the pushes are applied in
+//! child order. One seed, S, K, m and backend give one result, bit for bit.
+//!
+//! **Protocol.** A round has two gates. Before the first, a child only reads Θ and writes its own push. Between the gates each
+//! child applies all pushes, in child order, but only to the blocks of the shards that are its own (shard s belongs to child s mod C),
+//! so each word has one writer. After the second gate nobody writes until all have read again. The gates' mutex orders
+//! everything; Θ itself is touched by relaxed accesses as everywhere.
+//!
+//! A child that panics while it learns has pushed nothing: it learns the round again from the same Θ. One that panics while it
+//! applies goes on where it stopped: what it has applied is counted outside the unwinding.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use hogback_kernels::{Cells, Ids, MergeRule, Row, Slot, Table};
+
+use super::{BIAS, WEIGHT, joined, read_bias, write_bias};
+use crate::fault::{Faults, Point};
+use crate::sys::map::Region;
+use crate::theta::{BLOCK_ROWS, Theta};
+
+/// The rounds of one wave of children.
+#[derive(Debug)]
+pub struct Rounds {
+    gate: Mutex<Gate>,
+    opened: Condvar,
+    pushes: Vec<RwLock<Push>>,
+}
+
+#[derive(Debug, Default)]
+struct Gate {
+    waiting: usize,
+    generation: u64,
+}
+
+/// What one child changed in a round.
+#[derive(Debug, Default)]
+struct Push {
+    /// The rows touched.
+    rows: Vec<u32>,
+    /// Words before and after, row by row.
+    before: Vec<f32>,
+    after: Vec<f32>,
+    bias_before: Slot,
+    bias_after: Slot,
+}
+
+/// A round was given up because the run is stopping.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Stopped;
+
+impl Rounds {
+    /// Rounds of `children` children.
+    pub fn new(children: usize) -> Self {
+        Self {
+            gate: Mutex::default(),
+            opened: Condvar::new(),
+            pushes: (0..children).map(|_| RwLock::default()).collect(),
+        }
+    }
+
+    /// Waits until all children are here.
+    fn meet(&self, stop: &AtomicBool) -> Result<(), Stopped> {
+        let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+        let generation = gate.generation;
+        gate.waiting += 1;
+        if gate.waiting == self.pushes.len() {
+            *gate = Gate { waiting: 0, generation: generation + 1 };
+            self.opened.notify_all();
+            return Ok(());
+        }
+        while gate.generation == generation {
+            // The time-out is for a stop that nobody announces here.
+            let waited = self.opened.wait_timeout(gate, Duration::from_millis(20));
+            gate = waited.unwrap_or_else(PoisonError::into_inner).0;
+            if stop.load(Ordering::Relaxed) {
+                return Err(Stopped);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Θ as one child sees it in a round: private copies of the rows its data touches.
+#[derive(Debug)]
+pub struct RoundView<'t> {
+    theta: &'t Theta,
+    faults: &'t Faults,
+    rule: MergeRule,
+    child: usize,
+    /// For each tensor row its place in the copy, or `u32::MAX`.
+    place: Vec<u32>,
+    copy: Region,
+    ids: Vec<u32>,
+    ends: Vec<usize>,
+    push: Push,
+    bias: Slot,
+}
+
+impl<'t> RoundView<'t> {
+    /// The view of child number `child`.
+    ///
+    /// # Errors
+    /// The system's, where the memory is not to be had.
+    pub fn new(theta: &'t Theta, rule: MergeRule, child: usize, faults: &'t Faults) -> io::Result<Self> {
+        Ok(Self {
+            theta,
+            faults,
+            rule,
+            child,
+            place: vec![u32::MAX; theta.tensors()[WEIGHT].rows()],
+            copy: Region::reserve(0)?,
+            ids: Vec::new(),
+            ends: Vec::new(),
+            push: Push::default(),
+            bias: Slot::default(),
+        })
+    }
+
+    /// Copies the rows that `rows` touch and hands `learn` the copy, the intercept and `rows` renumbered to fit it.
+    ///
+    /// # Errors
+    /// The system's, where the memory is not to be had.
+    pub fn learn(&mut self, rows: &[Row<'_>], learn: impl FnOnce(&Table<'_>, &mut Slot, &[Row<'_>])) -> io::Result<()> {
+        let weight = &self.theta.tensors()[WEIGHT];
+        let (width, master) = (weight.width(), weight.cells());
+        // A child that panicked in the last round has left its marks.
+        for row in self.push.rows.drain(..) {
+            self.place[row as usize] = u32::MAX;
+        }
+        self.ids.clear();
+        self.ends.clear();
+        for row in rows {
+            for &id in row.ids().as_slice() {
+                let place = &mut self.place[id as usize];
+                if *place == u32::MAX {
+                    *place = self.push.rows.len() as u32;
+                    self.push.rows.push(id);
+                }
+                self.ids.push(*place);
+            }
+            self.ends.push(self.ids.len());
+        }
+        let touched = self.push.rows.len();
+        if self.copy.len() < touched * width {
+            self.copy = Region::reserve((touched * width).next_power_of_two())?;
+        }
+        self.push.before.clear();
+        for &row in &self.push.rows {
+            let from = row as usize * width;
+            self.push.before.extend((from..from + width).map(|at| master.get(at)));
+        }
+        let copy = self.copy.cells().slice(0..touched * width);
+        self.theta.backend().copy_in(&self.push.before, copy);
+        self.push.bias_before = read_bias(self.theta.tensors()[BIAS].cells());
+        self.bias = self.push.bias_before;
+
+        let renumbered: Vec<Row<'_>> = {
+            let limit = u32::try_from(touched).unwrap_or(u32::MAX);
+            let ids = Ids::check(&self.ids, limit).map_err(|_| io::Error::other("a place past the copy"))?;
+            let mut from = 0;
+            let renumber = |(row, &end): (&Row<'_>, &usize)| {
+                let ids = ids.slice(from..end);
+                from = end;
+                Row::new(ids, row.values(), row.target)
+            };
+            rows.iter().zip(&self.ends).map(renumber).collect()
+        };
+        learn(&Table::whole(copy, width), &mut self.bias, &renumbered);
+
+        self.push.after.resize(touched * width, 0.0);
+        self.theta.backend().copy_out(copy, &mut self.push.after);
+        self.push.bias_after = self.bias;
+        Ok(())
+    }
+
+    /// Ends the round: hands in this child's push, waits for the others', applies all of them to the blocks of this child's shards,
+    /// and waits until Θ is whole.
+    ///
+    /// # Errors
+    /// [`Stopped`], with Θ between two rounds or within one, when `stop` was set by another child's failure.
+    pub fn end_round(&mut self, rounds: &Rounds, stop: &AtomicBool) -> Result<(), Stopped> {
+        {
+            let mut shelf = rounds.pushes[self.child].write().unwrap_or_else(PoisonError::into_inner);
+            std::mem::swap(&mut *shelf, &mut self.push);
+            for &row in &shelf.rows {
+                self.place[row as usize] = u32::MAX;
+            }
+            self.push.rows.clear();
+        }
+        rounds.meet(stop)?;
+        let mut applied = 0;
+        let attempt = |applied: &mut usize| {
+            let apply = std::panic::AssertUnwindSafe(|| self.apply(rounds, applied));
+            std::panic::catch_unwind(apply)
+        };
+        if let Err(first) = attempt(&mut applied)
+            && attempt(&mut applied).is_err()
+            && attempt(&mut applied).is_err()
+        {
+            stop.store(true, Ordering::Relaxed);
+            std::panic::resume_unwind(first);
+        }
+        rounds.meet(stop)
+    }
+
+    /// Applies the pushes from number `applied` on, in child order, to this child's shards.
+    fn apply(&self, rounds: &Rounds, applied: &mut usize) {
+        let children = rounds.pushes.len();
+        while *applied < children {
+            let push = rounds.pushes[*applied].read().unwrap_or_else(PoisonError::into_inner);
+            let weight = &self.theta.tensors()[WEIGHT];
+            let (width, master) = (weight.width(), weight.cells());
+            let own = |tensor: usize, block: usize| self.theta.owner(tensor, block) % children == self.child;
+            for (nth, &row) in push.rows.iter().enumerate() {
+                let row = row as usize;
+                if own(WEIGHT, row / BLOCK_ROWS) {
+                    let words = nth * width..(nth + 1) * width;
+                    let cells = master.slice(row * width..(row + 1) * width);
+                    join(cells, &push.before[words.clone()], &push.after[words], self.rule);
+                }
+            }
+            if own(BIAS, 0) {
+                let cells = self.theta.tensors()[BIAS].cells();
+                write_bias(cells, joined(read_bias(cells), push.bias_after, push.bias_before, self.rule));
+            }
+            *applied += 1;
+            self.faults.pass(Point::WhileMerging);
+        }
+    }
+}
+
+/// Joins one row's change into Θ.
+fn join(cells: Cells<'_>, before: &[f32], after: &[f32], rule: MergeRule) {
+    let slot = |words: &[f32]| Slot { weight: words[0], squares: words.get(1).copied().unwrap_or(0.0) };
+    write_bias(cells, joined(read_bias(cells), slot(after), slot(before), rule));
+}
