@@ -1,3 +1,5 @@
 //! A lock-free, shared-memory trainer for one machine.
+pub mod engine;
 pub mod error;
+pub mod report;
 pub mod sys;
