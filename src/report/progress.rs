@@ -13,7 +13,7 @@ use super::metrics::Metrics;
 /// How often a plain log says how far a pass is, in seconds.
 const PLAIN_EVERY: f64 = 10.0;
 /// How wide the bar is, in signs.
-const BAR: usize = 20;
+const BAR: usize = 10;
 
 /// Who is watching.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,16 +171,15 @@ impl Plain {
 }
 
 impl Live {
-    /// The pass in one line.
+    /// The pass in one line, what matters most first: a narrow terminal cuts the end off.
     fn text(&self) -> String {
         let mut text = format!("pass {}/{}  ", self.pass, self.passes);
         match self.rows_in_pass {
             Some(all) => text += &bar(self.rows as f64 / all as f64, BAR),
             None => text += &format!("{} rows", count(self.rows)),
         }
-        if self.seconds > 0.0 {
-            text += &format!("  {}", rate(self.rows as f64 / self.seconds, "rows"));
-            text += &format!("  {}", rate(self.nonzeros as f64 / self.seconds, "nonzeros"));
+        if let Some(seconds) = self.left() {
+            text += &format!("  {} left", duration(seconds));
         }
         for (name, metrics) in [("train", Some(self.progressive)), ("valid", self.valid)] {
             let metrics = metrics.unwrap_or_default();
@@ -191,8 +190,9 @@ impl Live {
                 text += &format!(" {}", percent(share));
             }
         }
-        if let Some(seconds) = self.left() {
-            text += &format!("  {} left", duration(seconds));
+        if self.seconds > 0.0 {
+            text += &format!("  {}", rate(self.rows as f64 / self.seconds, "rows"));
+            text += &format!("  {}", rate(self.nonzeros as f64 / self.seconds, "nonzeros"));
         }
         text
     }
@@ -316,7 +316,7 @@ pass           rows    train rmse    valid rmse     valid mae             rate  
     fn a_pass_under_way_is_one_line() {
         assert_eq!(
             LIVE.text(),
-            "pass 2/5  [#########-----------]  1.00 M rows/s  40.0 M nonzeros/s  train 0.3421 85.12%  1 m 11 s left"
+            "pass 2/5  [####------]  1 m 11 s left  train 0.3421 85.12%  1.00 M rows/s  40.0 M nonzeros/s"
         );
         let unknown = Live { rows_in_pass: None, seconds: 0.0, valid: Some(class(0.5, 0.75)), ..LIVE };
         assert_eq!(unknown.text(), "pass 2/5  9,000,000 rows  train 0.3421 85.12%  valid 0.5000 75.00%");
