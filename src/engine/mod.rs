@@ -21,8 +21,8 @@ use std::time::Duration;
 
 use child::Upward;
 use controller::{ControllerDesk, Shared};
-use phase::Phase;
 pub use phase::Deal;
+use phase::Phase;
 use plan::Plan;
 use reward::Answer;
 
@@ -191,21 +191,22 @@ pub fn run<J: Job, R>(
         let close = Close { closing: &closing, desks: &desks };
         for (hands, (controller, pool)) in plan.controllers.iter().zip(&pools).enumerate() {
             let (desk, shared) = (&desks[hands], &shared);
-            let spawned = std::thread::Builder::new().name(format!("controller-{hands}")).spawn_scoped(scope, move || {
-                let _ = pin(&controller.cpus);
-                let thread: Thread = std::thread::current();
-                let _ = desk.thread.set(thread.clone());
-                pool.in_place_scope(|in_pool| {
-                    let thread = &thread;
-                    in_pool.spawn_broadcast(move |_, context| {
-                        let number = context.index();
-                        let seat = Seat { child: desk.first_child + number, children };
-                        let up = Upward { rewards: &desk.rewards, controller: thread, closing: shared.closing };
-                        child::live(job, seat, &desk.children[number], &up, number as u16);
+            let spawned =
+                std::thread::Builder::new().name(format!("controller-{hands}")).spawn_scoped(scope, move || {
+                    let _ = pin(&controller.cpus);
+                    let thread: Thread = std::thread::current();
+                    let _ = desk.thread.set(thread.clone());
+                    pool.in_place_scope(|in_pool| {
+                        let thread = &thread;
+                        in_pool.spawn_broadcast(move |_, context| {
+                            let number = context.index();
+                            let seat = Seat { child: desk.first_child + number, children };
+                            let up = Upward { rewards: &desk.rewards, controller: thread, closing: shared.closing };
+                            child::live(job, seat, &desk.children[number], &up, number as u16);
+                        });
+                        controller::live(hands as u32, desk, shared);
                     });
-                    controller::live(hands as u32, desk, shared);
                 });
-            });
             if let Err(error) = spawned {
                 return Err(Error::Engine(format!("cannot start a controller's thread: {error}")));
             }

@@ -196,7 +196,10 @@ mod tests {
                 }
             });
             let cells = theta.tensors()[WEIGHT].cells();
-            assert!((0..head_rows * 2).all(|at| cells.get(at) == 2000.0), "rows {rows} head {head_rows} shards {shards}");
+            assert!(
+                (0..head_rows * 2).all(|at| cells.get(at) == 2000.0),
+                "rows {rows} head {head_rows} shards {shards}"
+            );
             assert!((head_rows * 2..rows * 2).all(|at| cells.get(at) == 0.0));
             assert_eq!(theta.tensors()[BIAS].cells().get(0), 2000.0);
         }

@@ -157,17 +157,14 @@ impl<'t> RoundView<'t> {
         self.push.bias_before = read_bias(self.theta.tensors()[BIAS].cells());
         self.bias = self.push.bias_before;
 
-        let renumbered: Vec<Row<'_>> = {
-            let limit = u32::try_from(touched).unwrap_or(u32::MAX);
-            let ids = Ids::check(&self.ids, limit).map_err(|_| io::Error::other("a place past the copy"))?;
-            let mut from = 0;
-            let renumber = |(row, &end): (&Row<'_>, &usize)| {
-                let ids = ids.slice(from..end);
-                from = end;
-                Row::new(ids, row.values(), row.target)
-            };
-            rows.iter().zip(&self.ends).map(renumber).collect()
-        };
+        let limit = u32::try_from(touched).unwrap_or(u32::MAX);
+        let ids = Ids::check(&self.ids, limit).map_err(|_| io::Error::other("a place past the copy"))?;
+        let mut renumbered = Vec::with_capacity(rows.len());
+        let mut from = 0;
+        for (row, &end) in rows.iter().zip(&self.ends) {
+            renumbered.push(Row::new(ids.slice(from..end), row.values(), row.target));
+            from = end;
+        }
         learn(&Table::whole(copy, width), &mut self.bias, &renumbered);
 
         self.push.after.resize(touched * width, 0.0);
