@@ -144,6 +144,12 @@ impl OwnedBlock {
         }
     }
 
+    /// Gives back the memory that was only room to grow.
+    pub(crate) fn shrink(&mut self) {
+        self.ids.shrink_to_fit();
+        self.values.shrink_to_fit();
+    }
+
     /// How many rows.
     pub fn rows(&self) -> usize {
         self.labels.len()

@@ -254,7 +254,9 @@ impl Dictionary {
                 text = rest;
             }
         } else {
-            words.for_each(|key| drop(dictionary.add_number(key)));
+            for key in words {
+                dictionary.add_number(key);
+            }
         }
         if dictionary.len() as u64 != count {
             return Err("the dictionary is damaged: a key stands there twice".into());
@@ -319,13 +321,17 @@ mod tests {
 
     fn of_numbers(keys: &[u32]) -> Dictionary {
         let mut dictionary = Dictionary::numbers();
-        keys.iter().for_each(|&key| drop(dictionary.add_number(key)));
+        for &key in keys {
+            dictionary.add_number(key);
+        }
         dictionary
     }
 
     fn of_names(keys: &[&str]) -> Dictionary {
         let mut dictionary = Dictionary::names();
-        keys.iter().for_each(|key| drop(dictionary.add_name(key)));
+        for key in keys {
+            dictionary.add_name(key);
+        }
         dictionary
     }
 
