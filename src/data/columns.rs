@@ -69,8 +69,10 @@ impl Header {
     /// Where two columns have one name, or a name is not UTF-8.
     pub(crate) fn read(text: &[u8], delimiter: u8, known: &[Column], path: &Path) -> Result<Self> {
         let mut record = ByteRecord::new();
-        next_record(&mut records(text, delimiter), &mut record)
-            .map_err(|error| Error::data(path, error.to_string()))?;
+        let found = next_record(&mut records(text, delimiter), &mut record);
+        if !found.map_err(|error| Error::data(path, error.to_string()))? {
+            return Err(Error::data(path, "holds no rows"));
+        }
         let numbers = record.iter().all(|cell| matches!(Cell::of(cell), Cell::Number(_)));
         let cells = record.iter().map(|cell| str::from_utf8(cell.trim_ascii()));
         let cells: Vec<&str> = cells

@@ -19,6 +19,8 @@ mod parse;
 mod source;
 mod stream;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -179,8 +179,8 @@ mod tests {
         }
         let (value, end) = float_at(b"x0.0876\t5:1 ", 1).expect("quick");
         assert_eq!((value, end), (0.0876, 7));
-        assert_eq!(float_at(b"-123.456\n......", 0), None, "eight bytes after the sign hold no blank");
-        assert_eq!(float_at(b"-12.456\n......", 0), Some((-12.456, 7)));
+        assert_eq!(float_at(b"-1234.567\n......", 0), None, "eight bytes after the sign hold no blank");
+        assert_eq!(float_at(b"-123.456\n......", 0), Some((-123.456, 8)));
     }
 
     #[test]
