@@ -20,6 +20,7 @@ use std::thread::Thread;
 use std::time::Duration;
 
 use child::Upward;
+pub(crate) use child::said;
 use controller::{ControllerDesk, Shared};
 pub use phase::Deal;
 use phase::Phase;
