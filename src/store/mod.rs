@@ -1,104 +1,52 @@
-//! The one seam for persistent writes.
+//! The one seam for persistent writes: everything that must outlive the process goes through a [`Store`].
+//!
+//! [`Disk`] is the real one. [`Faulty`] is the same disk with failures at a chosen operation and with power cuts, so
+//! that tests can stop a commit at every single step and look at what is left.
+//!
+//! What a store promises, and no more: `rename` and `exchange` are atomic for whoever looks; the bytes of a file
+//! survive a power cut once its [`Sink::sync`] has returned; a new, renamed or removed name survives one once
+//! [`Store::sync_dir`] of its directory has returned. Reading needs no seam and uses `std::fs`.
 
-use std::fs::{self, File};
+mod disk;
+mod fault;
+
 use std::io;
 use std::path::Path;
 
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+pub use disk::Disk;
+pub use fault::Faulty;
 
-/// What is asked of a file system that things are kept on.
+/// Where files are written, renamed and removed. Every method's error is the system's.
 pub trait Store: Send + Sync {
-    /// Makes the directory `path` and those above it.
-    ///
-    /// # Errors
-    /// The system's.
+    /// Makes one directory; its parent is there.
     fn create_dir(&self, path: &Path) -> io::Result<()>;
-    /// A new file at `path`, or the one there cut to nothing.
-    ///
-    /// # Errors
-    /// The system's.
+
+    /// A new file, or an existing one cut to nothing.
     fn create(&self, path: &Path) -> io::Result<Box<dyn Sink>>;
-    /// Makes the names in the directory `path` durable.
-    ///
-    /// # Errors
-    /// The system's.
+
+    /// Returns once the names in the directory `path` would survive a power cut.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
-    /// Gives `from` the name `to`, replacing what stood there.
-    ///
-    /// # Errors
-    /// The system's.
+
+    /// Gives `from` the name `to`, replacing a file or an empty directory of that name.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
-    /// Swaps two names at once.
+
+    /// Exchanges the names of two existing files or directories in one step.
     ///
-    /// # Errors
-    /// The system's.
+    /// Where the file system has no such step the error is of kind `InvalidInput` or `Unsupported`.
     fn exchange(&self, a: &Path, b: &Path) -> io::Result<()>;
-    /// Makes `link` point to `target`.
-    ///
-    /// # Errors
-    /// The system's.
+
+    /// Makes `link` a symbolic link to `target`.
     fn symlink(&self, target: &Path, link: &Path) -> io::Result<()>;
-    /// Removes a file.
-    ///
-    /// # Errors
-    /// The system's.
+
+    /// Removes a file or a symbolic link.
     fn remove_file(&self, path: &Path) -> io::Result<()>;
-    /// Removes a directory and all within.
-    ///
-    /// # Errors
-    /// The system's.
+
+    /// Removes a directory with all it holds.
     fn remove_dir_all(&self, path: &Path) -> io::Result<()>;
 }
 
-/// A file being written.
+/// A file that is being written.
 pub trait Sink: io::Write + Send {
-    /// Makes what was written durable.
-    ///
-    /// # Errors
-    /// The system's.
+    /// Returns once every byte written so far would survive a power cut.
     fn sync(&mut self) -> io::Result<()>;
-}
-
-/// The file system of this machine.
-#[derive(Clone, Copy, Debug)]
-pub struct Disk;
-
-impl Store for Disk {
-    fn create_dir(&self, path: &Path) -> io::Result<()> {
-        fs::create_dir_all(path)
-    }
-
-    fn create(&self, path: &Path) -> io::Result<Box<dyn Sink>> {
-        Ok(Box::new(File::create(path)?))
-    }
-
-    fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        File::open(path)?.sync_all()
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        fs::rename(from, to)
-    }
-
-    fn exchange(&self, a: &Path, b: &Path) -> io::Result<()> {
-        Ok(renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE)?)
-    }
-
-    fn symlink(&self, target: &Path, link: &Path) -> io::Result<()> {
-        std::os::unix::fs::symlink(target, link)
-    }
-
-    fn remove_file(&self, path: &Path) -> io::Result<()> {
-        fs::remove_file(path)
-    }
-
-    fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
-        fs::remove_dir_all(path)
-    }
-}
-
-impl Sink for File {
-    fn sync(&mut self) -> io::Result<()> {
-        self.sync_all()
-    }
 }
