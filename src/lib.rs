@@ -1,5 +1,6 @@
 //! A lock-free, shared-memory trainer for one machine.
 pub mod checkpoint;
+pub mod cli;
 pub mod data;
 pub mod engine;
 pub mod error;

@@ -50,6 +50,16 @@ pub(super) enum LabelMap {
     Times(f32),
 }
 
+impl LabelMap {
+    fn target(self, label: f32) -> f32 {
+        match self {
+            Self::Positive(positive) if label == positive => 1.0,
+            Self::Positive(_) => -1.0,
+            Self::Times(by) => label * by,
+        }
+    }
+}
+
 /// Where a row stands.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Place {
@@ -126,7 +136,12 @@ impl<'d> Corpus<'d> {
     ///
     /// # Errors
     /// A damaged block of a cache.
-    pub(super) fn fetch<'s>(&'s self, places: &[Place], copies: &'s mut Copies, out: &mut [Row<'s>; BATCH]) -> Result<()> {
+    pub(super) fn fetch<'s>(
+        &'s self,
+        places: &[Place],
+        copies: &'s mut Copies,
+        out: &mut [Row<'s>; BATCH],
+    ) -> Result<()> {
         copies.ids.clear();
         copies.values.clear();
         copies.ends.clear();
@@ -134,15 +149,13 @@ impl<'d> Corpus<'d> {
             let part = &self.parts[place.part as usize];
             let block = self.block(place.part as usize, place.block as usize)?;
             let at = place.at as usize;
-            let target = match part.labels {
-                LabelMap::Positive(label) => if block.label(at) == label { 1.0 } else { -1.0 },
-                LabelMap::Times(by) => block.label(at) * by,
-            };
+            let target = part.labels.target(block.label(at));
             if self.as_it_lies(part) {
                 *row = Row::new(block.ids(at), block.values(at), target);
             } else {
                 self.copy(part, block, at, copies);
-                *row = Row { target, ..Row::EMPTY };
+                *row = Row::EMPTY;
+                row.target = target;
             }
         }
         if !copies.ends.is_empty() {
@@ -160,6 +173,15 @@ impl<'d> Corpus<'d> {
             }
         }
         Ok(())
+    }
+
+    /// The target of the row at `place`.
+    ///
+    /// # Errors
+    /// A damaged block of a cache.
+    pub(super) fn target(&self, place: Place) -> Result<f32> {
+        let part = place.part as usize;
+        Ok(self.parts[part].labels.target(self.block(part, place.block as usize)?.label(place.at as usize)))
     }
 
     /// Whether the rows of a part can be learned without a copy.

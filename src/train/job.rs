@@ -16,6 +16,7 @@ use crate::engine::{Job, Seat, Work};
 use crate::error::{Error, Result};
 use crate::fault::{Faults, Point};
 use crate::model::linear::{FLOOR, Linear, Tally};
+use crate::report::auc::auc;
 use crate::theta::Theta;
 use crate::theta::exchange::hogwild::{Head, View};
 use crate::theta::exchange::rounds::{RoundView, Rounds, Stopped};
@@ -52,8 +53,8 @@ pub(super) struct HeldOut<'d> {
 }
 
 /// The job of one run.
-pub(super) struct Train<'d> {
-    pub(super) theta: &'d Theta,
+pub(super) struct Train<'t, 'd> {
+    pub(super) theta: &'t Theta,
     pub(super) corpus: Corpus<'d>,
     pub(super) held_out: HeldOut<'d>,
     /// Share and seed of the rows held out of the corpus.
@@ -72,7 +73,7 @@ pub(super) struct Train<'d> {
     pub(super) diverged: AtomicBool,
     /// Panics that rounds have survived.
     pub(super) survived: AtomicU32,
-    pub(super) faults: &'d Faults,
+    pub(super) faults: &'t Faults,
 }
 
 /// What a child keeps from task to task.
@@ -91,15 +92,15 @@ enum ChildView<'t> {
     Rounds(RoundView<'t>),
 }
 
-impl<'d> Job for Train<'d> {
+impl<'t> Job for Train<'t, '_> {
     type Task = Task;
-    type Child = Child<'d>;
+    type Child = Child<'t>;
 
-    fn child(&self, seat: Seat) -> Result<Child<'d>> {
+    fn child(&self, seat: Seat) -> Result<Child<'t>> {
         Ok(Child { seat, view: ChildView::None, scratch: Scratch::default(), copies: Copies::default() })
     }
 
-    fn work(&self, child: &mut Child<'d>, work: &Work<'_, Task>) -> Result<Answer> {
+    fn work(&self, child: &mut Child<'t>, work: &Work<'_, Task>) -> Result<Answer> {
         match work.task {
             Task::Learn(strips) => self.learn(child, strips, work.stop),
             Task::Round(strips, wave) => self.learn_in_rounds(child, strips, wave, work.stop),
@@ -108,13 +109,13 @@ impl<'d> Job for Train<'d> {
     }
 }
 
-impl<'d> Train<'d> {
+impl<'t> Train<'t, '_> {
     fn step(&self) -> Step<'_> {
         let rate = |bits: &AtomicU32| f32::from_bits(bits.load(Relaxed));
         Step { rate: rate(&self.rate), bias_rate: rate(&self.bias_rate), floor: FLOOR, decay: &self.decays }
     }
 
-    fn learn(&self, child: &mut Child<'d>, strips: &Strips, stop: &AtomicBool) -> Result<Answer> {
+    fn learn(&self, child: &mut Child<'t>, strips: &Strips, stop: &AtomicBool) -> Result<Answer> {
         let Child { seat, view, scratch, copies } = child;
         let view = match view {
             ChildView::Hogwild(view) => {
@@ -129,9 +130,8 @@ impl<'d> Train<'d> {
                 view
             }
         };
-        let (step, mut tally, mut staleness) = (self.step(), Tally::default(), None);
+        let (step, mut tally, mut staleness) = (self.step(), Tally::default(), 0);
         let (mut walk, mut places) = (self.corpus.walk(strips.clone(), self.holdout), [Place::default(); BATCH]);
-        let mut pulled = self.learned_by_others(seat.child);
         loop {
             let n = walk.next_places(&mut places)?;
             if n == 0 {
@@ -139,6 +139,7 @@ impl<'d> Train<'d> {
             }
             let mut rows = [Row::EMPTY; BATCH];
             self.corpus.fetch(&places[..n], copies, &mut rows)?;
+            let pulled = self.learned_by_others(seat.child);
             let mut from = 0;
             while from < n {
                 let group = view.interval().min(n - from);
@@ -151,30 +152,34 @@ impl<'d> Train<'d> {
                 }
                 self.linear.pass(&table, bias, &rows[from + half..n], group - half, &step, scratch, &mut tally);
                 self.faults.pass(Point::AfterUpdate);
-                from += group;
-                // One sample a task, of its last whole group.
-                if from + group > n {
-                    staleness = Some(self.learned_by_others(seat.child) - pulled);
+                if from == 0 {
+                    // A sample a batch, the last one reported: looking costs a cache line of every other child.
+                    staleness = self.learned_by_others(seat.child) - pulled;
                 }
                 view.exchange(false);
                 let mine = &self.learned[seat.child];
                 mine.store(mine.load(Relaxed) + group as u64, Relaxed);
-                if from + 2 * group > n {
-                    pulled = self.learned_by_others(seat.child);
-                }
+                from += group;
             }
         }
         view.exchange(true);
         self.look_out(&tally, stop);
-        Ok(answer(&tally, staleness.unwrap_or(0)))
+        Ok(answer(&tally, staleness))
     }
 
-    fn learn_in_rounds(&self, child: &mut Child<'d>, strips: &Strips, wave: &Wave, stop: &AtomicBool) -> Result<Answer> {
+    fn learn_in_rounds(
+        &self,
+        child: &mut Child<'t>,
+        strips: &Strips,
+        wave: &Wave,
+        stop: &AtomicBool,
+    ) -> Result<Answer> {
         let Child { seat, view, scratch, copies } = child;
         let view = match view {
             ChildView::Rounds(view) => view,
             other => {
-                let fresh = RoundView::new(self.theta, self.head.rule, seat.child, self.faults).map_err(out_of_memory)?;
+                let fresh =
+                    RoundView::new(self.theta, self.head.rule, seat.child, self.faults).map_err(out_of_memory)?;
                 *other = ChildView::Rounds(fresh);
                 let ChildView::Rounds(view) = other else { return Err(Error::Engine("no view".to_owned())) };
                 view
@@ -211,7 +216,9 @@ impl<'d> Train<'d> {
                         if attempts == 0 {
                             stop.store(true, Relaxed);
                             let said = crate::engine::said(panic.as_ref());
-                            return Err(Error::Engine(format!("a round has failed {ATTEMPTS} times; the last time: {said}")));
+                            return Err(Error::Engine(format!(
+                                "a round has failed {ATTEMPTS} times; the last time: {said}"
+                            )));
                         }
                         self.survived.fetch_add(1, Relaxed);
                         tally = before;
@@ -231,7 +238,7 @@ impl<'d> Train<'d> {
         Ok(answer(&tally, staleness))
     }
 
-    fn score(&self, child: &mut Child<'d>, range: Range<usize>) -> Result<Answer> {
+    fn score(&self, child: &mut Child<'t>, range: Range<usize>) -> Result<Answer> {
         let corpus = self.held_out.corpus.as_ref().unwrap_or(&self.corpus);
         let weight = &self.theta.tensors()[WEIGHT];
         let table = Table::whole(weight.cells(), weight.width());
@@ -254,6 +261,20 @@ impl<'d> Train<'d> {
             from += n;
         }
         Ok(answer(&tally, 0))
+    }
+
+    /// The area under the ROC curve of margins of the held-out rows.
+    pub(super) fn auc(&self, margins: &[f32]) -> Option<f64> {
+        let corpus = self.held_out.corpus.as_ref().unwrap_or(&self.corpus);
+        let mut positive = Vec::with_capacity(margins.len());
+        for rows in self.held_out.rows.chunks(BATCH) {
+            let mut places = [Place::default(); BATCH];
+            corpus.places(rows, &mut places).ok()?;
+            for place in &places[..rows.len()] {
+                positive.push(corpus.target(*place).ok()? > 0.0);
+            }
+        }
+        auc(margins, &positive)
     }
 
     fn backend(&self) -> Backend {

@@ -21,6 +21,8 @@ use crate::theta::{Class, Snapshot, TensorSpec, Theta};
 pub(super) struct Position {
     /// The pass under way, or to come (from 0).
     pub(super) pass: u32,
+    /// The pass that is not to be begun any more.
+    pub(super) until: u32,
     /// By task of this pass: whether it is done. Empty between passes.
     pub(super) done: Vec<bool>,
     /// What the tasks done so far have shown: rows, loss, score.

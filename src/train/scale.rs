@@ -56,7 +56,8 @@ pub(super) fn mean_square(corpus: &Corpus<'_>) -> Result<f64> {
 /// A damaged block of a cache.
 pub(super) fn decays(corpus: &Corpus<'_>, l2: f32) -> Result<Vec<f32>> {
     let rows = corpus.rows() as f64;
-    let decay = |column: &Column| if column.rows > 0 { (f64::from(l2) * rows / column.rows as f64) as f32 } else { 0.0 };
+    let decay =
+        |column: &Column| if column.rows > 0 { (f64::from(l2) * rows / column.rows as f64) as f32 } else { 0.0 };
     Ok(columns(corpus)?.iter().map(decay).collect())
 }
 

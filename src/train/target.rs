@@ -48,7 +48,10 @@ pub(super) fn learn(labels: &[(&Labels, u64)], wanted: Option<LossKind>, data: &
         )),
         (None, _) if !labels[0].0.names.is_empty() => Err(Error::data(
             data,
-            format!("has {} classes; linear models learn two classes or numbers so far", classes.map_or(0, |c| c.len())),
+            format!(
+                "has {} classes; linear models learn two classes or numbers so far",
+                classes.map_or(0, |c| c.len())
+            ),
         )),
         (None, classes) => {
             let notice = format!("the data has {}: learning them as numbers (--loss squared)", different(classes));
@@ -158,7 +161,8 @@ mod tests {
     fn numeric(distinct: &[(f32, u64)]) -> Labels {
         let n: u64 = distinct.iter().map(|&(_, count)| count).sum();
         let mean = distinct.iter().map(|&(label, count)| f64::from(label) * count as f64).sum::<f64>() / n as f64;
-        let variance = distinct.iter().map(|&(label, c)| (f64::from(label) - mean).powi(2) * c as f64).sum::<f64>() / n as f64;
+        let variance =
+            distinct.iter().map(|&(label, c)| (f64::from(label) - mean).powi(2) * c as f64).sum::<f64>() / n as f64;
         Labels {
             names: Vec::new(),
             distinct: Some(distinct.to_vec()),
@@ -196,12 +200,18 @@ mod tests {
         let facts = learn(&[(&labels, 15)], None, "x").unwrap();
         assert_eq!((facts.loss, &facts.target), (LossKind::Squared, &Target::Number { exponent: 11 }));
         assert!((facts.bias - 3000.0 / 2048.0).abs() < 1e-6);
-        assert!(learn(&[(&labels, 15)], Some(LossKind::Logistic), "x").unwrap_err().to_string().contains("3 different labels"));
+        assert!(
+            learn(&[(&labels, 15)], Some(LossKind::Logistic), "x")
+                .unwrap_err()
+                .to_string()
+                .contains("3 different labels")
+        );
     }
 
     #[test]
     fn words_of_several_files_are_one_set_of_classes() {
-        let words = |names: [&str; 2]| Labels { names: names.map(str::to_owned).to_vec(), ..numeric(&[(0.0, 5), (1.0, 5)]) };
+        let words =
+            |names: [&str; 2]| Labels { names: names.map(str::to_owned).to_vec(), ..numeric(&[(0.0, 5), (1.0, 5)]) };
         let (a, b) = (words(["yes", "no"]), words(["no", "yes"]));
         let facts = learn(&[(&a, 10), (&b, 10)], None, "x").unwrap();
         assert_eq!(facts.target, Target::Classes { negative: "no".into(), positive: "yes".into(), words: true });
