@@ -66,16 +66,17 @@ fn rows(data: &DataFile) -> Rows {
         .collect()
 }
 
-/// A few chunks of libsvm text in which new keys keep coming and some rows have repeated ones.
+/// A few chunks of libsvm text in which new keys keep coming and some rows have repeated ones; much of it is comments.
 fn long_text() -> String {
+    let comment = format!(" # {}\n", "-".repeat(2000));
     let mut text = String::new();
-    for row in 0..120_000u32 {
+    for row in 0..7000u32 {
         text += if row % 3 == 0 { "1" } else { "-1" };
         for at in 0..12 {
             let key = row.wrapping_mul(at * at + 7).wrapping_mul(2_654_435_769) >> (12 + at);
-            text += &format!(" {}:{}", key + 1, if row < 50_000 { 1.0 } else { f64::from(at) / 4.0 });
+            text += &format!(" {}:{}", key + 1, if row < 2500 { 1.0 } else { f64::from(at) / 4.0 });
         }
-        text += "\n";
+        text += &comment;
     }
     text
 }
@@ -406,7 +407,7 @@ fn a_stream_of_libsvm_comes_in_order_with_unknown_keys_dropped() {
     let (rows, seen, _) = streamed(&data, &model).unwrap();
     assert_eq!((seen.rows, seen.nonzeros, seen.unknown_keys), (model.rows(), model.nonzeros(), 0));
     let table = model.table();
-    for row in (0..model.rows()).step_by(997) {
+    for row in (0..model.rows()).step_by(97) {
         let (block, at) = table.block_of(row);
         let block = table.block(block).unwrap();
         let (label, pairs) = &rows[row as usize];

@@ -64,15 +64,12 @@ fn row(
         };
         rising &= key > last;
         last = key;
-        if value != 0.0
-            && let Some(id) = keys.number(key)
-        {
-            parsed.block.push(id, value);
-        }
+        parsed.block.push(key, value);
     }
     if !rising && !parsed.block.add_up_repeated() {
         return Err("an index stands there more than once, and its values add up to more than a float holds".into());
     }
+    keys.translate_row(&mut parsed.block);
     parsed.block.end_row(label);
     Ok(())
 }
