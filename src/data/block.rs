@@ -131,8 +131,9 @@ impl OwnedBlock {
 
     /// Keeps of the row being filled what `keep` says, by id and value.
     pub(crate) fn retain_in_row(&mut self, keep: impl Fn(u32, f32) -> bool) {
-        let mut kept = self.open_start();
-        for at in kept..self.ids.len() {
+        let start = self.open_start();
+        let mut kept = start;
+        for at in start..self.ids.len() {
             if keep(self.ids[at], self.values[at]) {
                 (self.ids[kept], self.values[kept]) = (self.ids[at], self.values[at]);
                 kept += 1;

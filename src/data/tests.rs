@@ -337,6 +337,29 @@ fn csv_columns_become_keys() {
 }
 
 #[test]
+fn csv_of_many_chunks_with_newlines_in_quotes_is_read_alike_by_any_number_of_threads() {
+    let note = "-".repeat(3000);
+    let mut text = String::from("name,\"a\nb\",label\n");
+    for row in 0..4000 {
+        text += &format!("\"n{}\n,\",{},{}{note}\n", row % 700, row, row % 3);
+    }
+    let data = Data::new("a.csv", &text);
+    let mut all = Vec::new();
+    for threads in [1, 3] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let read = pool.install(|| data.read(&OPTIONS)).unwrap();
+        assert_eq!((read.rows(), read.labels().names.len(), read.dictionary().len()), (4000, 3, 701));
+        assert!(read.table().blocks() > 2);
+        all.push((rows(&read), read.dictionary().to_bytes()));
+    }
+    assert!(all[0] == all[1]);
+    assert_eq!(all[0].0[3999].1[1].1, 3999f32.to_bits());
+    text += "x,inf,1\n";
+    let error = Data::new("a.csv", &text).read(&OPTIONS).unwrap_err().to_string();
+    assert!(error.contains("a.csv:8003: column \"a\\nb\": \"inf\" is not finite"), "{error}");
+}
+
+#[test]
 fn csv_flags_are_checked_against_the_columns() {
     let fault = |text: &str, options: &ReadOptions| Data::new("a.csv", text).read(options).unwrap_err();
     let unknown = fault(PEOPLE, &ReadOptions { label: Some("traget".into()), ..OPTIONS });
