@@ -115,8 +115,8 @@ impl OwnedBlock {
     /// Adds up the values of ids that stand more than once in the row being filled, each at its first place; a sum of
     /// zero goes. False where a sum is not finite.
     pub(crate) fn add_up_repeated(&mut self) -> bool {
-        let start = self.offsets.last().map_or(0, |&at| at as usize);
-        let (ids, values) = (&mut self.ids[start..], &mut self.values[start..]);
+        let start = self.open_start();
+        let (ids, values) = (&self.ids[start..], &mut self.values[start..]);
         let mut places: Vec<usize> = (0..ids.len()).collect();
         places.sort_by_key(|&at| ids[at]);
         let mut finite = true;
@@ -125,16 +125,32 @@ impl OwnedBlock {
             finite &= sum.is_finite();
             values[same[0]] = sum;
         }
-        let mut kept = 0;
-        for at in 0..ids.len() {
-            if values[at] != 0.0 {
-                (ids[kept], values[kept]) = (ids[at], values[at]);
+        self.retain_in_row(|_, value| value != 0.0);
+        finite
+    }
+
+    /// Keeps of the row being filled what `keep` says, by id and value.
+    pub(crate) fn retain_in_row(&mut self, keep: impl Fn(u32, f32) -> bool) {
+        let start = self.open_start();
+        let mut kept = start;
+        for at in start..self.ids.len() {
+            if keep(self.ids[at], self.values[at]) {
+                (self.ids[kept], self.values[kept]) = (self.ids[at], self.values[at]);
                 kept += 1;
             }
         }
-        self.ids.truncate(start + kept);
-        self.values.truncate(start + kept);
-        finite
+        self.ids.truncate(kept);
+        self.values.truncate(kept);
+    }
+
+    /// The ids of the row being filled.
+    pub(crate) fn open_row(&mut self) -> &mut [u32] {
+        let start = self.open_start();
+        &mut self.ids[start..]
+    }
+
+    fn open_start(&self) -> usize {
+        self.offsets.last().map_or(0, |&at| at as usize)
     }
 
     /// Lets the values go where every one is 1.

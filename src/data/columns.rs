@@ -6,8 +6,9 @@ use csv::ByteRecord;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::cut::Cut;
 use super::parse::csv::{Cell, Plan, Role, next_record, records};
-use super::source::{Cut, Source};
+use super::source::Source;
 use crate::error::{Error, Result};
 
 /// What a label is called where nobody says which column it is.

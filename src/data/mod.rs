@@ -1,14 +1,15 @@
 //! Data: a file, a pipe or a built-in set in, rows with numbered keys out.
 //!
-//! The way of the bytes is the order of the modules: `input` names them, `source` cuts them into chunks, `parse` makes
-//! rows of each chunk (for CSV, `columns` says what the cells are), `numbering` gives their keys rows of the
-//! `dictionary`, `ingest` drives these and puts the blocks away, `cache` keeps them in a file and `cache_read` maps it,
-//! `table` hands them out. `stream` goes the same way for a model whose keys are given.
+//! The way of the bytes: `input` names them, `source` opens them (`unpack` where they are packed) and hands them on in
+//! chunks (`cut`), `parse` makes rows of each chunk (for CSV, `columns` says what the cells are), `numbering` gives their
+//! keys rows of the `dictionary`, `ingest` drives these and puts the blocks away, `cache` keeps them in a file and
+//! `cache_read` maps it, `table` hands them out. `stream` goes the same way for a model whose keys are given.
 
 mod block;
 mod cache;
 mod cache_read;
 mod columns;
+mod cut;
 mod dictionary;
 mod facts;
 mod ingest;
@@ -22,6 +23,7 @@ mod stream;
 mod table;
 #[cfg(test)]
 mod tests;
+mod unpack;
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -9,6 +9,9 @@ use super::dictionary::Dictionary;
 use super::parse::Parsed;
 use crate::error::Result;
 
+/// Stands for the row of a dropped key; no row has this number.
+const DROPPED: u32 = u32::MAX;
+
 /// The keys of one chunk while it is parsed.
 pub(crate) struct ChunkKeys<'d> {
     known: &'d Dictionary,
@@ -24,10 +27,18 @@ impl<'d> ChunkKeys<'d> {
         Self { known, new: collect.then(|| known.small_like()), dropped: 0 }
     }
 
-    /// The row of the number `key`, or its stand-in; `None` where it is dropped.
-    #[inline(always)]
-    pub(crate) fn number(&mut self, key: u32) -> Option<u32> {
-        self.known.number(key).or_else(|| self.unknown(|new| new.add_number(key)))
+    /// Puts rows, or stand-ins, in the place of the numbers in the row that is being filled; the dropped ones go.
+    ///
+    /// A whole row at a time, because looking a key up is waiting for memory, and so the waits overlap.
+    pub(crate) fn translate_row(&mut self, block: &mut OwnedBlock) {
+        let dropped = self.dropped;
+        for key in block.open_row() {
+            let row = self.known.number(*key).or_else(|| self.unknown(|new| new.add_number(*key)));
+            *key = row.unwrap_or(DROPPED);
+        }
+        if self.dropped > dropped {
+            block.retain_in_row(|id, _| id != DROPPED);
+        }
     }
 
     /// The row of the name `key`, or its stand-in; `None` where it is dropped.

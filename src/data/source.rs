@@ -1,28 +1,22 @@
-//! Bytes in, chunks of whole lines out: plain files mapped, gzip and zstd unpacked, pipes read.
-//!
-//! Where a text is cut depends on the text alone, never on how its bytes arrive, since rows of the model are numbered
-//! by chunk.
+//! An input in, chunks of whole lines out: plain files mapped, pipes and packed files read as they come.
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
-use flate2::bufread::MultiGzDecoder;
-use memchr::{memchr, memchr2, memrchr};
+use memchr::memchr;
 
+use super::cut::{CHUNK, Cut};
 use super::input::{Input, excerpt};
+use super::unpack::{Packing, READ, Stream};
 use crate::error::{Error, Result};
 use crate::sys::map::Map;
 
-/// A chunk has about this many bytes.
-const CHUNK: usize = 4 << 20;
 /// A line or record longer than this is refused.
 const LONGEST: usize = 1 << 30;
 /// As much is looked at to tell the format.
 const HEAD: usize = 64 << 10;
-/// What one read asks of a pipe.
-const READ: usize = 256 << 10;
 
 /// An opened input.
 pub(crate) struct Source {
@@ -41,29 +35,6 @@ enum Text {
 enum Whole {
     Map(Map),
     Memory(Vec<u8>),
-}
-
-struct Stream {
-    reader: Box<dyn Read + Send>,
-    packing: Packing,
-    buffer: Vec<u8>,
-    ended: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Packing {
-    Plain,
-    Gzip,
-    Zstd,
-}
-
-/// Where a text may be cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cut {
-    /// After any newline.
-    Lines,
-    /// After a newline outside of quotes; cells stand between delimiters such as this.
-    Records(u8),
 }
 
 /// Whole lines of a text, those of the first chunk without a byte order mark.
@@ -202,96 +173,6 @@ impl Whole {
     }
 }
 
-impl Packing {
-    /// What begins with `bytes`.
-    fn of(bytes: &[u8]) -> Self {
-        match bytes {
-            [0x1F, 0x8B, ..] => Self::Gzip,
-            // A frame, or a skippable one as parallel packers put first.
-            [0x28, 0xB5, 0x2F, 0xFD, ..] | [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => Self::Zstd,
-            _ => Self::Plain,
-        }
-    }
-}
-
-impl Stream {
-    fn new(reader: impl BufRead + Send + 'static, packing: Packing) -> io::Result<Self> {
-        let reader: Box<dyn Read + Send> = match packing {
-            Packing::Plain => Box::new(reader),
-            Packing::Gzip => Box::new(MultiGzDecoder::new(reader)),
-            Packing::Zstd => {
-                let mut decoder = zstd::stream::read::Decoder::with_buffer(reader)?;
-                // Files packed with --long are read as well.
-                decoder.window_log_max(31)?;
-                Box::new(decoder)
-            }
-        };
-        Ok(Self { reader, packing, buffer: Vec::new(), ended: false })
-    }
-
-    /// A stream whose first bytes tell how it is packed.
-    fn sniffed(mut reader: impl Read + Send + 'static) -> io::Result<Self> {
-        let mut magic = Vec::new();
-        // One byte tells plain text from the others, so that a short first line is not waited behind.
-        reader.by_ref().take(1).read_to_end(&mut magic)?;
-        if magic.iter().any(|&byte| byte == 0x1F || byte == 0x28 || (0x50..=0x5F).contains(&byte)) {
-            reader.by_ref().take(3).read_to_end(&mut magic)?;
-        }
-        let packing = Packing::of(&magic);
-        if packing == Packing::Plain {
-            return Ok(Self { reader: Box::new(reader), packing, buffer: magic, ended: false });
-        }
-        Self::new(BufReader::with_capacity(READ, Cursor::new(magic).chain(reader)), packing)
-    }
-
-    /// Adds what one read brings.
-    fn read_once(&mut self, name: &Path) -> Result<()> {
-        let at = self.buffer.len();
-        self.buffer.resize(at + READ, 0);
-        let read = loop {
-            match self.reader.read(&mut self.buffer[at..]) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                read => break read,
-            }
-        };
-        self.buffer.truncate(at + *read.as_ref().unwrap_or(&0));
-        self.ended = matches!(read, Ok(0));
-        read.map(drop).map_err(|error| self.packing.fault(name, error))
-    }
-
-    /// Reads until the buffer holds `length` bytes or the text has ended.
-    fn read_up_to(&mut self, length: usize, name: &Path) -> Result<()> {
-        let wanted = length.saturating_sub(self.buffer.len());
-        let read = self.reader.by_ref().take(wanted as u64).read_to_end(&mut self.buffer);
-        self.ended = read.map_err(|error| self.packing.fault(name, error))? < wanted;
-        Ok(())
-    }
-
-    /// Takes the first `length` bytes out of the buffer.
-    fn take(&mut self, length: usize) -> Vec<u8> {
-        let rest = self.buffer.split_off(length);
-        std::mem::replace(&mut self.buffer, rest)
-    }
-}
-
-impl Packing {
-    /// Why unpacking failed: the file or the system.
-    fn fault(self, name: &Path, error: io::Error) -> Error {
-        let kind = match self {
-            Self::Gzip => "gzip",
-            Self::Zstd => "zstd",
-            Self::Plain => return Error::io(name, "read", error),
-        };
-        if error.kind() == io::ErrorKind::UnexpectedEof {
-            Error::data(name, format!("the {kind} data ends too early: the file is cut short"))
-        } else if error.raw_os_error().is_some() {
-            Error::io(name, "read", error)
-        } else {
-            Error::data(name, format!("the {kind} data is damaged: {error}"))
-        }
-    }
-}
-
 impl<'s> Chunks<'s> {
     /// The next chunk, if there is one.
     ///
@@ -303,7 +184,7 @@ impl<'s> Chunks<'s> {
         }
         let text = match &mut self.text {
             Uncut::Whole(text) => {
-                let (chunk, rest) = text.split_at(chunk_end(text, true, self.cut).unwrap_or(text.len()));
+                let (chunk, rest) = text.split_at(self.cut.chunk_end(text, true).unwrap_or(text.len()));
                 *text = rest;
                 Cow::Borrowed(chunk)
             }
@@ -313,7 +194,7 @@ impl<'s> Chunks<'s> {
                     let end = if self.live && !stream.ended {
                         self.cut.last(&stream.buffer)
                     } else {
-                        chunk_end(&stream.buffer, stream.ended, self.cut)
+                        self.cut.chunk_end(&stream.buffer, stream.ended)
                     };
                     if let Some(end) = end {
                         break end;
@@ -374,52 +255,6 @@ impl<'s> Chunks<'s> {
     }
 }
 
-/// Where the first chunk of `text` ends; `None` where that takes more of it than has been read.
-fn chunk_end(text: &[u8], ended: bool, cut: Cut) -> Option<usize> {
-    let mut window = CHUNK;
-    while text.len() > window {
-        if let Some(end) = cut.last(&text[..window]) {
-            return Some(end);
-        }
-        window *= 2;
-    }
-    ended.then_some(text.len())
-}
-
-impl Cut {
-    /// The last place where `text`, which begins a line, may be cut.
-    fn last(self, text: &[u8]) -> Option<usize> {
-        match self {
-            Self::Records(delimiter) if memchr(b'"', text).is_some() => last_record(text, delimiter),
-            _ => memrchr(b'\n', text).map(|at| at + 1),
-        }
-    }
-}
-
-/// The end of the last record that ends in `text`. A quote opens a quoted cell only where the cell begins.
-fn last_record(text: &[u8], delimiter: u8) -> Option<usize> {
-    let (mut at, mut last) = (0, None);
-    while at < text.len() {
-        if text[at] == b'"' {
-            at += 1;
-            loop {
-                let Some(quote) = memchr(b'"', &text[at..]) else { return last };
-                at += quote + 1;
-                if text.get(at) != Some(&b'"') {
-                    break;
-                }
-                at += 1;
-            }
-        }
-        let Some(end) = memchr2(delimiter, b'\n', &text[at..]) else { break };
-        at += end + 1;
-        if text[at - 1] == b'\n' {
-            last = Some(at);
-        }
-    }
-    last
-}
-
 /// `text` without the byte order mark that some programs put first.
 fn without_mark(text: &[u8]) -> &[u8] {
     text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text)
@@ -433,7 +268,7 @@ fn has_content_line(text: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::io::{Read, Write};
 
     use super::*;
 
@@ -533,16 +368,6 @@ mod tests {
     fn live_chunks_are_what_each_read_brings() {
         let chunks = all(stream(b"ab\ncd\ne\nfgh", 4), Cut::Lines, true).unwrap();
         assert_eq!(chunks, [&b"ab\n"[..], b"cd\ne\n", b"fgh"]);
-    }
-
-    #[test]
-    fn records_are_not_cut_within_quotes() {
-        let last = |text: &str| Cut::Records(b',').last(text.as_bytes());
-        assert_eq!(last("a,\"b\nc\",d\ne,f"), Some(10));
-        assert_eq!(last("a,\"b\nc"), None);
-        assert_eq!(last("\"a\"\"\n\"\"\",b\nc\n"), Some(13));
-        assert_eq!(last("5\" pipe,x\n6\" pipe,y\nz"), Some(20), "a quote within a cell opens nothing");
-        assert_eq!(last("\n\"\"\nx\n\"y"), Some(6));
     }
 
     #[test]

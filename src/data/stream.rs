@@ -4,10 +4,11 @@ use rayon::prelude::*;
 
 use super::block::OwnedBlock;
 use super::columns::{self, Column, Header};
+use super::cut::Cut;
 use super::dictionary::Dictionary;
 use super::input::{Format, Input};
 use super::parse::{Context, Parser};
-use super::source::{Cut, Source};
+use super::source::Source;
 use super::{ReadOptions, open};
 use crate::error::{Error, Result};
 

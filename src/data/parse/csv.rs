@@ -6,9 +6,9 @@ use memchr::memchr_iter;
 use super::number::parse as parse_number;
 use super::{Context, Fault, Parsed};
 use crate::data::columns::Header;
+use crate::data::cut::Cut;
 use crate::data::input::excerpt;
 use crate::data::numbering::ChunkKeys;
-use crate::data::source::Cut;
 
 /// How the records of a file are read: what each cell is.
 pub(crate) struct Plan {
@@ -231,7 +231,9 @@ mod tests {
         Plan { header: Header { delimiter: b',', names, named: false }, roles: roles.to_vec() }
     }
 
-    fn read(text: &str, plan: &Plan, words: bool) -> Result<(Parsed, Vec<Vec<(String, f32)>>), Fault> {
+    type Pairs = Vec<(String, f32)>;
+
+    fn read(text: &str, plan: &Plan, words: bool) -> Result<(Parsed, Vec<Pairs>), Fault> {
         let empty = Dictionary::names();
         let classes = words.then_some(&empty);
         let parsed = parse(text.as_bytes(), true, plan, Context { keys: &empty, classes, learning: true })?;
@@ -245,7 +247,7 @@ mod tests {
         Ok((parsed, rows))
     }
 
-    fn pairs(pairs: &[(&str, f32)]) -> Vec<(String, f32)> {
+    fn pairs(pairs: &[(&str, f32)]) -> Pairs {
         pairs.iter().map(|&(key, value)| (key.to_string(), value)).collect()
     }
 

@@ -64,15 +64,12 @@ fn row(
         };
         rising &= key > last;
         last = key;
-        if value != 0.0
-            && let Some(id) = keys.number(key)
-        {
-            parsed.block.push(id, value);
-        }
+        parsed.block.push(key, value);
     }
     if !rising && !parsed.block.add_up_repeated() {
         return Err("an index stands there more than once, and its values add up to more than a float holds".into());
     }
+    keys.translate_row(&mut parsed.block);
     parsed.block.end_row(label);
     Ok(())
 }
@@ -137,7 +134,9 @@ mod tests {
     use super::*;
     use crate::data::dictionary::Dictionary;
 
-    fn rows(text: &str, learning: bool) -> Result<Vec<(f32, Vec<(String, f32)>)>, Fault> {
+    type Row = (f32, Vec<(String, f32)>);
+
+    fn rows(text: &str, learning: bool) -> Result<Vec<Row>, Fault> {
         let known = Dictionary::numbers();
         let context = Context { keys: &known, classes: None, learning };
         let parsed = parse(text.as_bytes(), context)?;
@@ -157,7 +156,7 @@ mod tests {
         Ok((0..block.rows()).map(|row| (block.label(row), pairs(row))).collect())
     }
 
-    fn row(text: &str) -> (f32, Vec<(String, f32)>) {
+    fn row(text: &str) -> Row {
         rows(text, true).unwrap().remove(0)
     }
 

@@ -5,9 +5,10 @@ pub(crate) mod libsvm;
 pub(crate) mod number;
 
 use super::block::OwnedBlock;
+use super::cut::Cut;
 use super::dictionary::Dictionary;
 use super::numbering::ChunkKeys;
-use super::source::{Chunk, Cut};
+use super::source::Chunk;
 
 /// How the text of one input is parsed.
 pub(crate) enum Parser {
