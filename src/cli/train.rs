@@ -70,7 +70,7 @@ struct Learning {
     /// How gradients move weights [default: adagrad]
     #[arg(long, value_enum)]
     optimizer: Option<Optimizer>,
-    /// The learning rate, relative to the size of the rows [default: 2, for the squared loss 1]
+    /// The learning rate, relative to the size of the rows [default: 1, for the squared loss 0.5]
     #[arg(long, value_parser = positive, value_name = "RATE")]
     lr: Option<f32>,
     /// L2 penalty: L2/2 times the sum of squared weights, the intercept's apart, added to the mean loss [default: 0]
@@ -96,7 +96,7 @@ struct Stopping {
     /// Stop after that many passes without a better held-out loss, and keep the best pass; 0 never stops [default: 2]
     #[arg(long, value_name = "PASSES")]
     early_stop: Option<u32>,
-    /// How the learning rate changes from pass to pass [default: inverse]
+    /// How the learning rate changes from pass to pass [default: invsqrt]
     #[arg(long, value_enum)]
     schedule: Option<Schedule>,
 }

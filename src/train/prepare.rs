@@ -307,8 +307,8 @@ fn configuration(
 /// logistic's, wants half.
 fn default_rate(loss: LossKind) -> f32 {
     match loss {
-        LossKind::Squared => 1.0,
-        LossKind::Logistic | LossKind::Hinge => 2.0,
+        LossKind::Squared => 0.5,
+        LossKind::Logistic | LossKind::Hinge => 1.0,
     }
 }
 
