@@ -69,6 +69,12 @@ fn run(case: &Case, place: &Place) -> Result<u64> {
     Writer::new(&place.store, &place.model, case.existing)?.commit(&generation(NEW), 1)
 }
 
+/// Of which generation the model is, if it is there.
+fn seed(model: &Path) -> Option<u32> {
+    let configuration = is_there(model).then(|| load(model).unwrap().manifest.configuration)?;
+    configuration["seed"].as_u64().map(|seed| seed as u32)
+}
+
 /// How many operations the run has when nothing fails.
 fn operations(case: &Case) -> u64 {
     let place = prepare(case);
@@ -113,7 +119,16 @@ fn a_failure_of_any_operation_leaves_the_old_or_the_new_model() {
                 if let Err(error) = &result {
                     let error = error.to_string();
                     assert!(error.contains("no space left on device; "), "{story}: {error}");
-                    assert!(error.contains("intact") || error.contains("model"), "{story}: {error}");
+                    let ends = ["is intact", "no model was made", "the new model is in place"];
+                    let moved = format!("; the model that was there is now {}", previous(&place.model).display());
+                    assert!(ends.iter().any(|end| error.ends_with(end)) || error.ends_with(&moved), "{story}: {error}");
+                }
+                if !lasting && result.is_err() {
+                    // The run was there to take back what it had begun.
+                    assert!(is_there(&place.model) || case.before.is_empty(), "{story}");
+                    if case.before.len() > 1 && seed(&place.model) != Some(NEW) {
+                        assert_eq!(seed(&previous(&place.model)), Some(1), "{story}");
+                    }
                 }
                 is_intact(case, &place, result.is_ok(), &story);
             }
@@ -164,15 +179,10 @@ fn what_is_replaced_is_removed_or_kept_as_asked() {
         let place = prepare(case);
         run(case, &place).unwrap();
         assert!(holds(&place.model, &generation(NEW)));
-        let seed = is_there(&previous(&place.model)).then(|| load_seed(&previous(&place.model)));
         assert!(names(&place.home).iter().all(|name| !name.starts_with('.')), "{:?}", names(&place.home));
-        seed
+        seed(&previous(&place.model))
     };
     assert_eq!(CASES.each_ref().map(kept), [None, None, None, Some(1), Some(2), Some(2), Some(2)]);
     // An earlier model that was kept is not touched by a run that only replaces.
     assert_eq!(kept(&Case { before: &[&[1], &[2]], existing: Existing::Replace, exchange: true }), Some(1));
-}
-
-fn load_seed(model: &Path) -> u64 {
-    load(model).unwrap().manifest.configuration["seed"].as_u64().unwrap()
 }
