@@ -111,9 +111,13 @@ impl<'a> Writer<'a> {
         }
         let keep = self.existing == Existing::KeepPrevious;
         self.existing = Existing::Continue;
-        let settled = self.settle(&fresh, keep);
-        settled.map_err(|error| {
-            failed(&Error::io(&self.model, "finish replacing the model", error), "the new model is in place")
+        self.settle(&fresh, keep).map_err(|error| {
+            let cause = Error::io(&self.model, "finish replacing the model", error);
+            if keep && is_there(&fresh) {
+                failed(&cause, &format!("the new model is in place, the one before it is {}", fresh.display()))
+            } else {
+                failed(&cause, "the new model is in place")
+            }
         })
     }
 
