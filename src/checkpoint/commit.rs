@@ -1,6 +1,7 @@
 //! One more generation in a model directory.
 
 use std::fs;
+use std::io;
 use std::iter;
 use std::path::{Path, PathBuf};
 use std::process;
@@ -143,7 +144,7 @@ fn make_current(store: &dyn Store, model: &Path, manifest: &Manifest) -> Result<
     store.rename(&new, &current).map_err(|error| Error::io(current, "replace the manifest", error))
 }
 
-fn point_latest(store: &dyn Store, model: &Path, number: u64) -> std::io::Result<()> {
+fn point_latest(store: &dyn Store, model: &Path, number: u64) -> io::Result<()> {
     let link = temporary(model, ".latest.");
     store.symlink(&generation_path(Path::new(""), number), &link)?;
     store.rename(&link, &model.join("latest"))?;
@@ -188,7 +189,7 @@ mod tests {
     use super::super::fixture::{generation, holds, names};
     use super::super::{Existing, Writer};
     use super::*;
-    use crate::store::Disk;
+    use crate::store::{Disk, Sink};
     use safetensors::SafeTensors;
     use tempfile::tempdir;
 
@@ -272,5 +273,53 @@ mod tests {
         refused(|g| g.weights[1].name = "w".to_owned(), "tensor w cannot be saved: the name is taken");
         refused(|g| g.weights[1].name = "state.w".to_owned(), "tensor state.w cannot");
         refused(|g| g.weights[1].name = "__metadata__".to_owned(), "the name is taken");
+    }
+
+    /// A disk, as some network file systems are, that renames a manifest and then says that it has not.
+    struct Liar;
+
+    impl Store for Liar {
+        fn create_dir(&self, path: &Path) -> io::Result<()> {
+            Disk.create_dir(path)
+        }
+
+        fn create(&self, path: &Path) -> io::Result<Box<dyn Sink>> {
+            Disk.create(path)
+        }
+
+        fn sync_dir(&self, path: &Path) -> io::Result<()> {
+            Disk.sync_dir(path)
+        }
+
+        fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+            Disk.rename(from, to)?;
+            if to.ends_with(MANIFEST) { Err(io::ErrorKind::TimedOut.into()) } else { Ok(()) }
+        }
+
+        fn exchange(&self, a: &Path, b: &Path) -> io::Result<()> {
+            Disk.exchange(a, b)
+        }
+
+        fn symlink(&self, target: &Path, link: &Path) -> io::Result<()> {
+            Disk.symlink(target, link)
+        }
+
+        fn remove_file(&self, path: &Path) -> io::Result<()> {
+            Disk.remove_file(path)
+        }
+
+        fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
+            Disk.remove_dir_all(path)
+        }
+    }
+
+    #[test]
+    fn a_generation_that_became_current_after_all_is_not_cleaned_away() {
+        let folder = tempdir().unwrap();
+        let model = folder.path().join("m");
+        Writer::new(&Disk, &model, Existing::Refuse).unwrap().commit(&generation(1), 1).unwrap();
+        let error = Writer::new(&Liar, &model, Existing::Continue).unwrap().commit(&generation(2), 1).unwrap_err();
+        assert!(error.to_string().contains("cannot replace the manifest"), "{error}");
+        assert!(holds(&model, &generation(2)));
     }
 }

@@ -248,7 +248,7 @@ mod tests {
         assert_eq!(decode(&bytes).unwrap(), manifest());
         let json: Value = serde_json::from_slice(&bytes).unwrap();
         assert_eq!(json["files"][2]["xxh3"], "fffffffffffffffc");
-        assert_eq!(json.as_object().unwrap().keys().last().unwrap(), "manifest_xxh3");
+        assert_eq!(json.as_object().unwrap().keys().next_back().unwrap(), "manifest_xxh3");
     }
 
     #[test]

@@ -71,6 +71,9 @@ pub struct Generation {
 }
 
 #[cfg(test)]
+mod fault_tests;
+
+#[cfg(test)]
 mod fixture {
     use super::*;
     use serde_json::json;

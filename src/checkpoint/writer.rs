@@ -111,9 +111,13 @@ impl<'a> Writer<'a> {
         }
         let keep = self.existing == Existing::KeepPrevious;
         self.existing = Existing::Continue;
-        let settled = self.settle(&fresh, keep);
-        settled.map_err(|error| {
-            failed(&Error::io(&self.model, "finish replacing the model", error), "the new model is in place")
+        self.settle(&fresh, keep).map_err(|error| {
+            let cause = Error::io(&self.model, "finish replacing the model", error);
+            if keep && is_there(&fresh) {
+                failed(&cause, &format!("the new model is in place, the one before it is {}", fresh.display()))
+            } else {
+                failed(&cause, "the new model is in place")
+            }
         })
     }
 
@@ -212,177 +216,8 @@ fn failed(cause: &Error, left: &str) -> Error {
 mod tests {
     use super::super::fixture::{generation, holds, names};
     use super::*;
-    use crate::store::{Disk, Faulty};
-    use rustix::io::Errno;
-    use tempfile::{TempDir, tempdir};
-
-    /// What a test begins with: runs of some commits each, one after the other, then the one that is looked at.
-    struct Case {
-        before: &'static [&'static [u32]],
-        existing: Existing,
-        exchange: bool,
-    }
-
-    const CASES: [Case; 7] = [
-        Case { before: &[], existing: Existing::Refuse, exchange: true },
-        Case { before: &[&[1, 2]], existing: Existing::Continue, exchange: true },
-        Case { before: &[&[1, 2]], existing: Existing::Replace, exchange: true },
-        Case { before: &[&[1]], existing: Existing::KeepPrevious, exchange: true },
-        Case { before: &[&[1], &[2]], existing: Existing::KeepPrevious, exchange: true },
-        Case { before: &[&[1], &[2]], existing: Existing::KeepPrevious, exchange: false },
-        Case { before: &[&[1], &[2]], existing: Existing::Replace, exchange: false },
-    ];
-
-    const NEW: u32 = 77;
-
-    struct Place {
-        _folder: TempDir,
-        home: PathBuf,
-        model: PathBuf,
-        store: Faulty,
-    }
-
-    /// The place after the runs before, on a disk without faults.
-    fn prepare(case: &Case) -> Place {
-        let folder = tempdir().unwrap();
-        let root = folder.path().canonicalize().unwrap();
-        let home = root.join("home");
-        fs::create_dir(&home).unwrap();
-        let disk = |number: usize| {
-            let attic = root.join(number.to_string());
-            fs::create_dir(&attic).unwrap();
-            Faulty::new(&attic)
-        };
-        let (model, store) = (home.join("m"), disk(case.before.len()));
-        for (number, run) in case.before.iter().enumerate() {
-            let store = disk(number);
-            let mut writer = Writer::new(&store, &model, Existing::KeepPrevious).unwrap();
-            for &seed in *run {
-                writer.commit(&generation(seed), 1).unwrap();
-            }
-        }
-        if !case.exchange {
-            store.without_exchange();
-        }
-        Place { _folder: folder, home, model, store }
-    }
-
-    fn run(case: &Case, place: &Place) -> Result<u64> {
-        Writer::new(&place.store, &place.model, case.existing)?.commit(&generation(NEW), 1)
-    }
-
-    /// How many operations the run has when nothing fails.
-    fn operations(case: &Case) -> u64 {
-        let place = prepare(case);
-        run(case, &place).unwrap();
-        place.store.operations()
-    }
-
-    /// The law: what was current, or what is new, is there and complete, and the next run can go on from it.
-    fn is_intact(case: &Case, Place { home, model, .. }: &Place, committed: bool, story: &str) {
-        let former = case.before.last().and_then(|run| run.last()).copied();
-        let stands = |path: &Path, seed: u32| is_there(path) && holds(path, &generation(seed));
-        if is_there(model) {
-            assert!(
-                stands(model, NEW) || !committed && former.is_some_and(|seed| stands(model, seed)),
-                "{story}: neither old nor new"
-            );
-        } else {
-            assert!(!committed, "{story}: lost after the commit");
-            // Only where directories cannot be exchanged the old model may be found under its second name.
-            let saved = former.is_none_or(|seed| !case.exchange && stands(&previous(model), seed));
-            assert!(saved, "{story}: lost, {:?} are left", names(home));
-        }
-        let next = if is_there(model) { Existing::Continue } else { Existing::Refuse };
-        Writer::new(&Disk, model, next).unwrap().commit(&generation(5), 2).unwrap();
-        assert!(holds(model, &generation(5)), "{story}");
-        assert!(names(model).iter().all(|name| !name.starts_with('.')), "{story}: {:?}", names(model));
-    }
-
-    #[test]
-    fn a_failure_of_any_operation_leaves_the_old_or_the_new_model() {
-        for (number, case) in CASES.iter().enumerate() {
-            for at in 1..=operations(case) {
-                for lasting in [false, true] {
-                    let story = format!("case {number}, operation {at}, lasting: {lasting}");
-                    let place = prepare(case);
-                    if lasting {
-                        place.store.fail_from(at, Errno::NOSPC);
-                    } else {
-                        place.store.fail_once(at, Errno::NOSPC);
-                    }
-                    let result = run(case, &place);
-                    if let Err(error) = &result {
-                        let error = error.to_string();
-                        assert!(error.contains("no space left on device; "), "{story}: {error}");
-                        assert!(error.contains("intact") || error.contains("model"), "{story}: {error}");
-                    }
-                    is_intact(case, &place, result.is_ok(), &story);
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_power_cut_at_any_operation_leaves_the_old_or_the_new_model() {
-        for (number, case) in CASES.iter().enumerate() {
-            for at in 1..=operations(case) + 1 {
-                // A disk may have written any number of the names that were not synced, and any part of the bytes.
-                let mut kept = 0;
-                loop {
-                    let place = prepare(case);
-                    place.store.fail_from(at, Errno::IO);
-                    let result = run(case, &place);
-                    let pending = place.store.pending_names();
-                    let story = format!("case {number}, stopped at {at}, {kept} of {pending} names kept");
-                    place.store.power_loss(kept, if kept % 2 == 0 { 0 } else { 40 }).unwrap();
-                    is_intact(case, &place, result.is_ok(), &story);
-                    kept += 1;
-                    if kept > pending {
-                        break;
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_failed_commit_can_be_tried_again_by_the_same_run() {
-        for case in &CASES {
-            for at in 1..=operations(case) {
-                let place = prepare(case);
-                let mut writer = Writer::new(&place.store, &place.model, case.existing).unwrap();
-                place.store.fail_once(at, Errno::NOSPC);
-                let _ = writer.commit(&generation(NEW), 1);
-                writer.commit(&generation(NEW + 1), 1).unwrap();
-                assert!(holds(&place.model, &generation(NEW + 1)));
-                drop(writer);
-                let hidden: Vec<_> = names(&place.home).into_iter().filter(|name| name.starts_with('.')).collect();
-                if case.before.len() < 2 {
-                    assert!(hidden.len() <= 1, "operation {at}: {hidden:?}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_replaced_is_removed_or_kept_as_asked() {
-        let kept = |case: &Case| {
-            let place = prepare(case);
-            run(case, &place).unwrap();
-            assert!(holds(&place.model, &generation(NEW)));
-            let seed = is_there(&previous(&place.model)).then(|| load_seed(&previous(&place.model)));
-            assert!(names(&place.home).iter().all(|name| !name.starts_with('.')), "{:?}", names(&place.home));
-            seed
-        };
-        assert_eq!(CASES.each_ref().map(kept), [None, None, None, Some(1), Some(2), Some(2), Some(2)]);
-        // An earlier model that was kept is not touched by a run that only replaces.
-        assert_eq!(kept(&Case { before: &[&[1], &[2]], existing: Existing::Replace, exchange: true }), Some(1));
-    }
-
-    fn load_seed(model: &Path) -> u64 {
-        super::super::load(model).unwrap().manifest.configuration["seed"].as_u64().unwrap()
-    }
+    use crate::store::Disk;
+    use tempfile::tempdir;
 
     #[test]
     fn nothing_but_a_model_is_ever_replaced() {
@@ -419,23 +254,35 @@ mod tests {
 
     #[test]
     fn a_model_behind_a_link_is_replaced_where_it_is() {
-        let case = Case { before: &[&[1]], existing: Existing::Replace, exchange: true };
-        let place = prepare(&case);
-        let link = place.home.parent().unwrap().join("link");
-        Disk.symlink(&place.model, &link).unwrap();
-        Writer::new(&place.store, &link, Existing::Replace).unwrap().commit(&generation(NEW), 1).unwrap();
+        let folder = tempdir().unwrap();
+        let (model, link) = (folder.path().join("m"), folder.path().join("link"));
+        Writer::new(&Disk, &model, Existing::Refuse).unwrap().commit(&generation(1), 1).unwrap();
+        Disk.symlink(Path::new("m"), &link).unwrap();
+        Writer::new(&Disk, &link, Existing::Replace).unwrap().commit(&generation(2), 1).unwrap();
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
-        assert!(holds(&place.model, &generation(NEW)) && holds(&link, &generation(NEW)));
+        assert!(holds(&model, &generation(2)) && holds(&link, &generation(2)));
+        assert_eq!(names(folder.path()), ["link", "m"]);
     }
 
     #[test]
     fn one_run_at_a_time() {
-        let case = Case { before: &[&[1]], existing: Existing::Continue, exchange: true };
-        let place = prepare(&case);
-        let first = Writer::new(&place.store, &place.model, Existing::Continue).unwrap();
-        let error = run(&case, &place).unwrap_err().to_string();
+        let folder = tempdir().unwrap();
+        let model = folder.path().join("m");
+        let first = Writer::new(&Disk, &model, Existing::Refuse).unwrap();
+        let error = Writer::new(&Disk, &model, Existing::Refuse).map(|_| ()).unwrap_err().to_string();
         assert!(error.contains("another hogback is training this model"), "{error}");
         drop(first);
-        run(&case, &place).unwrap();
+        Writer::new(&Disk, &model, Existing::Refuse).unwrap();
+    }
+
+    #[test]
+    fn only_hidden_models_of_this_name_are_swept() {
+        let folder = tempdir().unwrap();
+        let home = folder.path();
+        for name in [".m.new-1-0", ".m.new-1", ".m.new-1-0.lock", ".mm.new-1-0", "m.new-1-0", ".m.new-x-0"] {
+            fs::create_dir(home.join(name)).unwrap();
+        }
+        Writer::new(&Disk, &home.join("m"), Existing::Refuse).unwrap().commit(&generation(1), 1).unwrap();
+        assert_eq!(names(home), [".m.new-1", ".m.new-1-0.lock", ".m.new-x-0", ".mm.new-1-0", "m", "m.new-1-0"]);
     }
 }

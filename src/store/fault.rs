@@ -1,14 +1,15 @@
 //! [`Faulty`]: a disk that fails at a chosen operation, and forgets on a power cut what was not synced.
 
-use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::collections::btree_map::{BTreeMap, Entry};
+use std::fs::File;
 use std::io::{self, Write};
 use std::mem;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::io::Errno;
 
+use super::journal::Journal;
 use super::{Disk, Sink, Store};
 
 /// The [`Disk`] with faults.
@@ -16,22 +17,17 @@ use super::{Disk, Sink, Store};
 /// Every operation is counted from 1: creating, each write, sync, rename and so on. One of them, or all from one on,
 /// can be made to fail; a write that fails leaves half its bytes, as a full disk does. [`power_loss`](Self::power_loss)
 /// then takes back what no sync has made safe. Syncs are only recorded, not passed on, so that thousands of runs are
-/// cheap. Directories must always be named by the same path.
+/// cheap. A directory must always be named by the same path, and things are renamed within their directory only.
 #[derive(Debug)]
-pub struct Faulty {
-    /// What was removed or replaced waits here for the sync after which it cannot come back.
-    attic: PathBuf,
-    state: Arc<Mutex<State>>,
-}
+pub struct Faulty(Arc<Mutex<State>>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     operations: u64,
     fault: Option<Fault>,
     no_exchange: bool,
-    /// Changes of names that no `sync_dir` has made safe, oldest first, in the names of now.
-    names: Vec<Pending>,
-    /// Files with bytes that no sync has made safe.
+    names: Journal,
+    /// The files with bytes that no sync has made safe, by the operation that created them.
     files: BTreeMap<u64, Unsynced>,
 }
 
@@ -42,29 +38,6 @@ struct Fault {
     error: Errno,
 }
 
-/// A change in the directory `dir`.
-#[derive(Debug)]
-struct Pending {
-    dir: PathBuf,
-    change: Change,
-}
-
-#[derive(Debug)]
-enum Change {
-    Made(PathBuf),
-    /// `grave` is where in the attic that is which was `to` before.
-    Renamed {
-        from: PathBuf,
-        to: PathBuf,
-        grave: Option<PathBuf>,
-    },
-    Exchanged(PathBuf, PathBuf),
-    Removed {
-        path: PathBuf,
-        grave: PathBuf,
-    },
-}
-
 #[derive(Debug)]
 struct Unsynced {
     file: File,
@@ -73,34 +46,36 @@ struct Unsynced {
 }
 
 impl Faulty {
-    /// A disk without faults yet. `attic` is an empty directory on the file system that will be written to.
+    /// A disk without faults yet. `attic` is an empty directory, on the file system that will be written to, for what
+    /// may have to come back.
     pub fn new(attic: &Path) -> Self {
-        Self { attic: attic.to_path_buf(), state: Arc::default() }
+        let (names, files) = (Journal::new(attic), BTreeMap::new());
+        Self(Arc::new(Mutex::new(State { operations: 0, fault: None, no_exchange: false, names, files })))
     }
 
     /// Operation `at` fails with `error`, once; those after it work again.
     pub fn fail_once(&self, at: u64, error: Errno) {
-        self.lock().fault = Some(Fault { at, lasting: false, error });
+        lock(&self.0).fault = Some(Fault { at, lasting: false, error });
     }
 
     /// Operation `at` and all after it fail with `error`: a full disk, or a machine that has stopped.
     pub fn fail_from(&self, at: u64, error: Errno) {
-        self.lock().fault = Some(Fault { at, lasting: true, error });
+        lock(&self.0).fault = Some(Fault { at, lasting: true, error });
     }
 
     /// From now on `exchange` is refused, as by a file system that has none.
     pub fn without_exchange(&self) {
-        self.lock().no_exchange = true;
+        lock(&self.0).no_exchange = true;
     }
 
     /// How many operations were asked for so far.
     pub fn operations(&self) -> u64 {
-        self.lock().operations
+        lock(&self.0).operations
     }
 
     /// How many changes of names a power cut could take back.
     pub fn pending_names(&self) -> usize {
-        self.lock().names.len()
+        lock(&self.0).names.len()
     }
 
     /// Cuts the power: of the changes of names that were not synced the oldest `names` stay, and of the unsynced bytes
@@ -109,39 +84,20 @@ impl Faulty {
     /// # Errors
     /// The system's, where something cannot be taken back.
     pub fn power_loss(&self, names: usize, bytes: u64) -> io::Result<()> {
-        let mut state = self.lock();
-        while state.names.len() > names {
-            if let Some(Pending { change, .. }) = state.names.pop() {
-                state.undo(change)?;
-            }
-        }
-        state.names.clear();
-        for (_, Unsynced { file, safe }) in mem::take(&mut state.files) {
+        let mut state = lock(&self.0);
+        state.names.take_back(names)?;
+        for Unsynced { file, safe } in mem::take(&mut state.files).into_values() {
             file.set_len(file.metadata()?.len().min(safe.saturating_add(bytes)))?;
         }
         state.fault = None;
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
-    }
-
     /// The state, if the operation that begins now is to work.
     fn begin(&self) -> io::Result<MutexGuard<'_, State>> {
-        let mut state = self.lock();
+        let mut state = lock(&self.0);
         state.begin()?;
         Ok(state)
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        let mut state = self.begin()?;
-        let grave = self.attic.join(state.operations.to_string());
-        fs::rename(path, &grave)?;
-        state.moved(path, &grave);
-        let change = Change::Removed { path: path.to_path_buf(), grave };
-        state.names.push(Pending { dir: parent(path), change });
-        Ok(())
     }
 }
 
@@ -149,7 +105,7 @@ impl Store for Faulty {
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         let mut state = self.begin()?;
         Disk.create_dir(path)?;
-        state.made(path);
+        state.names.made(path);
         Ok(())
     }
 
@@ -158,67 +114,39 @@ impl Store for Faulty {
         let new = !path.exists();
         let file = File::create(path)?;
         if new {
-            state.made(path);
+            state.names.made(path);
         }
-        Ok(Box::new(FaultySink { id: state.operations, file, state: Arc::clone(&self.state) }))
+        Ok(Box::new(FaultySink { id: state.operations, file, state: Arc::clone(&self.0) }))
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         let mut state = self.begin()?;
         File::open(path)?;
-        let (safe, pending) = mem::take(&mut state.names).into_iter().partition(|pending| pending.dir == path);
-        state.names = pending;
-        for grave in safe.into_iter().filter_map(|pending: Pending| pending.change.grave()) {
-            state.names.retain(|pending| !pending.dir.starts_with(&grave));
-            if fs::symlink_metadata(&grave)?.is_dir() { fs::remove_dir_all(grave) } else { fs::remove_file(grave) }?;
-        }
-        Ok(())
+        state.names.synced(path)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let mut state = self.begin()?;
-        let grave = match fs::symlink_metadata(to) {
-            Ok(there) if !there.is_dir() => {
-                let grave = self.attic.join(state.operations.to_string());
-                fs::hard_link(to, &grave)?;
-                Some(grave)
-            }
-            _ => None,
-        };
-        Disk.rename(from, to)?;
-        if let Some(grave) = &grave {
-            state.moved(to, grave);
-        }
-        state.moved(from, to);
-        let change = Change::Renamed { from: from.to_path_buf(), to: to.to_path_buf(), grave };
-        state.names.push(Pending { dir: parent(to), change });
-        Ok(())
+        self.begin()?.names.rename(from, to)
     }
 
     fn exchange(&self, a: &Path, b: &Path) -> io::Result<()> {
         let mut state = self.begin()?;
-        if state.no_exchange {
-            return Err(Errno::INVAL.into());
-        }
-        Disk.exchange(a, b)?;
-        state.exchanged(a, b);
-        state.names.push(Pending { dir: parent(b), change: Change::Exchanged(a.to_path_buf(), b.to_path_buf()) });
-        Ok(())
+        if state.no_exchange { Err(Errno::INVAL.into()) } else { state.names.exchange(a, b) }
     }
 
     fn symlink(&self, target: &Path, link: &Path) -> io::Result<()> {
         let mut state = self.begin()?;
         Disk.symlink(target, link)?;
-        state.made(link);
+        state.names.made(link);
         Ok(())
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
-        self.remove(path)
+        self.begin()?.names.remove(path)
     }
 
     fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
-        self.remove(path)
+        self.begin()?.names.remove(path)
     }
 }
 
@@ -227,88 +155,16 @@ impl State {
     fn begin(&mut self) -> io::Result<()> {
         self.operations += 1;
         match &self.fault {
-            Some(fault) if self.operations == fault.at || (fault.lasting && self.operations > fault.at) => {
+            Some(fault) if fault.at == self.operations || fault.lasting && fault.at < self.operations => {
                 Err(fault.error.into())
             }
             _ => Ok(()),
         }
     }
 
-    fn made(&mut self, path: &Path) {
-        self.names.push(Pending { dir: parent(path), change: Change::Made(path.to_path_buf()) });
-    }
-
-    /// Keeps the pending changes in the names of now, after `from` has become `to`.
-    fn moved(&mut self, from: &Path, to: &Path) {
-        self.renamed(|path| path.strip_prefix(from).ok().map(|rest| join(to, rest)));
-    }
-
-    /// The same after `a` and `b` have exchanged their names.
-    fn exchanged(&mut self, a: &Path, b: &Path) {
-        self.renamed(|path| match (path.strip_prefix(a), path.strip_prefix(b)) {
-            (Ok(rest), _) => Some(join(b, rest)),
-            (_, Ok(rest)) => Some(join(a, rest)),
-            _ => None,
-        });
-    }
-
-    fn renamed(&mut self, new: impl Fn(&Path) -> Option<PathBuf>) {
-        for Pending { dir, change } in &mut self.names {
-            // A name that something had before is still a name in the same directory, wherever that is by now.
-            let (now, before) = match change {
-                Change::Made(path) => (vec![path], None),
-                Change::Renamed { from, to, .. } => (vec![to], Some(from)),
-                Change::Exchanged(a, b) => (vec![a, b], None),
-                Change::Removed { path, .. } => (vec![], Some(path)),
-            };
-            for path in now.into_iter().chain([dir]) {
-                if let Some(name) = new(path) {
-                    *path = name;
-                }
-            }
-            if let Some(path) = before
-                && let Some(dir) = new(&parent(path))
-            {
-                *path = dir.join(path.file_name().unwrap_or_default());
-            }
-        }
-    }
-
-    fn undo(&mut self, change: Change) -> io::Result<()> {
-        match change {
-            Change::Made(path) if fs::symlink_metadata(&path)?.is_dir() => fs::remove_dir_all(path),
-            Change::Made(path) => fs::remove_file(path),
-            Change::Renamed { from, to, grave } => {
-                fs::rename(&to, &from)?;
-                self.moved(&to, &from);
-                if let Some(grave) = grave {
-                    fs::rename(&grave, &to)?;
-                    self.moved(&grave, &to);
-                }
-                Ok(())
-            }
-            Change::Exchanged(a, b) => {
-                Disk.exchange(&a, &b)?;
-                self.exchanged(&a, &b);
-                Ok(())
-            }
-            Change::Removed { path, grave } => {
-                fs::rename(&grave, &path)?;
-                self.moved(&grave, &path);
-                Ok(())
-            }
-        }
-    }
-}
-
-impl Change {
-    /// What this change has put into the attic.
-    fn grave(self) -> Option<PathBuf> {
-        match self {
-            Self::Removed { grave, .. } => Some(grave),
-            Self::Renamed { grave, .. } => grave,
-            Self::Made(_) | Self::Exchanged(..) => None,
-        }
+    /// True in the operation that fails first.
+    fn fails_now(&self) -> bool {
+        self.fault.as_ref().is_some_and(|fault| fault.at == self.operations)
     }
 }
 
@@ -321,19 +177,15 @@ struct FaultySink {
 impl Write for FaultySink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut state = lock(&self.state);
-        let before = self.file.metadata()?.len();
-        let fault = state.begin();
-        if fault.is_err() && state.fault.as_ref().is_none_or(|fault| fault.at != state.operations) {
-            return fault.map(|()| 0);
+        let begun = state.begin();
+        if state.fails_now() || begun.is_ok() {
+            if let Entry::Vacant(new) = state.files.entry(self.id) {
+                new.insert(Unsynced { file: self.file.try_clone()?, safe: self.file.metadata()?.len() });
+            }
+            let count = if begun.is_ok() { bytes.len() } else { bytes.len() / 2 };
+            self.file.write_all(&bytes[..count])?;
         }
-        if !state.files.contains_key(&self.id) {
-            state.files.insert(self.id, Unsynced { file: self.file.try_clone()?, safe: before });
-        }
-        if let Err(error) = fault {
-            self.file.write_all(&bytes[..bytes.len() / 2])?;
-            return Err(error);
-        }
-        self.file.write(bytes)
+        begun.map(|()| bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -355,18 +207,11 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn parent(path: &Path) -> PathBuf {
-    path.parent().map(Path::to_path_buf).unwrap_or_default()
-}
-
-/// `path` with `rest` below it; without the slash that joining nothing would add.
-fn join(path: &Path, rest: &Path) -> PathBuf {
-    if rest.as_os_str().is_empty() { path.to_path_buf() } else { path.join(rest) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
+    use std::path::PathBuf;
     use tempfile::TempDir;
 
     fn place() -> (TempDir, PathBuf, Faulty) {
@@ -440,9 +285,9 @@ mod tests {
         for (lasting, later) in [(false, true), (true, false)] {
             let (_folder, home, store) = place();
             if lasting {
-                store.fail_from(2, Errno::NOSPC)
+                store.fail_from(2, Errno::NOSPC);
             } else {
-                store.fail_once(2, Errno::NOSPC)
+                store.fail_once(2, Errno::NOSPC);
             }
             let mut sink = store.create(&home.join("file")).unwrap();
             assert_eq!(sink.write(b"123456").unwrap_err().kind(), io::ErrorKind::StorageFull);

@@ -9,6 +9,7 @@
 
 mod disk;
 mod fault;
+mod journal;
 
 use std::io;
 use std::path::Path;
