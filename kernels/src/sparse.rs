@@ -211,15 +211,26 @@ impl Descend for Adagrad {
                 }
                 let x_rest = V::spread(x_rest.as_ptr());
 
-                let mut sums = [V::splat(0.0); 2];
-                for c in 0..full {
+                // Two sums, so that one addition need not wait for the one before.
+                let (mut even, mut odd) = (V::splat(0.0), V::splat(0.0));
+                let mut c = 0;
+                while c + 2 <= full {
                     let pair = V::load_pairs(pair_in(c * pairs));
                     *stash.add(c) = pair;
-                    sums[c % 2] = pair.fma(values_in::<V, S>(values, c), sums[c % 2]);
+                    even = pair.fma(values_in::<V, S>(values, c), even);
+                    let pair = V::load_pairs(pair_in((c + 1) * pairs));
+                    *stash.add(c + 1) = pair;
+                    odd = pair.fma(values_in::<V, S>(values, c + 1), odd);
+                    c += 2;
+                }
+                if c < full {
+                    let pair = V::load_pairs(pair_in(c * pairs));
+                    *stash.add(c) = pair;
+                    even = pair.fma(values_in::<V, S>(values, c), even);
                 }
                 let pair = V::load_pairs(pair_in_rest);
                 *stash.add(full) = pair;
-                let margin = pair.fma(x_rest, sums[0]).add(sums[1]).sum() + group.bias.weight;
+                let margin = pair.fma(x_rest, odd).add(even).sum() + group.bias.weight;
                 *group.margins.get_unchecked_mut(i) = margin;
 
                 let slope = L::slope(margin, row.target);
