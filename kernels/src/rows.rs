@@ -5,7 +5,9 @@ use core::ops::Range;
 /// Numbers of tensor rows, each known to be below [`Ids::limit`].
 ///
 /// The kernels index Θ by these without a bounds check, so the type can only be made by [`Ids::check`].
-#[derive(Clone, Copy, Debug)]
+///
+/// The default is none.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Ids<'a> {
     ids: &'a [u32],
     limit: u32,
@@ -47,7 +49,9 @@ impl<'a> Ids<'a> {
 }
 
 /// One example: the tensor rows it touches, each at most once, by how much, and what is to be predicted.
-#[derive(Clone, Copy, Debug)]
+///
+/// The default touches nothing.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Row<'a> {
     ids: Ids<'a>,
     values: &'a [f32],
@@ -56,9 +60,6 @@ pub struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    /// A row that touches nothing.
-    pub const EMPTY: Row<'static> = Row { ids: Ids { ids: &[], limit: 0 }, values: &[], target: 0.0 };
-
     /// The row of `ids` and `values`, which are as many, or none where every value is 1.
     ///
     /// # Panics

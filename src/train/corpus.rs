@@ -68,6 +68,12 @@ pub(super) struct Place {
     at: u32,
 }
 
+/// An emptied vector of rows to be filled anew: the allocation of one whose rows were borrowed from something else.
+pub(super) fn recycled<'a>(mut rows: Vec<Row<'_>>) -> Vec<Row<'a>> {
+    rows.clear();
+    rows.into_iter().map(|_| Row::default()).collect()
+}
+
 /// Copies of rows that cannot be used where they lie. Private to a child, reused.
 #[derive(Debug, Default)]
 pub(super) struct Copies {
@@ -132,45 +138,37 @@ impl<'d> Corpus<'d> {
         Ok((Place { part: part as u32, block: block as u32, at: at as u32 }, begin..begin + rows))
     }
 
-    /// Fetches the rows at `places` into the first of `out`. Rows that need no change are used where they lie.
+    /// Fetches the rows at `places` into `out`, which is empty. Rows that need no change are used where they lie.
     ///
     /// # Errors
     /// A damaged block of a cache.
-    pub(super) fn fetch<'s>(
-        &'s self,
-        places: &[Place],
-        copies: &'s mut Copies,
-        out: &mut [Row<'s>; BATCH],
-    ) -> Result<()> {
+    pub(super) fn fetch<'s>(&'s self, places: &[Place], copies: &'s mut Copies, out: &mut Vec<Row<'s>>) -> Result<()> {
         copies.ids.clear();
         copies.values.clear();
         copies.ends.clear();
-        for (place, row) in places.iter().zip(out.iter_mut()) {
+        for place in places {
             let part = &self.parts[place.part as usize];
             let block = self.block(place.part as usize, place.block as usize)?;
             let at = place.at as usize;
             let target = part.labels.target(block.label(at));
             if self.as_it_lies(part) {
-                *row = Row::new(block.ids(at), block.values(at), target);
+                out.push(Row::new(block.ids(at), block.values(at), target));
             } else {
                 self.copy(part, block, at, copies);
-                *row = Row::EMPTY;
-                row.target = target;
+                out.push(Row::new(Ids::default(), &[], target));
             }
         }
-        if !copies.ends.is_empty() {
-            let ids = Ids::check(&copies.ids, self.limit)
-                .map_err(|_| Error::Engine("a row of data names a feature the model has not".to_owned()))?;
-            let mut from = 0;
-            let mut ends = copies.ends.iter();
-            for (place, row) in places.iter().zip(out.iter_mut()) {
-                if !self.as_it_lies(&self.parts[place.part as usize]) {
-                    let Some(&end) = ends.next() else { break };
-                    let values = if self.ones { &[] } else { &copies.values[from..end] };
-                    *row = Row::new(ids.slice(from..end), values, row.target);
-                    from = end;
-                }
-            }
+        if copies.ends.is_empty() {
+            return Ok(());
+        }
+        let ids = Ids::check(&copies.ids, self.limit)
+            .map_err(|_| Error::Engine("a row of data names a feature the model has not".to_owned()))?;
+        let mut from = 0;
+        let copied = places.iter().zip(out).filter(|(place, _)| !self.as_it_lies(&self.parts[place.part as usize]));
+        for ((_, row), &end) in copied.zip(&copies.ends) {
+            let values = if self.ones { &[] } else { &copies.values[from..end] };
+            *row = Row::new(ids.slice(from..end), values, row.target);
+            from = end;
         }
         Ok(())
     }
@@ -217,15 +215,16 @@ impl<'d> Corpus<'d> {
     /// A damaged block of a cache.
     pub(super) fn for_each(&self, mut each: impl FnMut(&[u32], &[f32])) -> Result<()> {
         let (mut copies, mut places) = (Copies::default(), [Place::default(); BATCH]);
-        let mut walk = self.walk(vec![0..self.rows], None);
+        let all = 0..self.rows;
+        let mut walk = self.walk(vec![all], None);
         loop {
             let n = walk.next_places(&mut places)?;
             if n == 0 {
                 return Ok(());
             }
-            let mut rows = [Row::EMPTY; BATCH];
+            let mut rows = Vec::with_capacity(n);
             self.fetch(&places[..n], &mut copies, &mut rows)?;
-            for row in &rows[..n] {
+            for row in &rows {
                 each(row.ids().as_slice(), row.values());
             }
         }

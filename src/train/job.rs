@@ -5,9 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use crossbeam::utils::CachePadded;
-use hogback_kernels::{Backend, Loss, Row, Scratch, Step, Table};
+use hogback_kernels::{Loss, Row, Scratch, Step, Table};
 
-use super::corpus::{BATCH, Copies, Corpus, Place};
+use super::corpus::{BATCH, Copies, Corpus, Place, recycled};
 use super::saved::out_of_memory;
 use crate::data::order::Strips;
 use crate::engine::guard::Guard;
@@ -82,6 +82,8 @@ pub(super) struct Child<'t> {
     view: ChildView<'t>,
     scratch: Scratch,
     copies: Copies,
+    /// The allocation of the last batch.
+    spare: Vec<Row<'static>>,
 }
 
 /// Θ as a child sees it.
@@ -97,7 +99,13 @@ impl<'t> Job for Train<'t, '_> {
     type Child = Child<'t>;
 
     fn child(&self, seat: Seat) -> Result<Child<'t>> {
-        Ok(Child { seat, view: ChildView::None, scratch: Scratch::default(), copies: Copies::default() })
+        Ok(Child {
+            seat,
+            view: ChildView::None,
+            scratch: Scratch::default(),
+            copies: Copies::default(),
+            spare: Vec::new(),
+        })
     }
 
     fn work(&self, child: &mut Child<'t>, work: &Work<'_, Task>) -> Result<Answer> {
@@ -116,7 +124,7 @@ impl<'t> Train<'t, '_> {
     }
 
     fn learn(&self, child: &mut Child<'t>, strips: &Strips, stop: &AtomicBool) -> Result<Answer> {
-        let Child { seat, view, scratch, copies } = child;
+        let Child { seat, view, scratch, copies, spare } = child;
         let view = match view {
             ChildView::Hogwild(view) => {
                 // Between two tasks the others have gone on, or Θ was put back.
@@ -137,7 +145,7 @@ impl<'t> Train<'t, '_> {
             if n == 0 {
                 break;
             }
-            let mut rows = [Row::EMPTY; BATCH];
+            let mut rows = recycled(std::mem::take(spare));
             self.corpus.fetch(&places[..n], copies, &mut rows)?;
             let pulled = self.learned_by_others(seat.child);
             let mut from = 0;
@@ -161,6 +169,7 @@ impl<'t> Train<'t, '_> {
                 mine.store(mine.load(Relaxed) + group as u64, Relaxed);
                 from += group;
             }
+            *spare = recycled(rows);
         }
         view.exchange(true);
         self.look_out(&tally, stop);
@@ -174,7 +183,7 @@ impl<'t> Train<'t, '_> {
         wave: &Wave,
         stop: &AtomicBool,
     ) -> Result<Answer> {
-        let Child { seat, view, scratch, copies } = child;
+        let Child { seat, view, scratch, copies, .. } = child;
         let view = match view {
             ChildView::Rounds(view) => view,
             other => {
@@ -191,7 +200,7 @@ impl<'t> Train<'t, '_> {
         let mut staleness = 0;
         for _ in 0..wave.length {
             let n = walk.next_places(&mut places[..self.head.interval.min(BATCH)])?;
-            let mut rows = [Row::EMPTY; BATCH];
+            let mut rows = Vec::with_capacity(n);
             self.corpus.fetch(&places[..n], copies, &mut rows)?;
             let before = tally;
             let mut attempts = ATTEMPTS;
@@ -249,11 +258,12 @@ impl<'t> Train<'t, '_> {
             let n = (range.end - from).min(BATCH);
             let mut places = [Place::default(); BATCH];
             corpus.places(&self.held_out.rows[from..from + n], &mut places)?;
-            let mut rows = [Row::EMPTY; BATCH];
+            let mut rows = recycled(std::mem::take(&mut child.spare));
             corpus.fetch(&places[..n], &mut child.copies, &mut rows)?;
-            let mut margins = [0.0; BATCH];
-            self.backend().score(&table, &rows[..n], bias, &mut margins[..n]);
-            let targets = rows.map(|row| row.target);
+            let (mut margins, mut targets) = ([0.0; BATCH], [0.0; BATCH]);
+            self.theta.backend().score(&table, &rows, bias, &mut margins[..n]);
+            rows.iter().zip(&mut targets).for_each(|(row, target)| *target = row.target);
+            child.spare = recycled(rows);
             tally.add(self.loss, &margins[..n], &targets[..n]);
             for (cell, margin) in self.held_out.margins[from..from + n].iter().zip(margins) {
                 cell.store(margin.to_bits(), Relaxed);
@@ -275,10 +285,6 @@ impl<'t> Train<'t, '_> {
             }
         }
         auc(margins, &positive)
-    }
-
-    fn backend(&self) -> Backend {
-        self.theta.backend()
     }
 
     /// Ends the phase at once where a task shows that Θ has diverged.

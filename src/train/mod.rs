@@ -126,7 +126,7 @@ pub fn train(request: &Request, topology: &Topology, store: &dyn Store, ears: Ea
     let read = |input: &Input| DataFile::read(input, &request.read, store, &notice);
     let files = request.data.iter().map(read).collect::<Result<Vec<DataFile>>>()?;
     let valid = prepare::read_valid(request, &files, resumed.as_ref(), &notice)?;
-    let prepared = prepare::prepare(request, topology, &plan, &files, &valid, resumed, &notice)?;
+    let prepared = prepare::prepare(request, topology, &plan, &files, &valid, resumed.as_ref(), &notice)?;
     let reading = begun.elapsed();
     let keeper = keep::Keeper::new(writer, plan.shards, request.checkpoint_every);
     let end = passes::run(request, &plan, prepared, keeper, ears)?;

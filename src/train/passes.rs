@@ -480,10 +480,8 @@ impl Passes<'_, '_, '_> {
 
     /// The last commit: the best pass of a run that is done, the present Θ of one that was interrupted.
     fn conclude(&mut self, interrupted: bool) -> Result<u64> {
-        if !interrupted {
-            if let Some(best) = &self.best {
-                self.job.theta.restore(best);
-            }
+        if !interrupted && let Some(best) = &self.best {
+            self.job.theta.restore(best);
         }
         let generation = self.generation(&self.job.theta.snapshot(), !interrupted)?;
         self.keeper.commit(&generation)

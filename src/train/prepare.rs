@@ -138,12 +138,12 @@ pub(super) fn prepare<'d>(
     plan: &Plan,
     files: &'d [DataFile],
     valid: &'d [OwnedBlock],
-    resumed: Option<Resumed>,
+    resumed: Option<&Resumed>,
     notice: &dyn Fn(&str),
 ) -> Result<Prepared<'d>> {
-    let Keys { mut dictionary, maps } = keys(files, resumed.as_ref())?;
+    let Keys { mut dictionary, maps } = keys(files, resumed)?;
     let columns = columns(files)?;
-    let old = resumed.as_ref().map(|resumed| &resumed.configuration);
+    let old = resumed.map(|resumed| &resumed.configuration);
     let facts = label_facts(request, files, old)?;
     facts.notices.iter().for_each(|text| notice(&format!("warning: {text}")));
 
@@ -178,7 +178,7 @@ pub(super) fn prepare<'d>(
     let scales = Scales { dictionary: &dictionary, target: &facts.target };
     let nonzeros = files.iter().map(DataFile::nonzeros).sum();
     let data = (corpus.rows(), nonzeros);
-    let (theta, best, position) = match &resumed {
+    let (theta, best, position) = match resumed {
         None => {
             let theta = Theta::reserve(saved::specs(rows, rule), plan.shards, backend).map_err(saved::out_of_memory)?;
             (theta, None, Position::beginning(data, 0, configuration.passes, configuration.early_stop))

@@ -9,7 +9,7 @@ const WIDE: f32 = 64.0;
 /// Whether sizes of values from `least` to `most` could come from columns of very different scale, or from a scale far from 1, where
 /// Adagrad's beginning would be too bold or too shy.
 pub(super) fn may_need_scales(least: f32, most: f32) -> bool {
-    most > 0.0 && (most / least > WIDE || most > WIDE || most < 1.0 / WIDE)
+    most > 0.0 && (most / least > WIDE || !(1.0 / WIDE..=WIDE).contains(&most))
 }
 
 /// What is known of a column.
