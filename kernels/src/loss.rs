@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     fn points() -> impl Iterator<Item = f32> {
-        (-87_000..=87_000).map(|i| i as f32 / 1e3)
+        (-87_000..=87_000).step_by(if cfg!(miri) { 997 } else { 1 }).map(|i| i as f32 / 1e3)
     }
 
     #[test]
