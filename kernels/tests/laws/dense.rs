@@ -68,7 +68,8 @@ fn gradients(rng: &mut Rng, len: usize) -> Vec<f32> {
 /// Takes `steps` steps on `len` words at `offset` and checks every plane.
 fn run(backend: Backend, case: Case, len: usize, offset: usize, steps: u64, rng: &mut Rng) {
     let weights = rng.floats(len, -1.0, 1.0);
-    let planes = [Words::new(&weights, offset), Words::new(&vec![0.0; len], offset + 1), Words::new(&vec![0.0; len], 3)];
+    let planes =
+        [Words::new(&weights, offset), Words::new(&vec![0.0; len], offset + 1), Words::new(&vec![0.0; len], 3)];
     let mut want: Vec<[f64; 3]> = weights.iter().map(|&w| [w.into(), 0.0, 0.0]).collect();
     let cells = planes.each_ref().map(Words::cells);
     let slots = &cells[1..=case.rule(1).slots()];

@@ -5,5 +5,5 @@ mod copies;
 mod dense;
 mod ground;
 mod merges;
-// mod promises;
-// mod sparse;
+mod promises;
+mod sparse;

@@ -28,7 +28,8 @@ fn merged(master: &[f32], mine: &[f32], base: &[f32], scaled: bool) -> Vec<f64> 
 
 /// Pairs [w, n] as one child left them, another (the master) did, and both had begun with.
 fn stretches(rng: &mut Rng, len: usize) -> [Vec<f32>; 3] {
-    let base: Vec<f32> = (0..len).map(|i| if i % 2 == 0 { rng.within(-1.0, 1.0) } else { rng.within(0.0, 2.0) }).collect();
+    let base: Vec<f32> =
+        (0..len).map(|i| if i % 2 == 0 { rng.within(-1.0, 1.0) } else { rng.within(0.0, 2.0) }).collect();
     let moved = |rng: &mut Rng| {
         base.iter().enumerate().map(|(i, x)| x + rng.within(if i % 2 == 0 { -0.1 } else { 0.0 }, 0.1)).collect()
     };
@@ -48,7 +49,9 @@ fn a_merge_is_the_sum_or_the_scaled_sum_and_all_three_agree_after_it() {
                 backend.merge(words[0].cells(), words[1].cells(), words[2].cells(), rule);
                 let [master, mine, base] = words.map(|words| words.values());
                 for (i, (&got, &want)) in master.iter().zip(&want).enumerate() {
-                    close(got, want, BOUND * (1.0 + want.abs()), || format!("{} {rule:?} {i} of {len}", backend.name()));
+                    close(got, want, BOUND * (1.0 + want.abs()), || {
+                        format!("{} {rule:?} {i} of {len}", backend.name())
+                    });
                 }
                 assert_eq!(bits(&mine), bits(&master), "{} {rule:?} len {len}", backend.name());
                 assert_eq!(bits(&base), bits(&master), "{} {rule:?} len {len}", backend.name());
