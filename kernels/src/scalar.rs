@@ -1,5 +1,5 @@
-//! The reference backend: relaxed atomics and plain arithmetic. The story of `cells.rs` written out; under Miri and
-//! loom it is the only one.
+//! The reference backend: relaxed atomics and plain arithmetic. The story of `cells.rs` written out; under Miri it is
+//! the only one.
 
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 

@@ -13,7 +13,7 @@ use crate::loss::Slope;
 use crate::rows::Row;
 use crate::scalar;
 
-/// The table a child learns on: rows below [`Table::head_rows`] live in the child's private head, the others in the
+/// The table a child learns on: the first rows live in the child's private head, the others in the
 /// shared tail. Both are numbered from 0, so the shared words of the head's rows are simply not used.
 #[derive(Clone, Copy, Debug)]
 pub struct Table<'a> {

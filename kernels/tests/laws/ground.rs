@@ -4,9 +4,17 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use hogback_kernels::Cells;
 
-/// Words on each side of a stretch that nobody may touch. They are NaNs, so that reading them shows as well.
+/// Words on each side of a stretch that nobody may touch.
 const GUARDS: usize = 32;
-const GUARD: u32 = 0x7fc0_dead;
+
+/// Beside private floats stands a NaN.
+const NAN: u32 = 0x7fc0_dead;
+
+/// Beside shared words stand numbers so large that whatever is computed from them shows, and others for each offset, so that
+/// a difference of two guards does not vanish. Not NaNs: an operation on them may give back the same one.
+fn guard(offset: usize) -> u32 {
+    0x60ad_0000 + ((offset as u32) << 12)
+}
 
 /// Every length a remainder can have in any backend, and some that are mostly whole registers.
 pub(crate) fn lengths() -> impl Iterator<Item = usize> {
@@ -22,6 +30,7 @@ fn start_at(address: usize, offset: usize) -> usize {
 /// Shared words between guards.
 pub(crate) struct Words {
     words: Vec<AtomicU32>,
+    guard: u32,
     start: usize,
     len: usize,
 }
@@ -29,9 +38,10 @@ pub(crate) struct Words {
 impl Words {
     /// Words with the bits of `values`, beginning `offset` words past a cache line.
     pub(crate) fn new(values: &[f32], offset: usize) -> Self {
-        let words: Vec<_> = (0..values.len() + 2 * GUARDS + 32).map(|_| AtomicU32::new(GUARD)).collect();
+        let guard = guard(offset);
+        let words: Vec<_> = (0..values.len() + 2 * GUARDS + 32).map(|_| AtomicU32::new(guard)).collect();
         let start = start_at(words.as_ptr().addr(), offset);
-        let these = Self { words, start, len: values.len() };
+        let these = Self { words, guard, start, len: values.len() };
         for (word, value) in these.words[start..].iter().zip(values) {
             word.store(value.to_bits(), Relaxed);
         }
@@ -47,7 +57,7 @@ impl Words {
         let bits: Vec<_> = self.words.iter().map(|word| word.load(Relaxed)).collect();
         let (before, rest) = bits.split_at(self.start);
         let (values, after) = rest.split_at(self.len);
-        assert!(before.iter().chain(after).all(|&bits| bits == GUARD), "words outside of the slice were written");
+        assert!(before.iter().chain(after).all(|&bits| bits == self.guard), "words outside of the slice were written");
         values.iter().map(|&bits| f32::from_bits(bits)).collect()
     }
 }
@@ -62,7 +72,7 @@ pub(crate) struct Floats {
 impl Floats {
     /// A copy of `values`, beginning `offset` words past a cache line.
     pub(crate) fn new(values: &[f32], offset: usize) -> Self {
-        let mut floats = vec![f32::from_bits(GUARD); values.len() + 2 * GUARDS + 32];
+        let mut floats = vec![f32::from_bits(NAN); values.len() + 2 * GUARDS + 32];
         let start = start_at(floats.as_ptr().addr(), offset);
         floats[start..start + values.len()].copy_from_slice(values);
         Self { floats, start, len: values.len() }
@@ -76,7 +86,7 @@ impl Floats {
     pub(crate) fn values(&self) -> &[f32] {
         let (before, rest) = self.floats.split_at(self.start);
         let (values, after) = rest.split_at(self.len);
-        let whole = before.iter().chain(after).all(|float| float.to_bits() == GUARD);
+        let whole = before.iter().chain(after).all(|float| float.to_bits() == NAN);
         assert!(whole, "floats outside of the slice were written");
         values
     }
