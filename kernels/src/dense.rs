@@ -3,7 +3,7 @@
 
 use crate::cells::Cells;
 use crate::lane::Lane;
-use crate::scalar::Scalar;
+use crate::scalar::{Scalar, check_floor, rsqrt};
 
 /// How a gradient moves the weights of a dense tensor.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,7 +24,7 @@ pub enum DenseRule {
     Adagrad {
         /// The learning rate.
         rate: f32,
-        /// Where the accumulator begins; above 0.
+        /// Where the accumulator begins; positive and normal.
         floor: f32,
     },
     /// Kingma & Ba 2015. Two slots: m, v.
@@ -45,12 +45,17 @@ pub struct Adam {
 
 impl Adam {
     /// Step number `step` (from 1) with the paper's 0.9, 0.999 and 1e-8.
+    ///
+    /// # Panics
+    /// Where `step` is 0.
     pub fn at(step: u64, rate: f32) -> Self {
-        let (first, second) = (0.9f64, 0.999f64);
-        let power = |base: f64| {
+        assert!(step > 0, "Adam's steps count from 1");
+        let (first, second) = (0.9f32, 0.999f32);
+        // The averages decay by the constants as f32 has them, so the correction is for those: 1 - 0.999 is off by 1e-5.
+        let power = |base: f32| {
             // Past this many steps the correction is 1 in f32.
             let mut left = step.min(40_000);
-            let (mut product, mut factor) = (1.0, base);
+            let (mut product, mut factor) = (1.0, f64::from(base));
             while left > 0 {
                 if left % 2 == 1 {
                     product *= factor;
@@ -62,9 +67,9 @@ impl Adam {
         };
         let (c1, c2) = (1.0 - power(first), 1.0 - power(second));
         // √c2 from the scalar root: x·rsqrt(x).
-        let root = c2 as f32 * crate::scalar::rsqrt(c2 as f32);
+        let root = c2 as f32 * rsqrt(c2 as f32);
         // √(v / c2) + 1e-8 ≈ √(v / c2 + 1e-16) = √(v + 1e-16·c2) / √c2.
-        Self { rate: rate * root / c1 as f32, first: 0.9, second: 0.999, floor: 1e-16 * c2 as f32 }
+        Self { rate: rate * root / c1 as f32, first, second, floor: 1e-16 * c2 as f32 }
     }
 }
 
@@ -91,13 +96,16 @@ pub(crate) struct DenseStep<'a> {
 impl DenseStep<'_> {
     pub(crate) fn check(&self) {
         assert_eq!(self.slots.len(), self.rule.slots(), "as many slot planes as the rule has slots");
+        if let DenseRule::Adagrad { floor, .. } = self.rule {
+            check_floor(floor);
+        }
         let len = self.gradient.len();
         assert!(self.weights.len() == len && self.slots.iter().all(|slot| slot.len() == len), "planes of one length");
     }
 }
 
-/// Values below 2⁻¹⁰⁴ become 0 when this is added and taken off again: averages that decay must not end as denormals, which
-/// many cores compute a hundred times slower.
+/// Values become multiples of 2⁻¹⁰⁴ when this is added and taken off again: averages that decay must not end as denormals,
+/// which many cores compute a hundred times slower.
 const FLUSH: f32 = 1.0 / (1u128 << 80) as f32;
 
 /// Applies `step`.
@@ -121,11 +129,15 @@ pub(crate) unsafe fn apply<V: Lane>(step: &DenseStep<'_>) {
 }
 
 /// Applies `step` to the words of `from..to`, whole registers of `V`.
+///
+/// # Safety
+/// That of [`apply`], and `from..to` within the planes.
 #[inline(always)]
 unsafe fn stretch<V: Lane>(step: &DenseStep<'_>, from: usize, to: usize) {
     let weights = step.weights.start();
     let gradient = step.gradient.as_ptr();
-    // SAFETY: the contract of `apply`.
+    // SAFETY: the instruction set by contract; the planes and the gradient are equally long and hold `from..to`; there are as
+    // many planes as the rule has slots.
     unsafe {
         match step.rule {
             DenseRule::Sgd { rate } => {

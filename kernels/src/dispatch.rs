@@ -9,9 +9,9 @@ use crate::lane::Lane;
 use crate::loss::{Hinge, Logistic, Loss, Slope, Squared};
 use crate::merge::{self, Merge, MergeRule};
 use crate::rows::Row;
-use crate::scalar::Scalar;
+use crate::scalar::{Scalar, check_floor};
 use crate::sparse::{self, Adagrad, Descend, Group, Scratch, Sgd, Shape, Slot, Step, Table};
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(miri)))]
 use crate::x86_64::{avx2::Avx2, avx512::Avx512};
 
 /// The update rule of a sparse tensor.
@@ -54,7 +54,7 @@ pub struct LearnerSpec {
 #[derive(Clone, Copy)]
 pub struct Learner {
     spec: LearnerSpec,
-    run: unsafe fn(&mut Group<'_, '_>),
+    run: Run,
 }
 
 impl core::fmt::Debug for Learner {
@@ -96,6 +96,9 @@ impl Learner {
         );
         assert!(spec.head || table.head_rows == 0, "a head where the learner was made without");
         let learn = margins.len();
+        if spec.rule == Rule::Adagrad {
+            check_floor(step.floor);
+        }
         for row in rows.iter().take(learn) {
             assert!(
                 row.is_empty() || spec.ones == row.values().is_empty(),
@@ -110,6 +113,7 @@ impl Learner {
     }
 }
 
+/// A row loop compiled for one backend, rule, loss and shape.
 type Run = unsafe fn(&mut Group<'_, '_>);
 
 /// [`Shape`] spelled out.
@@ -155,26 +159,32 @@ fn with_ahead<L: Slope, D: Descend, const HEAD: bool, const AHEAD: bool>(backend
 fn on<L: Slope, D: Descend, S: Shape>(backend: Backend) -> Run {
     match backend.0 {
         Kind::Scalar => scalar::<L, D, S>,
-        #[cfg(target_arch = "x86_64")]
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
         Kind::Avx2 => avx2::<L, D, S>,
-        #[cfg(target_arch = "x86_64")]
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
         Kind::Avx512 => avx512::<L, D, S>,
     }
 }
 
+/// # Safety
+/// That of [`Descend::learn`]; the backend is always there.
 unsafe fn scalar<L: Slope, D: Descend, S: Shape>(group: &mut Group<'_, '_>) {
     // SAFETY: the caller's promise.
     unsafe { D::learn::<Scalar, L, S>(group) }
 }
 
-#[cfg(target_arch = "x86_64")]
+/// # Safety
+/// That of [`Descend::learn`].
+#[cfg(all(target_arch = "x86_64", not(miri)))]
 #[target_feature(enable = "avx2,fma,bmi2")]
 unsafe fn avx2<L: Slope, D: Descend, S: Shape>(group: &mut Group<'_, '_>) {
     // SAFETY: the caller's promise.
     unsafe { D::learn::<Avx2, L, S>(group) }
 }
 
-#[cfg(target_arch = "x86_64")]
+/// # Safety
+/// That of [`Descend::learn`].
+#[cfg(all(target_arch = "x86_64", not(miri)))]
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
 unsafe fn avx512<L: Slope, D: Descend, S: Shape>(group: &mut Group<'_, '_>) {
     // SAFETY: the caller's promise.
@@ -182,21 +192,22 @@ unsafe fn avx512<L: Slope, D: Descend, S: Shape>(group: &mut Group<'_, '_>) {
 }
 
 /// Something written over a [`Lane`], to be run on a backend.
-trait Work {
+pub(crate) trait Work {
     /// # Safety
     /// The instruction set of `V`.
     unsafe fn run<V: Lane>(self);
 }
 
 impl Backend {
-    fn run<W: Work>(self, work: W) {
-        #[cfg(target_arch = "x86_64")]
+    /// Runs `work` on this backend.
+    pub(crate) fn run<W: Work>(self, work: W) {
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
         #[target_feature(enable = "avx2,fma,bmi2")]
         unsafe fn avx2<W: Work>(work: W) {
             // SAFETY: the caller's promise.
             unsafe { work.run::<Avx2>() }
         }
-        #[cfg(target_arch = "x86_64")]
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
         #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
         unsafe fn avx512<W: Work>(work: W) {
             // SAFETY: the caller's promise.
@@ -206,9 +217,9 @@ impl Backend {
         unsafe {
             match self.0 {
                 Kind::Scalar => work.run::<Scalar>(),
-                #[cfg(target_arch = "x86_64")]
+                #[cfg(all(target_arch = "x86_64", not(miri)))]
                 Kind::Avx2 => avx2(work),
-                #[cfg(target_arch = "x86_64")]
+                #[cfg(all(target_arch = "x86_64", not(miri)))]
                 Kind::Avx512 => avx512(work),
             }
         }
@@ -270,7 +281,7 @@ impl Backend {
     /// time may merge into the same words, or changes are lost; readers are free.
     ///
     /// # Panics
-    /// Where the lengths differ, or are odd for a rule on pairs.
+    /// Where the lengths differ; for a rule on pairs where they are odd or its floor is not positive and normal.
     pub fn merge(self, master: Cells<'_>, mine: Cells<'_>, base: Cells<'_>, rule: MergeRule) {
         struct Fold<'a>(Merge<'a>);
         impl Work for Fold<'_> {
@@ -289,7 +300,7 @@ impl Backend {
     /// step the same words, or updates are lost; readers are free.
     ///
     /// # Panics
-    /// Where the lengths differ or the planes are not as many as the rule's slots.
+    /// Where the lengths differ, the planes are not as many as the rule's slots, or Adagrad's floor is not positive and normal.
     pub fn dense_step(self, rule: DenseRule, weights: Cells<'_>, slots: &[Cells<'_>], gradient: &[f32]) {
         struct Apply<'s, 'a>(&'s DenseStep<'a>);
         impl Work for Apply<'_, '_> {

@@ -1,9 +1,9 @@
 //! Every instruction of hogback that touches shared parameters, and nothing else.
 //!
 //! What flows in: [`Cells`] (shared words of Θ), [`Row`]s of checked data, a [`Step`]. What flows out: the margins of the
-//! rows, and Θ changed in place. Each algorithm is written once over [`lane::Lane`]; the instruction sets are
+//! rows, and Θ changed in place. Each algorithm is written once over `lane::Lane`; the instruction sets are
 //! thin leaves of loads, stores and arithmetic; `scalar.rs` is the definition the others are held to by
-//! `tests/laws.rs`. The backend is chosen once, by [`Backend`], and a whole row loop runs inside it.
+//! `tests/laws/`. The backend is chosen once, by [`Backend`], and a whole row loop runs inside it.
 #![no_std]
 
 extern crate alloc;
@@ -19,7 +19,7 @@ mod merge;
 mod rows;
 mod scalar;
 mod sparse;
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(miri)))]
 mod x86_64;
 
 pub use backend::Backend;

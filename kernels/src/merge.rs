@@ -3,6 +3,7 @@
 
 use crate::cells::Cells;
 use crate::lane::Lane;
+use crate::scalar::{check_floor, rsqrt};
 
 /// How a child's change of a row joins the changes that others have merged meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -12,7 +13,7 @@ pub enum MergeRule {
     /// Pairs [w, n] of Adagrad: n is summed; the change of w is scaled by √((floor + n seen) / (floor + n merged)), the step
     /// the child would have taken had it known the others' squares.
     Scaled {
-        /// What Adagrad adds to n before the root.
+        /// What Adagrad adds to n before the root; positive and normal.
         floor: f32,
     },
 }
@@ -33,7 +34,10 @@ impl Merge<'_> {
     pub(crate) fn check(&self) {
         let len = self.master.len();
         assert!(self.mine.len() == len && self.base.len() == len, "a merge of stretches of different lengths");
-        assert!(len.is_multiple_of(2) || self.rule == MergeRule::Sum, "half a pair cannot be merged");
+        if let MergeRule::Scaled { floor } = self.rule {
+            assert!(len.is_multiple_of(2), "half a pair cannot be merged");
+            check_floor(floor);
+        }
     }
 }
 
@@ -100,7 +104,7 @@ fn merge_rest(merge: Merge<'_>) {
             MergeRule::Scaled { floor } => {
                 let seen = floor + mine.get(at + 1);
                 let slot = master.get(at + 1) + delta(at + 1);
-                let scale = seen * crate::scalar::rsqrt(seen) * crate::scalar::rsqrt(floor + slot);
+                let scale = seen * rsqrt(seen) * rsqrt(floor + slot);
                 let weight = master.get(at) + delta(at) * scale;
                 take(at, weight);
                 take(at + 1, slot);

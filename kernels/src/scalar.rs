@@ -1,5 +1,5 @@
-//! The reference backend: relaxed atomics and plain arithmetic. The story of `cells.rs` written out; under Miri and
-//! loom it is the only one.
+//! The reference backend: relaxed atomics and plain arithmetic. The story of `cells.rs` written out; under Miri it is
+//! the only one.
 
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
@@ -127,11 +127,20 @@ impl Lane for Scalar {
     unsafe fn prefetch<T>(_: *const T) {}
 }
 
-/// 1 / √x for a normal positive `x`: the classic first guess from the exponent, then four Newton steps
+/// Checks what is added under a root so that it never stands over 0, whose reciprocal root the backends do not agree on.
+///
+/// # Panics
+/// Where `floor` is not positive and normal.
+pub(crate) fn check_floor(floor: f32) {
+    assert!(floor > 0.0 && floor.is_normal(), "a floor must be positive and normal, and {floor:e} is not");
+}
+
+/// 1 / √x for a normal positive `x`, NaN for a NaN: the classic first guess from the exponent, then four Newton steps
 /// (`core` has no square root).
 #[inline(always)]
 pub(crate) fn rsqrt(x: f32) -> f32 {
-    let mut r = f32::from_bits(0x5f37_5a86 - (x.to_bits() >> 1));
+    // Wrapping, for a NaN has the highest bits and must come out as one, not as a panic.
+    let mut r = f32::from_bits(0x5f37_5a86u32.wrapping_sub(x.to_bits() >> 1));
     let half = 0.5 * x;
     for _ in 0..4 {
         r *= 1.5 - (half * r) * r;

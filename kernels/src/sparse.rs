@@ -13,7 +13,7 @@ use crate::loss::Slope;
 use crate::rows::Row;
 use crate::scalar;
 
-/// The table a child learns on: rows below [`Table::head_rows`] live in the child's private head, the others in the
+/// The table a child learns on: the first rows live in the child's private head, the others in the
 /// shared tail. Both are numbered from 0, so the shared words of the head's rows are simply not used.
 #[derive(Clone, Copy, Debug)]
 pub struct Table<'a> {
@@ -24,18 +24,25 @@ pub struct Table<'a> {
 }
 
 impl<'a> Table<'a> {
-    /// A table whose rows are all in `cells`, `width` words each.
+    /// A table whose rows are all in `cells`, `width` words each; words that fill no row are never touched.
+    ///
+    /// # Panics
+    /// Where `width` is 0.
     pub fn whole(cells: Cells<'a>, width: usize) -> Self {
-        Self { shared: cells, head: cells.slice(0..0), head_rows: 0, width }
+        Self::with_head(cells, cells.slice(0..0), width)
     }
 
     /// A table whose first rows, as many as `head` holds, are in `head` and the others in `shared`.
+    ///
+    /// # Panics
+    /// Where `width` is 0.
     pub fn with_head(shared: Cells<'a>, head: Cells<'a>, width: usize) -> Self {
+        assert!(width > 0, "rows of no words");
         let head_rows = u32::try_from(head.len() / width).unwrap_or(u32::MAX);
         Self { shared, head, head_rows, width }
     }
 
-    /// How many rows there are.
+    /// How many rows there are, head included.
     pub fn rows(&self) -> usize {
         self.shared.len() / self.width
     }
@@ -68,7 +75,7 @@ pub struct Step<'a> {
     pub rate: f32,
     /// The learning rate of the intercept.
     pub bias_rate: f32,
-    /// What Adagrad adds to the sum of squares before the root.
+    /// What Adagrad adds to the sum of squares before the root; for Adagrad positive and normal.
     pub floor: f32,
     /// For each tensor row the factor of its weight that is added to its gradient (L2), or nothing.
     pub decay: &'a [f32],
@@ -143,8 +150,9 @@ impl Group<'_, '_> {
                 // Never the head's shared words: they are hot in the core that merges, and asking for them would
                 // bounce them. A prefetch cannot fault, so an id needs no bound here.
                 let id = if S::HEAD { id.max(self.table.head_rows) } else { id };
+                let offset = (id as usize).wrapping_mul(WIDTH);
                 // SAFETY: the instruction set by contract.
-                unsafe { V::prefetch(self.table.shared.start().wrapping_add(id as usize * WIDTH)) };
+                unsafe { V::prefetch(self.table.shared.start().wrapping_add(offset)) };
             }
         }
     }
@@ -206,8 +214,8 @@ impl Descend for Adagrad {
                     if j < rest { table.at::<S, 2>(*ids.get_unchecked(full * pairs + j)) } else { pad.as_ptr() }
                 };
                 let mut x_rest = [0.0f32; 8];
-                for j in 0..rest {
-                    x_rest[j] = if S::ONES { 1.0 } else { *values.get_unchecked(full * pairs + j) };
+                for (j, x) in x_rest.iter_mut().enumerate().take(rest) {
+                    *x = if S::ONES { 1.0 } else { *values.get_unchecked(full * pairs + j) };
                 }
                 let x_rest = V::spread(x_rest.as_ptr());
 
@@ -264,7 +272,7 @@ impl Adagrad {
     #[inline(always)]
     unsafe fn moved<V: Lane, S: Shape>(pair: V, gradient: V, decay: impl Fn(usize) -> f32, rate: V, floor: V) -> V {
         let mut gradient = gradient;
-        // SAFETY: the caller's promise; eight floats are the most a register spreads.
+        // SAFETY: the caller's promise; eight floats are the most a register spreads, of an array of eight.
         unsafe {
             if S::DECAY {
                 let mut factors = [0.0f32; 8];

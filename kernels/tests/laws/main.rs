@@ -1,0 +1,9 @@
+//! The laws of the kernels: one set, run against every backend of the machine. What each must hold to is written here
+//! once more, plainly and in f64, and the scalar backend is held to it first.
+
+mod copies;
+mod dense;
+mod ground;
+mod merges;
+mod promises;
+mod sparse;
