@@ -45,13 +45,19 @@ impl Faults {
         self
     }
 
+    /// Whether `point` is to panic some time.
+    #[inline]
+    pub fn armed(&self, point: Point) -> bool {
+        self.until[point as usize].load(Relaxed) >= 0
+    }
+
     /// Passes `point`.
     ///
     /// # Panics
     /// Where a test wants it.
     #[inline]
     pub fn pass(&self, point: Point) {
-        if self.until[point as usize].load(Relaxed) >= 0 {
+        if self.armed(point) {
             self.count(point);
         }
     }

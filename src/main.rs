@@ -1,2 +1,24 @@
 //! The `hogback` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use hogback::cli::{Arguments, run};
+
+fn main() -> ExitCode {
+    // A child or controller that panics is survived and reported by the engine, in its own words.
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let name = std::thread::current().name().unwrap_or_default().to_owned();
+        if !name.starts_with("child-") && !name.starts_with("controller-") {
+            report(panic);
+        }
+    }));
+    match run(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

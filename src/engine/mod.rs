@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use child::Upward;
+pub(crate) use child::said;
 use controller::{ControllerDesk, Shared};
 pub use phase::Deal;
 use phase::Phase;

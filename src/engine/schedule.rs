@@ -6,14 +6,12 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Schedule {
-    /// 1 / (1 + passes done).
-    #[default]
-    Inverse,
     /// Always 1.
     Constant,
     /// Falls in a straight line, to 1 / passes in the last pass.
     Linear,
     /// 1 / √(1 + passes done).
+    #[default]
     Invsqrt,
     /// Halved by each pass that does not improve the held-out loss.
     Plateau,
@@ -24,7 +22,6 @@ impl Schedule {
     pub fn factor(self, pass: u32, passes: u32, stale: u32) -> f32 {
         let done = pass as f32;
         match self {
-            Self::Inverse => 1.0 / (1.0 + done),
             Self::Constant => 1.0,
             Self::Linear => (1.0 - done / passes.max(1) as f32).max(1.0 / passes.max(1) as f32),
             Self::Invsqrt => 1.0 / (1.0 + done).sqrt(),
@@ -39,13 +36,13 @@ mod tests {
 
     #[test]
     fn factors_begin_at_one_and_never_rise() {
-        for schedule in [Schedule::Inverse, Schedule::Constant, Schedule::Linear, Schedule::Invsqrt, Schedule::Plateau]
+        for schedule in [Schedule::Constant, Schedule::Linear, Schedule::Invsqrt, Schedule::Plateau]
         {
             assert_eq!(schedule.factor(0, 10, 0), 1.0, "{schedule:?}");
             let factors: Vec<_> = (0..12).map(|pass| schedule.factor(pass, 10, pass)).collect();
             assert!(factors.windows(2).all(|pair| pair[1] <= pair[0] && pair[1] > 0.0), "{schedule:?} {factors:?}");
         }
-        assert_eq!(Schedule::Inverse.factor(3, 10, 0), 0.25);
+        assert_eq!(Schedule::Invsqrt.factor(3, 10, 0), 0.5);
         assert_eq!(Schedule::Linear.factor(5, 10, 0), 0.5);
     }
 }

@@ -26,6 +26,16 @@ impl Theta {
         Snapshot { planes: planes.collect() }
     }
 
+    /// Makes every word zero again. Nobody may train meanwhile.
+    pub fn clear(&self) {
+        for tensor in self.tensors() {
+            for plane in 0..tensor.planes() {
+                let cells = tensor.plane(plane);
+                (0..cells.len()).for_each(|at| cells.set(at, 0.0));
+            }
+        }
+    }
+
     /// Puts a snapshot of this Θ back; rows that have appeared since keep what they hold. Nobody may train meanwhile, or a mixture results.
     ///
     /// # Panics

@@ -21,6 +21,9 @@ use crate::fault::{Faults, Point};
 use crate::sys::map::Region;
 use crate::theta::{BLOCK_ROWS, Theta};
 
+/// How often applying a round's pushes may panic.
+const ATTEMPTS: u32 = 3;
+
 /// The rounds of one wave of children.
 #[derive(Debug)]
 pub struct Rounds {
@@ -174,11 +177,11 @@ impl<'t> RoundView<'t> {
     }
 
     /// Ends the round: hands in this child's push, waits for the others', applies all of them to the blocks of this child's shards,
-    /// and waits until Θ is whole.
+    /// and waits until Θ is whole. Returns how many panics it has survived.
     ///
     /// # Errors
-    /// [`Stopped`], with Θ between two rounds or within one, when `stop` was set by another child's failure.
-    pub fn end_round(&mut self, rounds: &Rounds, stop: &AtomicBool) -> Result<(), Stopped> {
+    /// [`Stopped`], with Θ between two rounds or within one, when `stop` was set, or when applying has failed too often.
+    pub fn end_round(&mut self, rounds: &Rounds, stop: &AtomicBool) -> Result<u32, Stopped> {
         {
             let mut shelf = rounds.pushes[self.child].write().unwrap_or_else(PoisonError::into_inner);
             std::mem::swap(&mut *shelf, &mut self.push);
@@ -193,14 +196,16 @@ impl<'t> RoundView<'t> {
             let apply = std::panic::AssertUnwindSafe(|| self.apply(rounds, applied));
             std::panic::catch_unwind(apply)
         };
-        if let Err(first) = attempt(&mut applied)
-            && attempt(&mut applied).is_err()
-            && attempt(&mut applied).is_err()
-        {
-            stop.store(true, Ordering::Relaxed);
-            std::panic::resume_unwind(first);
+        let mut panics = 0;
+        while attempt(&mut applied).is_err() {
+            panics += 1;
+            if panics == ATTEMPTS {
+                stop.store(true, Ordering::Relaxed);
+                return Err(Stopped);
+            }
         }
-        rounds.meet(stop)
+        rounds.meet(stop)?;
+        Ok(panics)
     }
 
     /// Applies the pushes from number `applied` on, in child order, to this child's shards.

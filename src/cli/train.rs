@@ -1,0 +1,242 @@
+//! `hogback train`.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+
+use super::{ModelPath, Reading, input, kernels};
+use crate::checkpoint::Existing;
+use crate::data::{CachePolicy, Input};
+use crate::engine::plan;
+use crate::engine::schedule::Schedule;
+use crate::engine::topology::Topology;
+use crate::error::{Error, Result};
+use crate::fault::Faults;
+use crate::model::configuration::{Kind, LossKind, Optimizer};
+use crate::report::format::{duration, percent};
+use crate::report::log::RunLog;
+use crate::report::metrics::Metrics;
+use crate::report::progress::{Progress, ProgressMode};
+use crate::store::Disk;
+use crate::sys::pin::allowed_cpus;
+use crate::sys::signal::StopRequest;
+use crate::train::{Consistency, Ears, Request, Settings, Summary, train};
+
+/// Where the model goes when nobody says.
+const MODEL: &str = "hogback-model";
+
+#[derive(Debug, Args)]
+pub(super) struct Flags {
+    /// The data: paths, `-` for standard input, or a built-in set (@adult)
+    #[arg(required = true, value_parser = input)]
+    data: Vec<Input>,
+    /// Where the model goes [default: ./hogback-model, the one before kept as ./hogback-model.previous]
+    #[arg(long, value_name = "DIR")]
+    model: Option<ModelPath>,
+    /// Go on with the model in --model: its settings, more data or more passes
+    #[arg(long)]
+    resume: bool,
+    /// Replace the model in --model
+    #[arg(long, conflicts_with = "resume")]
+    overwrite: bool,
+    #[command(flatten)]
+    learning: Learning,
+    #[command(flatten)]
+    stopping: Stopping,
+    #[command(flatten)]
+    reading: Reading,
+    #[command(flatten)]
+    caching: Caching,
+    #[command(flatten)]
+    machine: Machine,
+    /// Print the run as JSON lines on stdout; progress goes to stderr as always
+    #[arg(long)]
+    json: bool,
+    /// Print nothing but errors
+    #[arg(long)]
+    quiet: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Model")]
+struct Learning {
+    /// The family of the model
+    #[arg(long, value_enum, default_value = "linear")]
+    kind: Kind,
+    /// What is minimised [default: by the labels: logistic for two, squared for more]
+    #[arg(long, value_enum)]
+    loss: Option<LossKind>,
+    /// How gradients move weights [default: adagrad]
+    #[arg(long, value_enum)]
+    optimizer: Option<Optimizer>,
+    /// The learning rate, relative to the size of the rows [default: 1, for the squared loss 0.5]
+    #[arg(long, value_parser = positive, value_name = "RATE")]
+    lr: Option<f32>,
+    /// L2 penalty: L2/2 times the sum of squared weights, the intercept's apart, added to the mean loss [default: 0]
+    #[arg(long, value_parser = not_negative)]
+    l2: Option<f32>,
+    /// The seed of row order and held-out rows [default: 0]
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Passes")]
+struct Stopping {
+    /// The most passes over the data [default: 20; 3 without held-out rows]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    passes: Option<u32>,
+    /// Data to stop by, instead of held-out rows
+    #[arg(long, value_name = "FILE", value_parser = input, conflicts_with = "holdout")]
+    valid: Option<Input>,
+    /// The share of the rows that is held out to stop by [default: 0.1]
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    holdout: Option<f64>,
+    /// Stop after that many passes without a better held-out loss, and keep the best pass; 0 never stops [default: 2]
+    #[arg(long, value_name = "PASSES")]
+    early_stop: Option<u32>,
+    /// How the learning rate changes from pass to pass [default: invsqrt]
+    #[arg(long, value_enum)]
+    schedule: Option<Schedule>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Reading")]
+struct Caching {
+    /// Where the binary caches of the data go [default: beside the data]
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+    /// Write and read no cache
+    #[arg(long, conflicts_with = "cache")]
+    no_cache: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Machine")]
+struct Machine {
+    /// S, the parameter servers [default: the number of nodes]
+    #[arg(long, value_name = "S")]
+    shards: Option<usize>,
+    /// K, the controllers [default: as many as it takes to use every core]
+    #[arg(long, value_name = "K")]
+    controllers: Option<usize>,
+    /// m, the children of each controller [default: the cores of a node, up to 8]
+    #[arg(long, value_name = "M")]
+    children: Option<usize>,
+    /// NUMA nodes to use; a machine with fewer is split
+    #[arg(long, value_name = "N")]
+    nodes: Option<usize>,
+    /// How children share the parameters: hogwild in place, sync in rounds, bit for bit repeatable
+    #[arg(long, value_enum, default_value = "hogwild")]
+    consistency: Consistency,
+    /// Bytes of the hottest rows that each child keeps private [default: 8192, or all of a small table]
+    #[arg(long, value_name = "BYTES")]
+    head: Option<usize>,
+    /// Rows between two merges of the private rows [default: by optimizer and m]
+    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u16).range(1..))]
+    merge: Option<u16>,
+    /// Save the model at least that often, in seconds
+    #[arg(long, value_name = "SECS", default_value_t = 60)]
+    checkpoint_every: u64,
+}
+
+pub(super) fn run(flags: Flags) -> Result<()> {
+    let stop = StopRequest::install().map_err(|error| Error::io("SIGINT", "listen to signals", error))?;
+    let progress = Progress::new(ProgressMode::detect(flags.quiet));
+    let log = if flags.json { RunLog::stdout() } else { RunLog::off() };
+    let quiet = flags.quiet;
+    let request = request(flags)?;
+    let topology = Topology::read(Path::new("/"), &allowed_cpus())?;
+    let summary = train(&request, &topology, &Disk, Ears { progress: &progress, log: &log, stop: &stop })?;
+    if !quiet {
+        conclude(&summary);
+    }
+    Ok(())
+}
+
+fn request(flags: Flags) -> Result<Request> {
+    let existing = match (&flags.model, flags.resume, flags.overwrite) {
+        (_, true, _) => Existing::Continue,
+        (_, _, true) => Existing::Replace,
+        (Some(_), ..) => Existing::Refuse,
+        (None, ..) => Existing::KeepPrevious,
+    };
+    let Kind::Linear = flags.learning.kind;
+    if flags.data.iter().filter(|&input| *input == Input::Stdin).count() > 1 {
+        return Err(Error::Usage("standard input (-) can be read only once".to_owned()));
+    }
+    let cache = match (flags.caching.cache, flags.caching.no_cache) {
+        (Some(directory), _) => CachePolicy::Dir(directory),
+        (None, true) => CachePolicy::Off,
+        (None, false) => CachePolicy::Beside,
+    };
+    Ok(Request {
+        read: flags.reading.options(cache),
+        data: flags.data,
+        valid: flags.stopping.valid,
+        model: flags.model.unwrap_or_else(|| PathBuf::from(MODEL)),
+        existing,
+        settings: Settings {
+            loss: flags.learning.loss,
+            optimizer: flags.learning.optimizer,
+            lr: flags.learning.lr,
+            l2: flags.learning.l2,
+            schedule: flags.stopping.schedule,
+            passes: flags.stopping.passes,
+            early_stop: flags.stopping.early_stop,
+            holdout: flags.stopping.holdout,
+            seed: flags.learning.seed,
+        },
+        machine: plan::Request {
+            shards: flags.machine.shards,
+            controllers: flags.machine.controllers,
+            children: flags.machine.children,
+            nodes: flags.machine.nodes,
+        },
+        consistency: flags.machine.consistency,
+        head: flags.machine.head,
+        merge: flags.machine.merge.map(usize::from),
+        checkpoint_every: Duration::from_secs(flags.machine.checkpoint_every.max(1)),
+        backend: kernels()?,
+        faults: Faults::none(),
+    })
+}
+
+/// The last lines a person sees.
+fn conclude(summary: &Summary) {
+    let Metrics { logloss, auc, accuracy, rmse, mae } = summary.valid.unwrap_or(summary.progressive);
+    let number = |name: &str, value: Option<f64>| value.map(|value| format!("{name} {value:.4}"));
+    let metrics = [
+        number("logloss", logloss),
+        number("auc", auc),
+        accuracy.map(|accuracy| format!("accuracy {}", percent(accuracy))),
+        number("rmse", rmse),
+        number("mae", mae),
+    ];
+    let metrics: Vec<_> = metrics.into_iter().flatten().collect();
+    let whose = if summary.valid.is_some() { "held-out" } else { "progressive" };
+    eprintln!("\n{whose} {}", metrics.join(", "));
+    eprintln!("saved {} in {}", summary.model, duration(summary.seconds.total));
+}
+
+fn positive(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(number) if number > 0.0 && number.is_finite() => Ok(number),
+        _ => Err("must be a number above 0".to_owned()),
+    }
+}
+
+fn not_negative(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(number) if number >= 0.0 && number.is_finite() => Ok(number),
+        _ => Err("must be a number, 0 or more".to_owned()),
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(share) if (0.0..1.0).contains(&share) => Ok(share),
+        _ => Err("must be a share of the rows: 0 or more, below 1".to_owned()),
+    }
+}

@@ -1,0 +1,249 @@
+//! The binary cache of a data file, as it is written. `cache_read` reads it.
+//!
+//! All numbers are little-endian. The file is appended to and nothing else, so what describes it stands at its end:
+//!
+//! | at | bytes | what |
+//! |---|---|---|
+//! | 0 | 64 | `HOGCACHE`, the rest zero |
+//! | 64 | | the blocks, one for each parsed chunk |
+//! | index | 40 a block | of each block: where it begins, rows, nonzeros, flags (bit 0: it has values), xxh3 |
+//! | | f | [`Facts`] in JSON |
+//! | | d | the dictionary, as `dictionary` describes it |
+//! | end − 128 | 128 | the footer: sixteen 64-bit words, see [`Footer`] |
+//!
+//! A block is up to four sections, each beginning at a multiple of 64: row offsets (u32, one more than rows), labels
+//! (f32), ids (u32), and values (f32; left out where all are 1). Its xxh3 covers the sections without the gaps.
+//!
+//! The cache is written under a hidden name and renamed when it is whole. It is not synced: a cut one is noticed by its
+//! footer and written again.
+
+use std::fs;
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+
+use super::block::OwnedBlock;
+use super::cache_read::Cached;
+use super::dictionary::Dictionary;
+use super::facts::Facts;
+use super::{CachePolicy, ReadOptions};
+use crate::store::{Sink, Store};
+
+const _: () = assert!(cfg!(target_endian = "little"), "the cache maps little-endian words");
+
+pub(crate) const MAGIC: [u8; 8] = *b"HOGCACHE";
+pub(crate) const VERSION: u64 = 1;
+/// Every section begins at a multiple of this.
+pub(crate) const ALIGNMENT: u64 = 64;
+/// The flag of a block that has values.
+pub(crate) const HAS_VALUES: u64 = 1;
+
+/// What a cache was made of: it is good for no other data and no other settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    /// The data file's size in bytes.
+    pub(crate) size: u64,
+    /// When it was last changed, in nanoseconds.
+    pub(crate) modified: i64,
+    /// The hash of the settings that parsing depends on.
+    pub(crate) settings: u64,
+}
+
+impl Stamp {
+    /// The stamp of the file at `path`.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn of(path: &Path, options: &ReadOptions) -> io::Result<Self> {
+        let data = fs::metadata(path)?;
+        let modified = data.mtime().saturating_mul(1_000_000_000).saturating_add(data.mtime_nsec());
+        let settings = format!("{:?}", (options.format, &options.label, &options.ignore));
+        Ok(Self { size: data.len(), modified, settings: xxh3_64(settings.as_bytes()) })
+    }
+}
+
+/// The last 128 bytes of a cache, word by word in this order; the words that are left are zero but for the last, which
+/// is the xxh3 of all before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Footer {
+    /// The version; the magic word stands before it.
+    pub(crate) version: u64,
+    /// Size, time and settings.
+    pub(crate) stamp: Stamp,
+    /// Where the index begins.
+    pub(crate) index: u64,
+    /// How many blocks there are.
+    pub(crate) blocks: u64,
+    /// The length of the facts.
+    pub(crate) facts: u64,
+    /// The length of the dictionary.
+    pub(crate) dictionary: u64,
+    /// The xxh3 of index, facts and dictionary together.
+    pub(crate) hash: u64,
+}
+
+impl Footer {
+    pub(crate) const BYTES: usize = 128;
+
+    /// The bytes as they stand in the file.
+    pub(crate) fn to_bytes(self) -> [u8; Self::BYTES] {
+        let Stamp { size, modified, settings } = self.stamp;
+        let magic = u64::from_le_bytes(MAGIC);
+        let fields = [
+            magic,
+            self.version,
+            size,
+            modified as u64,
+            settings,
+            self.index,
+            self.blocks,
+            self.facts,
+            self.dictionary,
+            self.hash,
+        ];
+        let mut words = [0u64; Self::BYTES / 8];
+        words[..fields.len()].copy_from_slice(&fields);
+        words[15] = xxh3_64(bytemuck::cast_slice(&words[..15]));
+        bytemuck::cast(words)
+    }
+
+    /// The footer that these bytes are, if they are one.
+    pub(crate) fn from_bytes(bytes: &[u8; Self::BYTES]) -> Option<Self> {
+        let words: [u64; 16] = bytemuck::pod_read_unaligned(bytes);
+        let [magic, version, size, modified, settings, index, blocks, facts, dictionary, hash, ..] = words;
+        let stamp = Stamp { size, modified: modified as i64, settings };
+        let footer = Self { version, stamp, index, blocks, facts, dictionary, hash };
+        let right = magic == u64::from_le_bytes(MAGIC) && words[15] == xxh3_64(bytemuck::cast_slice(&words[..15]));
+        right.then_some(footer)
+    }
+}
+
+/// Where the cache of the data file at `path` stands, if it is to have one.
+///
+/// # Errors
+/// The system's, where the path cannot be made absolute.
+pub(crate) fn place(policy: &CachePolicy, path: &Path) -> io::Result<Option<PathBuf>> {
+    let Some(name) = path.file_name().map(|name| name.to_string_lossy()) else { return Ok(None) };
+    Ok(match policy {
+        CachePolicy::Off => None,
+        CachePolicy::Beside => {
+            let mut beside = path.as_os_str().to_os_string();
+            beside.push(".hogcache");
+            Some(beside.into())
+        }
+        CachePolicy::Dir(directory) => {
+            // Files of one name from several directories share the directory of caches.
+            let whole = fs::canonicalize(path)?;
+            Some(directory.join(format!("{name}-{:016x}.hogcache", xxh3_64(whole.as_os_str().as_encoded_bytes()))))
+        }
+    })
+}
+
+/// The hash of a block's sections.
+pub(crate) fn block_hash(offsets: &[u32], labels: &[f32], ids: &[u32], values: &[f32]) -> u64 {
+    let mut hasher = Xxh3::new();
+    for section in sections(offsets, labels, ids, values) {
+        hasher.update(section);
+    }
+    hasher.digest()
+}
+
+fn sections<'a>(offsets: &'a [u32], labels: &'a [f32], ids: &'a [u32], values: &'a [f32]) -> [&'a [u8]; 4] {
+    [
+        bytemuck::cast_slice(offsets),
+        bytemuck::cast_slice(labels),
+        bytemuck::cast_slice(ids),
+        bytemuck::cast_slice(values),
+    ]
+}
+
+/// A cache being written; dropped before it is finished, it leaves nothing behind.
+pub(crate) struct CacheWriter<'s> {
+    store: &'s dyn Store,
+    file: BufWriter<Box<dyn Sink>>,
+    /// The name it is written under.
+    hidden: PathBuf,
+    target: PathBuf,
+    written: u64,
+    index: Vec<[u64; 5]>,
+}
+
+impl<'s> CacheWriter<'s> {
+    /// Begins the cache that will stand at `target`.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn create(store: &'s dyn Store, target: &Path) -> io::Result<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let name = target.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
+        let hidden = format!(".{name}.{}-{}", std::process::id(), NEXT.fetch_add(1, Relaxed));
+        let hidden = target.with_file_name(hidden);
+        let file = BufWriter::with_capacity(1 << 20, store.create(&hidden)?);
+        let mut writer = Self { store, file, hidden, target: target.to_path_buf(), written: 0, index: Vec::new() };
+        writer.write(&MAGIC)?;
+        Ok(writer)
+    }
+
+    /// Adds a block.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn block(&mut self, block: &OwnedBlock) -> io::Result<()> {
+        self.align()?;
+        let hash = block_hash(&block.offsets, &block.labels, &block.ids, &block.values);
+        let flags = if block.values.is_empty() { 0 } else { HAS_VALUES };
+        self.index.push([self.written, block.rows() as u64, block.ids.len() as u64, flags, hash]);
+        for section in sections(&block.offsets, &block.labels, &block.ids, &block.values) {
+            self.align()?;
+            self.write(section)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the rest, gives the file its name and maps it.
+    ///
+    /// # Errors
+    /// The system's, or that what was written does not read back.
+    pub(crate) fn finish(mut self, stamp: Stamp, facts: &Facts, dictionary: &Dictionary) -> io::Result<Cached> {
+        self.align()?;
+        let index = std::mem::take(&mut self.index);
+        let (facts, dictionary) = (serde_json::to_vec(facts)?, dictionary.to_bytes());
+        let mut hasher = Xxh3::new();
+        let at = self.written;
+        for part in [bytemuck::cast_slice(&index), &facts, &dictionary] {
+            hasher.update(part);
+            self.write(part)?;
+        }
+        let (blocks, facts, dictionary) = (index.len() as u64, facts.len() as u64, dictionary.len() as u64);
+        let hash = hasher.digest();
+        self.write(&Footer { version: VERSION, stamp, index: at, blocks, facts, dictionary, hash }.to_bytes())?;
+        self.file.flush()?;
+        // Opened under the hidden name: whoever replaces the file meanwhile replaces the name alone.
+        let cached = Cached::open(&self.hidden, &self.target, stamp).map_err(io::Error::other)?;
+        self.store.rename(&self.hidden, &self.target)?;
+        self.hidden.clear();
+        cached.ok_or_else(|| io::Error::other("it does not read back"))
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.written += bytes.len() as u64;
+        self.file.write_all(bytes)
+    }
+
+    fn align(&mut self) -> io::Result<()> {
+        let gap = self.written.next_multiple_of(ALIGNMENT) - self.written;
+        self.write(&[0; ALIGNMENT as usize][..gap as usize])
+    }
+}
+
+impl Drop for CacheWriter<'_> {
+    fn drop(&mut self) {
+        if !self.hidden.as_os_str().is_empty() {
+            // The run goes on without it either way.
+            let _ = self.store.remove_file(&self.hidden);
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! The binary cache of a data file, as it is read: mapped, its index checked when it is opened, each block when it is
+//! first walked. The layout stands in `cache`.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use bytemuck::Pod;
+use hogback_kernels::Ids;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::block::Block;
+use super::cache::{ALIGNMENT, Footer, HAS_VALUES, MAGIC, Stamp, VERSION, block_hash};
+use super::dictionary::Dictionary;
+use super::facts::Facts;
+use crate::error::{Error, Result};
+use crate::sys::map::Map;
+
+/// What a cache brings back.
+#[derive(Debug)]
+pub(crate) struct Cached {
+    pub(crate) file: CacheFile,
+    pub(crate) facts: Facts,
+    pub(crate) dictionary: Dictionary,
+}
+
+/// A mapped cache whose index is known to be right.
+#[derive(Debug)]
+pub(crate) struct CacheFile {
+    map: Map,
+    path: PathBuf,
+    index: Vec<Entry>,
+    longest_row: usize,
+    /// Every id must be below this.
+    limit: u32,
+}
+
+/// Where a block lies; known to lie within the file.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    first_row: u64,
+    rows: usize,
+    nonzeros: usize,
+    /// Where the four sections begin.
+    sections: [usize; 4],
+    has_values: bool,
+    hash: u64,
+}
+
+impl Cached {
+    /// Opens the cache at `path`, which messages call `name`. `None` where there is none, or it was made of other data
+    /// or by another version.
+    ///
+    /// # Errors
+    /// In words, what is wrong with it.
+    pub(crate) fn open(path: &Path, name: &Path, stamp: Stamp) -> Result<Option<Self>, String> {
+        let map = match File::open(path).and_then(|file| Map::open(&file)) {
+            Ok(map) => map,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error.to_string()),
+        };
+        let bytes = map.bytes();
+        let (body, footer) = bytes.split_last_chunk::<{ Footer::BYTES }>().ok_or("it is cut short")?;
+        let footer = Footer::from_bytes(footer).ok_or("its end is not as it was written")?;
+        if footer.version != VERSION || footer.stamp != stamp {
+            return Ok(None);
+        }
+        let wrong = "its index is not as it was written";
+        let index = footer.index as usize;
+        if footer.index % ALIGNMENT != 0 || !body.starts_with(&MAGIC) || index > body.len() {
+            return Err(wrong.into());
+        }
+        let rest = &body[index..];
+        let length = u128::from(footer.blocks) * 40 + u128::from(footer.facts) + u128::from(footer.dictionary);
+        if length != rest.len() as u128 || xxh3_64(rest) != footer.hash {
+            return Err(wrong.into());
+        }
+        let (entries, rest) = rest.split_at(footer.blocks as usize * 40);
+        let (facts, dictionary) = rest.split_at(footer.facts as usize);
+        let facts: Facts = serde_json::from_slice(facts).map_err(|error| format!("{wrong}: {error}"))?;
+        let dictionary = Dictionary::from_bytes(dictionary)?;
+        let entries: &[[u64; 5]] = bytemuck::try_cast_slice(entries).map_err(|_| wrong)?;
+        let entries = Entry::check_all(entries, index, &facts).ok_or(wrong)?;
+        let (limit, longest_row) = (dictionary.len() as u32, facts.longest_row);
+        let file = CacheFile { map, path: name.to_path_buf(), index: entries, longest_row, limit };
+        Ok(Some(Self { file, facts, dictionary }))
+    }
+}
+
+impl CacheFile {
+    /// The number of the first row of each block.
+    pub(crate) fn first_rows(&self) -> Vec<u64> {
+        self.index.iter().map(|entry| entry.first_row).collect()
+    }
+
+    /// How many bytes are mapped.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.map.bytes().len() as u64
+    }
+
+    /// True where some block keeps no values.
+    pub(crate) fn has_implicit_ones(&self) -> bool {
+        self.index.iter().any(|entry| !entry.has_values)
+    }
+
+    /// Block `b`, every byte checked.
+    ///
+    /// # Errors
+    /// Where it is damaged.
+    pub(crate) fn block(&self, b: usize) -> Result<Block<'_>> {
+        self.checked_block(&self.index[b]).ok_or_else(|| {
+            Error::data(&self.path, format!("block {b} is not as it was written: delete this file and run again"))
+        })
+    }
+
+    fn checked_block(&self, entry: &Entry) -> Option<Block<'_>> {
+        let [offsets, labels, ids, values] = entry.sections;
+        let offsets: &[u32] = self.section(offsets, entry.rows + 1)?;
+        let labels: &[f32] = self.section(labels, entry.rows)?;
+        let ids: &[u32] = self.section(ids, entry.nonzeros)?;
+        let values: &[f32] = self.section(values, if entry.has_values { entry.nonzeros } else { 0 })?;
+        let longest = self.longest_row as u64;
+        let rising = offsets.windows(2).all(|row| row[0] <= row[1] && u64::from(row[1] - row[0]) <= longest);
+        let whole = offsets.first() == Some(&0) && offsets.last().is_some_and(|&end| end as usize == entry.nonzeros);
+        if !rising || !whole || block_hash(offsets, labels, ids, values) != entry.hash {
+            return None;
+        }
+        let ids = Ids::check(ids, self.limit).ok()?;
+        Some(Block { first_row: entry.first_row, offsets, labels, ids, values, ones: &[] })
+    }
+
+    fn section<T: Pod>(&self, start: usize, count: usize) -> Option<&[T]> {
+        let end = start.checked_add(count.checked_mul(size_of::<T>())?)?;
+        bytemuck::try_cast_slice(self.map.bytes().get(start..end)?).ok()
+    }
+}
+
+impl Entry {
+    /// All entries, if the blocks lie before `end` and are what `facts` say.
+    fn check_all(entries: &[[u64; 5]], end: usize, facts: &Facts) -> Option<Vec<Self>> {
+        let mut checked = Vec::with_capacity(entries.len());
+        let (mut rows, mut nonzeros, mut most) = (0u64, 0u64, 0);
+        for &[start, of_rows, of_nonzeros, flags, hash] in entries {
+            let small = of_rows > 0 && of_rows < u64::from(u32::MAX) && of_nonzeros <= u64::from(u32::MAX);
+            if !small || start > end as u64 || flags & !HAS_VALUES != 0 {
+                return None;
+            }
+            let has_values = flags & HAS_VALUES != 0;
+            let mut at = start;
+            let mut sections = [0; 4];
+            let lengths = [of_rows + 1, of_rows, of_nonzeros, if has_values { of_nonzeros } else { 0 }];
+            for (section, length) in sections.iter_mut().zip(lengths) {
+                at = at.next_multiple_of(ALIGNMENT);
+                *section = at as usize;
+                at += 4 * length;
+            }
+            if at > end as u64 {
+                return None;
+            }
+            let (of_rows, of_nonzeros) = (of_rows as usize, of_nonzeros as usize);
+            checked.push(Self { first_row: rows, rows: of_rows, nonzeros: of_nonzeros, sections, has_values, hash });
+            rows += of_rows as u64;
+            nonzeros += of_nonzeros as u64;
+            most = most.max(of_nonzeros);
+        }
+        // The longest row bounds an allocation.
+        let right = rows == facts.rows && nonzeros == facts.nonzeros && facts.longest_row <= most;
+        right.then_some(checked)
+    }
+}

@@ -1,0 +1,407 @@
+//! [`Dictionary`]: which row of the model belongs to which key of the data.
+//!
+//! Its bytes, all numbers little-endian:
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 8 | `HOGKEYS` and a zero |
+//! | 4 | version, 1 |
+//! | 4 | flags: bit 0 the keys are names, bit 1 there are scales |
+//! | 8 | n, the number of keys |
+//! | 8 | t, the bytes of all names together (0 for numbers) |
+//! | 4n | numbers: the key of each row; names: the length of each row's name |
+//! | t | the names, in UTF-8, one after the other |
+//! | n, if there are scales | the scale of each row, signed |
+//! | 8 | xxh3 of all before |
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::error::{Error, Result};
+
+/// More keys than this are refused, so that a row number always has room above it.
+pub const MOST_KEYS: usize = 1 << 31;
+
+/// Numbers below this are looked up in a flat table, which takes four bytes for each number up to the largest.
+const FLAT_LIMIT: usize = 1 << 24;
+/// The row of a number that has none, in the flat table.
+const NONE: u32 = u32::MAX;
+
+const MAGIC: [u8; 8] = *b"HOGKEYS\0";
+const VERSION: u32 = 1;
+const HEAD: usize = 32;
+
+/// Keys and their rows, 0, 1, 2, … in the order in which they were added.
+///
+/// Keys are all numbers (libsvm indices) or all names (`age`, `city=Oslo`).
+#[derive(Clone, Debug)]
+pub struct Dictionary {
+    keys: Keys,
+    /// Exponents of two that training scales the values of each row by; a row past the end has 0.
+    pub scales: Option<Vec<i8>>,
+}
+
+#[derive(Clone, Debug)]
+enum Keys {
+    Numbers(Numbers),
+    Names(Names),
+}
+
+#[derive(Clone, Debug, Default)]
+struct Numbers {
+    keys: Vec<u32>,
+    /// The rows of keys below `flat_limit`, by key.
+    flat: Vec<u32>,
+    flat_limit: usize,
+    /// The rows of the others.
+    rest: FxHashMap<u32, u32>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Names {
+    keys: Vec<Arc<str>>,
+    rows: FxHashMap<Arc<str>, u32>,
+}
+
+impl Dictionary {
+    /// No keys yet; they will be numbers.
+    pub fn numbers() -> Self {
+        Self::from(Keys::Numbers(Numbers { flat_limit: FLAT_LIMIT, ..Numbers::default() }))
+    }
+
+    /// No keys yet; they will be names.
+    pub fn names() -> Self {
+        Self::from(Keys::Names(Names::default()))
+    }
+
+    /// No keys yet, of the same kind as here; for a few keys, so without a flat table.
+    pub(crate) fn small_like(&self) -> Self {
+        match self.keys {
+            Keys::Numbers(_) => Self::from(Keys::Numbers(Numbers::default())),
+            Keys::Names(_) => Self::names(),
+        }
+    }
+
+    fn from(keys: Keys) -> Self {
+        Self { keys, scales: None }
+    }
+
+    /// How many keys there are.
+    pub fn len(&self) -> usize {
+        match &self.keys {
+            Keys::Numbers(numbers) => numbers.keys.len(),
+            Keys::Names(names) => names.keys.len(),
+        }
+    }
+
+    /// True where there is no key.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// True where keys are names, false where they are numbers.
+    pub fn is_names(&self) -> bool {
+        matches!(self.keys, Keys::Names(_))
+    }
+
+    /// The row of the number `key`.
+    #[inline(always)]
+    pub fn number(&self, key: u32) -> Option<u32> {
+        match &self.keys {
+            Keys::Numbers(numbers) => numbers.get(key),
+            Keys::Names(_) => None,
+        }
+    }
+
+    /// The row of the name `key`.
+    pub fn name(&self, key: &str) -> Option<u32> {
+        match &self.keys {
+            Keys::Numbers(_) => None,
+            Keys::Names(names) => names.rows.get(key).copied(),
+        }
+    }
+
+    /// The key of `row`, in words.
+    ///
+    /// # Panics
+    /// Where there is no such row.
+    pub fn name_of(&self, row: u32) -> String {
+        match &self.keys {
+            Keys::Numbers(numbers) => numbers.keys[row as usize].to_string(),
+            Keys::Names(names) => names.keys[row as usize].to_string(),
+        }
+    }
+
+    /// The row of the number `key`, which is added where it is missing.
+    ///
+    /// # Panics
+    /// Where keys are names.
+    pub fn add_number(&mut self, key: u32) -> u32 {
+        match &mut self.keys {
+            Keys::Numbers(numbers) => numbers.add(key),
+            Keys::Names(_) => panic!("a number is added to a dictionary of names"),
+        }
+    }
+
+    /// The row of the name `key`, which is added where it is missing.
+    ///
+    /// # Panics
+    /// Where keys are numbers.
+    pub fn add_name(&mut self, key: &str) -> u32 {
+        match &mut self.keys {
+            Keys::Numbers(_) => panic!("a name is added to a dictionary of numbers"),
+            Keys::Names(names) => match names.rows.get(key) {
+                Some(&row) => row,
+                None => names.push(key.into()),
+            },
+        }
+    }
+
+    /// Adds the keys of `other` that are missing here, in its order; the row here of each of its rows.
+    ///
+    /// # Errors
+    /// Where one holds names and the other numbers, or there would be too many keys.
+    pub fn merge(&mut self, other: &Self) -> Result<Vec<u32>> {
+        self.merge_in_order(other, 0..other.len() as u32)
+    }
+
+    /// [`Dictionary::merge`], but the keys are added in the order in which `rows` names their rows in `other`, each once.
+    pub(crate) fn merge_in_order(&mut self, other: &Self, rows: impl Iterator<Item = u32>) -> Result<Vec<u32>> {
+        let mut here = vec![0; other.len()];
+        match (&mut self.keys, &other.keys) {
+            (Keys::Numbers(mine), Keys::Numbers(theirs)) => {
+                rows.for_each(|row| here[row as usize] = mine.add(theirs.keys[row as usize]));
+            }
+            (Keys::Names(mine), Keys::Names(theirs)) => rows.for_each(|row| {
+                let key = &theirs.keys[row as usize];
+                here[row as usize] = mine.rows.get(key).copied().unwrap_or_else(|| mine.push(key.clone()));
+            }),
+            _ => {
+                return Err(Error::Usage(
+                    "the keys of some of the data are libsvm numbers and of some are names: give data of one kind"
+                        .into(),
+                ));
+            }
+        }
+        if self.len() > MOST_KEYS {
+            return Err(Error::Usage(format!("the data has more than {MOST_KEYS} different keys: hash them first")));
+        }
+        Ok(here)
+    }
+
+    /// The dictionary in bytes, as the module's table says.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let flags = u32::from(self.is_names()) | u32::from(self.scales.is_some()) << 1;
+        let text: usize = match &self.keys {
+            Keys::Numbers(_) => 0,
+            Keys::Names(names) => names.keys.iter().map(|key| key.len()).sum(),
+        };
+        let mut bytes = Vec::with_capacity(HEAD + 5 * self.len() + text + 8);
+        bytes.extend(MAGIC);
+        bytes.extend(VERSION.to_le_bytes());
+        bytes.extend(flags.to_le_bytes());
+        bytes.extend((self.len() as u64).to_le_bytes());
+        bytes.extend((text as u64).to_le_bytes());
+        match &self.keys {
+            Keys::Numbers(numbers) => bytes.extend(numbers.keys.iter().flat_map(|key| key.to_le_bytes())),
+            Keys::Names(names) => {
+                bytes.extend(names.keys.iter().flat_map(|key| (key.len() as u32).to_le_bytes()));
+                names.keys.iter().for_each(|key| bytes.extend(key.as_bytes()));
+            }
+        }
+        if let Some(scales) = &self.scales {
+            bytes.extend((0..self.len()).map(|row| scales.get(row).map_or(0, |&scale| scale as u8)));
+        }
+        bytes.extend(xxh3_64(&bytes).to_le_bytes());
+        bytes
+    }
+
+    /// The dictionary that [`Dictionary::to_bytes`] wrote.
+    ///
+    /// # Errors
+    /// In words, what is wrong with the bytes.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
+        let (body, hash) = bytes.split_last_chunk::<8>().ok_or("the dictionary is cut short")?;
+        if body.len() < HEAD || body[..8] != MAGIC {
+            return Err("this is not a dictionary".into());
+        }
+        if xxh3_64(body) != u64::from_le_bytes(*hash) {
+            return Err("the dictionary is damaged: its checksum is wrong".into());
+        }
+        let (version, flags) = (word(&body[8..]), word(&body[12..]));
+        if version != VERSION || flags > 3 {
+            return Err(format!("the dictionary has version {version}, this program reads version {VERSION}"));
+        }
+        let (is_names, scaled) = (flags & 1 != 0, flags & 2 != 0);
+        let (count, text) = (long(&body[16..]), long(&body[24..]));
+        // Nothing is allocated before the lengths are known to add up to what is there.
+        let expected = u128::from(count) * (4 + u128::from(scaled)) + u128::from(text);
+        if expected != (body.len() - HEAD) as u128 || count as usize > MOST_KEYS || (!is_names && text != 0) {
+            return Err("the dictionary is damaged: its lengths do not add up".into());
+        }
+        let (words, rest) = body[HEAD..].split_at(4 * count as usize);
+        let (text, scales) = rest.split_at(text as usize);
+        let words = words.chunks_exact(4).map(word);
+        let mut dictionary = if is_names { Self::names() } else { Self::numbers() };
+        if is_names {
+            let mut text = str::from_utf8(text).map_err(|_| "the dictionary is damaged: a name is not UTF-8")?;
+            for length in words {
+                let (name, rest) =
+                    text.split_at_checked(length as usize).ok_or("the dictionary is damaged: a name is cut")?;
+                dictionary.add_name(name);
+                text = rest;
+            }
+        } else {
+            for key in words {
+                dictionary.add_number(key);
+            }
+        }
+        if dictionary.len() as u64 != count {
+            return Err("the dictionary is damaged: a key stands there twice".into());
+        }
+        dictionary.scales = scaled.then(|| scales.iter().map(|&scale| scale as i8).collect());
+        Ok(dictionary)
+    }
+}
+
+impl Numbers {
+    #[inline(always)]
+    fn get(&self, key: u32) -> Option<u32> {
+        match self.flat.get(key as usize) {
+            Some(&NONE) => None,
+            Some(&row) => Some(row),
+            None => self.rest.get(&key).copied(),
+        }
+    }
+
+    fn add(&mut self, key: u32) -> u32 {
+        if let Some(row) = self.get(key) {
+            return row;
+        }
+        let row = self.keys.len() as u32;
+        self.keys.push(key);
+        let at = key as usize;
+        if at < self.flat_limit {
+            if at >= self.flat.len() {
+                self.flat.resize((at + 1).next_power_of_two(), NONE);
+            }
+            self.flat[at] = row;
+        } else {
+            self.rest.insert(key, row);
+        }
+        row
+    }
+}
+
+impl Names {
+    /// Adds `key`, which is not there yet.
+    fn push(&mut self, key: Arc<str>) -> u32 {
+        let row = self.keys.len() as u32;
+        self.keys.push(key.clone());
+        self.rows.insert(key, row);
+        row
+    }
+}
+
+/// The first four bytes.
+fn word(bytes: &[u8]) -> u32 {
+    bytes.first_chunk().map_or(0, |&four| u32::from_le_bytes(four))
+}
+
+/// The first eight bytes.
+fn long(bytes: &[u8]) -> u64 {
+    bytes.first_chunk().map_or(0, |&eight| u64::from_le_bytes(eight))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_numbers(keys: &[u32]) -> Dictionary {
+        let mut dictionary = Dictionary::numbers();
+        for &key in keys {
+            dictionary.add_number(key);
+        }
+        dictionary
+    }
+
+    fn of_names(keys: &[&str]) -> Dictionary {
+        let mut dictionary = Dictionary::names();
+        for key in keys {
+            dictionary.add_name(key);
+        }
+        dictionary
+    }
+
+    fn keys(dictionary: &Dictionary) -> Vec<String> {
+        (0..dictionary.len() as u32).map(|row| dictionary.name_of(row)).collect()
+    }
+
+    #[test]
+    fn keys_get_rows_in_the_order_they_come() {
+        let numbers = of_numbers(&[7, 1, u32::MAX, 7, 1 << 24, (1 << 24) - 1]);
+        assert_eq!(keys(&numbers), ["7", "1", "4294967295", "16777216", "16777215"]);
+        assert_eq!([7, 1, u32::MAX, 1 << 24, (1 << 24) - 1].map(|key| numbers.number(key)), [0, 1, 2, 3, 4].map(Some));
+        assert_eq!((numbers.number(2), numbers.number(1 << 25), numbers.name("7")), (None, None, None));
+        let names = of_names(&["age", "city=Oslo", "age", ""]);
+        assert_eq!(keys(&names), ["age", "city=Oslo", ""]);
+        assert_eq!((names.name("city=Oslo"), names.name("Oslo"), names.number(0)), (Some(1), None, None));
+    }
+
+    #[test]
+    fn merging_adds_what_is_missing_and_says_where_all_went() {
+        let mut mine = of_numbers(&[5, 6]);
+        assert_eq!(mine.merge(&of_numbers(&[9, 6, 1])).unwrap(), [2, 1, 3]);
+        assert_eq!(keys(&mine), ["5", "6", "9", "1"]);
+        let mut mine = of_names(&["a"]);
+        assert_eq!(mine.merge(&of_names(&["b", "a"])).unwrap(), [1, 0]);
+        assert!(mine.merge(&of_numbers(&[1])).unwrap_err().to_string().contains("one kind"));
+    }
+
+    #[test]
+    fn bytes_bring_back_the_same() {
+        let mut scaled = of_numbers(&[3, 1, 1 << 30]);
+        scaled.scales = Some(vec![-3, 4]);
+        for dictionary in [scaled, of_names(&["age", "", "naïve=ja"]), Dictionary::names(), Dictionary::numbers()] {
+            let back = Dictionary::from_bytes(&dictionary.to_bytes()).unwrap();
+            assert_eq!(keys(&back), keys(&dictionary));
+            assert_eq!(back.is_names(), dictionary.is_names());
+            assert_eq!(back.to_bytes(), dictionary.to_bytes());
+            assert_eq!(back.scales.is_some(), dictionary.scales.is_some());
+        }
+    }
+
+    #[test]
+    fn damaged_bytes_are_refused_whatever_is_damaged() {
+        let mut dictionary = of_names(&["age", "city=Oslo"]);
+        dictionary.scales = Some(vec![1, 2]);
+        let good = dictionary.to_bytes();
+        for length in 0..good.len() {
+            assert!(Dictionary::from_bytes(&good[..length]).is_err(), "cut to {length}");
+        }
+        for at in 0..good.len() {
+            let mut bad = good.clone();
+            bad[at] ^= 0x40;
+            assert!(Dictionary::from_bytes(&bad).is_err(), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn lengths_that_lie_under_a_right_checksum_are_refused() {
+        let good = of_names(&["age", "city=Oslo"]).to_bytes();
+        // The flags, the count, the bytes of text, the first length, and text that is no UTF-8.
+        for at in [12, 16, 23, 24, 31, 32, 35, HEAD + 8] {
+            let mut bad = good[..good.len() - 8].to_vec();
+            bad[at] ^= 0x81;
+            bad.extend(xxh3_64(&bad).to_le_bytes());
+            assert!(Dictionary::from_bytes(&bad).is_err(), "byte {at}");
+        }
+        let mut twice = of_numbers(&[1, 2]).to_bytes();
+        twice.truncate(twice.len() - 8);
+        twice[HEAD + 4] = 1;
+        twice.extend(xxh3_64(&twice).to_le_bytes());
+        assert!(Dictionary::from_bytes(&twice).unwrap_err().contains("twice"));
+    }
+}

@@ -1,0 +1,93 @@
+//! Text becomes numbered blocks: one batch of chunks is parsed while the one before it is put away.
+
+use std::path::Path;
+
+use rayon::prelude::*;
+
+use super::block::OwnedBlock;
+use super::dictionary::Dictionary;
+use super::facts::Sums;
+use super::numbering::{Numbered, Numbering};
+use super::parse::{Context, Fault, Parser};
+use super::source::Source;
+use crate::error::{Error, Result};
+
+/// What a file turned out to hold, beside its blocks.
+pub(crate) struct Ingested {
+    pub(crate) sums: Sums,
+    pub(crate) keys: Dictionary,
+    /// The classes in order, where labels are words.
+    pub(crate) classes: Vec<String>,
+}
+
+/// Reads all of `source` and hands its blocks to `put`, in order; `words` says that labels are words.
+///
+/// # Errors
+/// The first line that is wrong, what keeps the source from being read, or what `put` returns.
+pub(crate) fn ingest<E: From<Error> + Send>(
+    source: &mut Source,
+    parser: &Parser,
+    words: bool,
+    put: &mut (dyn FnMut(OwnedBlock) -> Result<(), E> + Send),
+) -> Result<Ingested, E> {
+    let path = source.name().to_path_buf();
+    let mut chunks = source.chunks(parser.cut(), false);
+    let keys = if matches!(parser, Parser::Libsvm) { Dictionary::numbers() } else { Dictionary::names() };
+    let mut numbering = Numbering { keys, classes: Dictionary::names() };
+    let (mut sums, mut lines) = (Sums::new(), 0);
+    // The first chunk goes alone: after it the most frequent keys are known.
+    let mut batch = chunks.batch(1)?;
+    let mut numbered = Vec::new();
+    while !batch.is_empty() || !numbered.is_empty() {
+        let width = 2 * rayon::current_num_threads();
+        let context = Context { keys: &numbering.keys, classes: words.then_some(&numbering.classes), learning: true };
+        let ((done, next), parsed) = rayon::join(
+            || rayon::join(|| put_away(numbered, &mut sums, put), || chunks.batch(width)),
+            || batch.par_iter().map(|chunk| parser.parse(chunk, context)).collect::<Vec<_>>(),
+        );
+        done?;
+        numbered = Vec::with_capacity(parsed.len());
+        let (known, classes) = (numbering.keys.len(), numbering.classes.len());
+        for parsed in parsed {
+            let parsed = parsed.map_err(|fault| fault.at(&path, lines))?;
+            lines += parsed.lines;
+            numbered.push(numbering.add(parsed, known, classes)?);
+        }
+        batch = next?;
+    }
+    if sums.rows == 0 {
+        return Err(Error::data(path, "holds no rows").into());
+    }
+    let Numbering { keys, classes } = numbering;
+    let classes = (0..classes.len() as u32).map(|class| classes.name_of(class)).collect();
+    Ok(Ingested { sums, keys, classes })
+}
+
+/// Finishes blocks, side by side, and hands them on, in order.
+fn put_away<E>(
+    numbered: Vec<Numbered>,
+    sums: &mut Sums,
+    put: &mut (dyn FnMut(OwnedBlock) -> Result<(), E> + Send),
+) -> Result<(), E> {
+    let finish = |numbered: Numbered| {
+        let mut block = numbered.translate();
+        block.drop_ones();
+        (Sums::of(&block), block)
+    };
+    for (of_block, mut block) in numbered.into_par_iter().map(finish).collect::<Vec<_>>() {
+        // A chunk of nothing but comments makes no block.
+        if block.rows() > 0 {
+            block.first_row = sums.rows;
+            sums.absorb(&of_block);
+            put(block)?;
+        }
+    }
+    Ok(())
+}
+
+impl Fault {
+    /// The error of a chunk that `before` lines come before.
+    pub(crate) fn at(self, path: &Path, before: u64) -> Error {
+        Error::Line { path: path.to_path_buf(), line: before + self.line + 1, what: self.what }
+    }
+}

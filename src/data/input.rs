@@ -1,0 +1,187 @@
+//! Which data is meant, and in which format it is written.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// The data sets that come with the program: their names, formats and zstd-compressed text.
+///
+/// Both are from the UCI Machine Learning Repository, under CC BY 4.0: Adult (as the LIBSVM set a9a) and Optical
+/// Recognition of Handwritten Digits.
+const BUILTINS: [(&str, Format, &[u8]); 2] = [
+    ("@adult", Format::Libsvm, include_bytes!("builtin/adult.svm.zst")),
+    ("@digits", Format::Csv, include_bytes!("builtin/digits.csv.zst")),
+];
+
+/// Where data comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// What is piped or typed in.
+    Stdin,
+    /// A file.
+    Path(PathBuf),
+    /// A set that comes with the program, by its name (`@adult`).
+    Builtin(&'static str),
+}
+
+impl Input {
+    /// `-` is standard input, `@name` a built-in set, everything else a path.
+    ///
+    /// # Errors
+    /// Where there is no built-in set of that name.
+    pub fn parse(text: impl AsRef<OsStr>) -> Result<Self> {
+        let text = text.as_ref();
+        let bytes = text.as_encoded_bytes();
+        if bytes == b"-" {
+            return Ok(Self::Stdin);
+        }
+        if !bytes.starts_with(b"@") {
+            return Ok(Self::Path(text.into()));
+        }
+        let names = BUILTINS.map(|(name, ..)| name);
+        names.iter().find(|&&name| text == name).map(|name| Self::Builtin(name)).ok_or_else(|| {
+            let (given, names) = (text.display(), names.join(", "));
+            Error::Usage(format!("{given}: no such built-in data; there is {names} (a file of that name is ./{given})"))
+        })
+    }
+
+    /// The compressed text of the built-in set `name`.
+    pub(crate) fn builtin_text(name: &str) -> &'static [u8] {
+        BUILTINS.iter().find(|(other, ..)| *other == name).map_or(&[], |&(.., text)| text)
+    }
+
+    /// The format that the name alone tells.
+    fn named_format(&self) -> Option<Format> {
+        match self {
+            Self::Stdin => None,
+            Self::Builtin(name) => BUILTINS.iter().find(|(other, ..)| other == name).map(|&(_, format, _)| format),
+            Self::Path(path) => {
+                let packed = path.extension().is_some_and(|end| end == "gz" || end == "zst");
+                let name = if packed { path.file_stem().map(Path::new)? } else { path };
+                match name.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+                    "csv" | "tsv" => Some(Format::Csv),
+                    "svm" | "libsvm" | "svmlight" => Some(Format::Libsvm),
+                    _ => None,
+                }
+            }
+        }
+    }
+}
+
+/// The name that messages use.
+impl fmt::Display for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stdin => f.write_str("standard input"),
+            Self::Path(path) => path.display().fmt(f),
+            Self::Builtin(name) => f.write_str(name),
+        }
+    }
+}
+
+/// How data is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// `label index:value index:value …`
+    Libsvm,
+    /// Cells between commas, semicolons, tabs or bars.
+    Csv,
+}
+
+impl Format {
+    /// The format of `input`, by its name or else by the first lines of its text, `head`.
+    ///
+    /// # Errors
+    /// Where it looks like no format there is.
+    pub(crate) fn recognise(input: &Input, head: &[u8]) -> Result<Self> {
+        if let Some(format) = input.named_format() {
+            return Ok(format);
+        }
+        head.split(|&byte| byte == b'\n').find_map(of_line).ok_or_else(|| {
+            let line = head.split(|&byte| byte == b'\n').find(|line| !line.trim_ascii().is_empty()).unwrap_or(head);
+            let seen = excerpt(line);
+            Error::data(
+                input.to_string(),
+                format!(
+                    "neither libsvm (label index:value …) nor csv, as it begins with {seen}: give --format libsvm|csv"
+                ),
+            )
+        })
+    }
+}
+
+/// What a line says about its format; nothing where it could be of any.
+fn of_line(line: &[u8]) -> Option<Format> {
+    let line = line.trim_ascii();
+    if line.starts_with(b"#") {
+        return None;
+    }
+    let mut tokens = line.split(u8::is_ascii_whitespace).filter(|token| !token.is_empty());
+    if tokens.by_ref().take(2).any(is_pair) {
+        return Some(Format::Libsvm);
+    }
+    line.iter().any(|byte| b",;\t|".contains(byte)).then_some(Format::Csv)
+}
+
+/// True for `digits:…`, and `qid:…`.
+fn is_pair(token: &[u8]) -> bool {
+    let Some(colon) = token.iter().position(|&byte| byte == b':') else { return false };
+    let (index, value) = (&token[..colon], &token[colon + 1..]);
+    let is_value = !value.is_empty() && value.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte));
+    is_value && (index == b"qid" || (!index.is_empty() && index.iter().all(u8::is_ascii_digit)))
+}
+
+/// The beginning of `bytes`, quoted, for a message.
+pub(crate) fn excerpt(bytes: &[u8]) -> String {
+    const MOST: usize = 40;
+    let text = String::from_utf8_lossy(bytes);
+    let text = text.trim_end();
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{:?}…", &text[..end]),
+        None => format!("{text:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inputs_are_told_apart() {
+        assert_eq!(Input::parse("-").unwrap(), Input::Stdin);
+        assert_eq!(Input::parse("@adult").unwrap(), Input::Builtin("@adult"));
+        assert_eq!(Input::parse("./@adult").unwrap(), Input::Path("./@adult".into()));
+        let error = Input::parse("@adults").unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains("@adult, @digits"), "{error}");
+    }
+
+    fn of(name: &str, head: &str) -> Option<Format> {
+        Format::recognise(&Input::parse(name).unwrap(), head.as_bytes()).ok()
+    }
+
+    #[test]
+    fn the_name_tells_the_format() {
+        for name in ["a.csv", "dir.svm/a.TSV.gz", "a.csv.zst", "@digits"] {
+            assert_eq!(of(name, ""), Some(Format::Csv), "{name}");
+        }
+        for name in ["a.svm", "a.libsvm.gz", "b.csv/a.svmlight", "@adult"] {
+            assert_eq!(of(name, ""), Some(Format::Libsvm), "{name}");
+        }
+    }
+
+    #[test]
+    fn else_the_first_lines_tell_it() {
+        for head in ["1 3:1 4:2", "+1\t3:0.5", "3:1 4:1", "# x, y\n\n0\n1 7:1e-3\n", "2 qid:1 3:4", "-1 3:nan"] {
+            assert_eq!(of("-", head), Some(Format::Libsvm), "{head:?}");
+        }
+        for head in ["a,b\n1,2", "1;2", "a\tb", "x|y", "2024-01-01 10:30:00,5", "at 1:20:3, x"] {
+            assert_eq!(of("a.txt", head), Some(Format::Csv), "{head:?}");
+        }
+        assert_eq!(of("-", "hello world"), None);
+        let error = Format::recognise(&Input::Stdin, b"\n\nhello world\n").unwrap_err().to_string();
+        assert!(error.contains("\"hello world\"") && error.contains("--format libsvm|csv"), "{error}");
+    }
+}

@@ -1,0 +1,305 @@
+//! Data: a file, a pipe or a built-in set in, rows with numbered keys out.
+//!
+//! The way of the bytes: `input` names them, `source` opens them (`unpack` where they are packed) and hands them on in
+//! chunks (`cut`), `parse` makes rows of each chunk (for CSV, `columns` says what the cells are), `numbering` gives their
+//! keys rows of the `dictionary`, `ingest` drives these and puts the blocks away, `cache` keeps them in a file and
+//! `cache_read` maps it, `table` hands them out. `stream` goes the same way for a model whose keys are given.
+
+mod block;
+mod cache;
+mod cache_read;
+mod columns;
+mod cut;
+mod dictionary;
+mod facts;
+mod ingest;
+mod input;
+mod labels;
+mod numbering;
+pub mod order;
+mod parse;
+mod source;
+mod stream;
+mod table;
+#[cfg(test)]
+mod tests;
+mod unpack;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub use block::{Block, OwnedBlock};
+pub use columns::{Column, ColumnKind};
+pub use dictionary::{Dictionary, MOST_KEYS};
+pub use input::{Format, Input};
+pub use labels::Labels;
+pub use stream::{Known, Seen, stream};
+pub use table::Table;
+
+use cache::{CacheWriter, Stamp};
+use cache_read::Cached;
+use facts::Facts;
+use ingest::ingest;
+use parse::Parser;
+use source::Source;
+use table::Blocks;
+
+use crate::error::{Error, Result};
+use crate::store::Store;
+
+/// Where the binary cache of a data file goes. Standard input and built-in sets never have one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CachePolicy {
+    /// Beside the data, as `NAME.hogcache`.
+    Beside,
+    /// Into this directory.
+    Dir(PathBuf),
+    /// Nowhere.
+    Off,
+}
+
+/// How data is to be read.
+#[derive(Clone, Debug)]
+pub struct ReadOptions {
+    /// The format, if it is not to be recognised.
+    pub format: Option<Format>,
+    /// The column that is the label (CSV), if it is not called label, target, class or y.
+    pub label: Option<String>,
+    /// Columns that are left out (CSV).
+    pub ignore: Vec<String>,
+    /// Where the cache goes.
+    pub cache: CachePolicy,
+}
+
+/// One data file, read: its rows in blocks, its own keys, and what its labels are.
+#[derive(Debug)]
+pub struct DataFile {
+    name: String,
+    facts: Facts,
+    dictionary: Dictionary,
+    blocks: Blocks,
+    /// As many ones as the longest row has ids, where some blocks keep no values and others do.
+    ones: Vec<f32>,
+    from_cache: bool,
+}
+
+impl DataFile {
+    /// Reads `input`, from its cache where there is a good one, and writes the cache else.
+    ///
+    /// Which row of the dictionary a key gets depends on the text alone. What the user should know and can do without
+    /// goes to `notice`.
+    ///
+    /// # Errors
+    /// Where the data cannot be read, or a line of it is wrong (the first one in the file).
+    pub fn read(
+        input: &Input,
+        options: &ReadOptions,
+        store: &dyn Store,
+        notice: &(dyn Fn(&str) + Sync),
+    ) -> Result<Self> {
+        let Some((cache, stamp)) = cache_of(input, options)? else { return read_text(input, options) };
+        match Cached::open(&cache, &cache, stamp) {
+            Ok(Some(found)) => return Ok(Self::of_cache(input, found, true)),
+            Ok(None) => {}
+            Err(what) => notice(&format!("{}: is damaged ({what}): reading the data again", cache.display())),
+        }
+        match read_and_write(input, options, store, &cache, stamp) {
+            Err(Failure::Cache(error)) => {
+                let error = Error::io(&cache, "write this cache", error);
+                notice(&format!("{error}; going on without it"));
+                read_text(input, options)
+            }
+            Err(Failure::Data(error)) => Err(error),
+            Ok(read) => Ok(read),
+        }
+    }
+
+    /// How many rows.
+    pub fn rows(&self) -> u64 {
+        self.facts.rows
+    }
+
+    /// How many values other than 0.
+    pub fn nonzeros(&self) -> u64 {
+        self.facts.nonzeros
+    }
+
+    /// True where every value is 1; blocks then hand out no values.
+    pub fn all_ones(&self) -> bool {
+        self.facts.all_ones
+    }
+
+    /// The sum of the squares of all values, the same to the bit for any number of threads.
+    pub fn sum_squares(&self) -> f64 {
+        self.facts.sum_squares
+    }
+
+    /// The smallest distance of a value from 0; 0 where there are no values.
+    pub fn least_value(&self) -> f32 {
+        self.facts.least_value
+    }
+
+    /// The largest distance of a value from 0; 0 where there are no values.
+    pub fn most_value(&self) -> f32 {
+        self.facts.most_value
+    }
+
+    /// How many ids the row has that has most.
+    pub fn longest_row(&self) -> usize {
+        self.facts.longest_row
+    }
+
+    /// What the labels are.
+    pub fn labels(&self) -> &Labels {
+        &self.facts.labels
+    }
+
+    /// The keys of this file; the ids in its rows are rows of this dictionary.
+    pub fn dictionary(&self) -> &Dictionary {
+        &self.dictionary
+    }
+
+    /// The columns in their order, if the file is CSV.
+    pub fn columns(&self) -> Option<&[Column]> {
+        self.facts.columns.as_deref()
+    }
+
+    /// True where the text was not read, but the cache of an earlier run.
+    pub fn from_cache(&self) -> bool {
+        self.from_cache
+    }
+
+    /// The name that messages use.
+    pub fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    /// The bytes of the mapped cache; 0 where the rows are in memory.
+    pub fn bytes_mapped(&self) -> u64 {
+        match &self.blocks {
+            Blocks::Memory(_) => 0,
+            Blocks::Cache(cache) => cache.bytes(),
+        }
+    }
+
+    /// The rows.
+    pub fn table(&self) -> Table<'_> {
+        Table::new(&self.blocks, &self.ones, self.rows())
+    }
+
+    fn of_cache(input: &Input, cached: Cached, from_cache: bool) -> Self {
+        let Cached { file, facts, dictionary } = cached;
+        Self::new(input, facts, dictionary, Blocks::Cache(Box::new(file)), from_cache)
+    }
+
+    fn new(input: &Input, facts: Facts, dictionary: Dictionary, blocks: Blocks, from_cache: bool) -> Self {
+        let some_ones = !facts.all_ones
+            && match &blocks {
+                Blocks::Memory(blocks) => blocks.iter().any(|block| block.values.is_empty()),
+                Blocks::Cache(cache) => cache.has_implicit_ones(),
+            };
+        let ones = vec![1.0; if some_ones { facts.longest_row } else { 0 }];
+        Self { name: input.to_string(), facts, dictionary, blocks, ones, from_cache }
+    }
+}
+
+/// Where the cache of `input` stands and what it must have been made of, if it may have one.
+fn cache_of(input: &Input, options: &ReadOptions) -> Result<Option<(PathBuf, Stamp)>> {
+    let Input::Path(path) = input else { return Ok(None) };
+    // A pipe can be read once, so nothing could tell whether its cache is still good.
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let failed = |error| Error::io(path, "read", error);
+    let place = cache::place(&options.cache, path).map_err(failed)?;
+    place.map(|place| Ok((place, Stamp::of(path, options).map_err(failed)?))).transpose()
+}
+
+/// Opens `input` and tells its format; `None` where it is empty.
+fn open(input: &Input, options: &ReadOptions) -> Result<Option<(Source, Format)>> {
+    let mut source = Source::open(input)?;
+    let head = source.head()?;
+    if head.is_empty() {
+        return Ok(None);
+    }
+    let format = match options.format {
+        Some(format) => format,
+        None => Format::recognise(input, head)?,
+    };
+    if format == Format::Libsvm && (options.label.is_some() || !options.ignore.is_empty()) {
+        let flag = if options.label.is_some() { "--label" } else { "--ignore" };
+        return Err(Error::Usage(format!("{input} is libsvm data, which has no columns: leave out {flag}")));
+    }
+    Ok(Some((source, format)))
+}
+
+/// Why a file could not be read through a new cache.
+enum Failure {
+    /// The data is wrong.
+    Data(Error),
+    /// The cache cannot be written.
+    Cache(io::Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Data(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Cache(error)
+    }
+}
+
+/// Reads the text into memory.
+fn read_text(input: &Input, options: &ReadOptions) -> Result<DataFile> {
+    let mut blocks = Vec::new();
+    let (facts, dictionary) = read_into::<Error>(input, options, &mut |mut block| {
+        block.shrink();
+        blocks.push(block);
+        Ok(())
+    })?;
+    blocks.iter_mut().for_each(|block| block.limit = dictionary.len() as u32);
+    Ok(DataFile::new(input, facts, dictionary, Blocks::Memory(blocks), false))
+}
+
+/// Reads the text into a cache and maps that.
+fn read_and_write(
+    input: &Input,
+    options: &ReadOptions,
+    store: &dyn Store,
+    cache: &Path,
+    stamp: Stamp,
+) -> Result<DataFile, Failure> {
+    if let CachePolicy::Dir(directory) = &options.cache {
+        store.create_dir(directory)?;
+    }
+    let mut writer = CacheWriter::create(store, cache)?;
+    let (facts, dictionary) = read_into::<Failure>(input, options, &mut |block| Ok(writer.block(&block)?))?;
+    Ok(DataFile::of_cache(input, writer.finish(stamp, &facts, &dictionary)?, false))
+}
+
+/// Reads the text of `input`, hands its blocks to `put`, and tells the rest.
+fn read_into<E: From<Error> + Send>(
+    input: &Input,
+    options: &ReadOptions,
+    put: &mut (dyn FnMut(OwnedBlock) -> Result<(), E> + Send),
+) -> Result<(Facts, Dictionary), E> {
+    let Some((mut source, format)) = open(input, options)? else {
+        return Err(Error::data(input.to_string(), "holds no rows").into());
+    };
+    let (parser, columns, words) = match format {
+        Format::Libsvm => (Parser::Libsvm, None, false),
+        Format::Csv => {
+            // Gone through twice: for what its columns are, then for its rows.
+            source.keep_if_once()?;
+            let (plan, columns, words) = columns::learn(&mut source, options.label.as_deref(), &options.ignore)?;
+            source.rewind()?;
+            (Parser::Csv(plan), Some(columns), words)
+        }
+    };
+    let read = ingest(&mut source, &parser, words, put)?;
+    Ok((read.sums.finish(read.classes, columns), read.keys))
+}

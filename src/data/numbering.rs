@@ -1,0 +1,129 @@
+//! Keys become row numbers that depend on the text alone, though chunks are parsed by many threads.
+//!
+//! While chunks are parsed nobody changes the dictionary: a key that it holds is translated at once, a key that it does
+//! not hold goes on the chunk's own list, and its place there, counted on from the dictionary's length, stands in for
+//! its row. Then chunk after chunk, in file order, new keys are added and the stand-ins replaced.
+
+use super::block::OwnedBlock;
+use super::dictionary::Dictionary;
+use super::parse::Parsed;
+use crate::error::Result;
+
+/// Stands for the row of a dropped key; no row has this number.
+const DROPPED: u32 = u32::MAX;
+
+/// The keys of one chunk while it is parsed.
+pub(crate) struct ChunkKeys<'d> {
+    known: &'d Dictionary,
+    /// Keys that are not known, if they are collected.
+    new: Option<Dictionary>,
+    /// How often a key was dropped because it is not known.
+    pub(crate) dropped: u64,
+}
+
+impl<'d> ChunkKeys<'d> {
+    /// Unknown keys are collected where `collect` says so, and dropped else.
+    pub(crate) fn new(known: &'d Dictionary, collect: bool) -> Self {
+        Self { known, new: collect.then(|| known.small_like()), dropped: 0 }
+    }
+
+    /// Puts rows, or stand-ins, in the place of the numbers in the row that is being filled; the dropped ones go.
+    ///
+    /// A whole row at a time, because looking a key up is waiting for memory, and so the waits overlap.
+    pub(crate) fn translate_row(&mut self, block: &mut OwnedBlock) {
+        let dropped = self.dropped;
+        for key in block.open_row() {
+            let row = self.known.number(*key).or_else(|| self.unknown(|new| new.add_number(*key)));
+            *key = row.unwrap_or(DROPPED);
+        }
+        if self.dropped > dropped {
+            block.retain_in_row(|id, _| id != DROPPED);
+        }
+    }
+
+    /// The row of the name `key`, or its stand-in; `None` where it is dropped.
+    pub(crate) fn name(&mut self, key: &str) -> Option<u32> {
+        self.known.name(key).or_else(|| self.unknown(|new| new.add_name(key)))
+    }
+
+    fn unknown(&mut self, add: impl FnOnce(&mut Dictionary) -> u32) -> Option<u32> {
+        let Some(new) = &mut self.new else {
+            self.dropped += 1;
+            return None;
+        };
+        Some(self.known.len() as u32 + add(new))
+    }
+
+    /// The keys that were collected.
+    pub(crate) fn into_new(self) -> Option<Dictionary> {
+        self.new
+    }
+}
+
+/// The dictionaries that grow as a file is read.
+pub(crate) struct Numbering {
+    /// The keys.
+    pub(crate) keys: Dictionary,
+    /// The classes, where labels are words.
+    pub(crate) classes: Dictionary,
+}
+
+/// A parsed chunk and what its stand-ins stand for.
+pub(crate) struct Numbered {
+    block: OwnedBlock,
+    keys: Rows,
+    classes: Option<Rows>,
+}
+
+/// The rows that stand-ins from `from` on stand for.
+struct Rows {
+    from: u32,
+    rows: Vec<u32>,
+}
+
+impl Numbering {
+    /// Numbers the next chunk of the file. `known` and `classes` are the lengths of the dictionaries when it was parsed.
+    ///
+    /// # Errors
+    /// Where there are too many keys.
+    pub(crate) fn add(&mut self, parsed: Parsed, known: usize, classes: usize) -> Result<Numbered> {
+        let keys = match &parsed.new_keys {
+            // The most frequent first, equally frequent ones as they appear (the sort is stable).
+            Some(new) if self.keys.is_empty() => {
+                let mut counts = vec![0u32; new.len()];
+                parsed.block.ids.iter().for_each(|&id| counts[id as usize] += 1);
+                let mut order: Vec<u32> = (0..new.len() as u32).collect();
+                order.sort_by_key(|&key| std::cmp::Reverse(counts[key as usize]));
+                self.keys.merge_in_order(new, order.into_iter())?
+            }
+            Some(new) => self.keys.merge(new)?,
+            None => Vec::new(),
+        };
+        let words = parsed.new_classes.map(|new| self.classes.merge(&new)).transpose()?;
+        Ok(Numbered {
+            block: parsed.block,
+            keys: Rows { from: known as u32, rows: keys },
+            classes: words.map(|rows| Rows { from: classes as u32, rows }),
+        })
+    }
+}
+
+impl Numbered {
+    /// The block with every stand-in replaced.
+    pub(crate) fn translate(self) -> OwnedBlock {
+        let mut block = self.block;
+        if !self.keys.rows.is_empty() {
+            block.ids.iter_mut().for_each(|id| *id = self.keys.of(*id));
+        }
+        if let Some(classes) = self.classes {
+            block.labels.iter_mut().for_each(|label| *label = classes.of(*label as u32) as f32);
+        }
+        block
+    }
+}
+
+impl Rows {
+    fn of(&self, id: u32) -> u32 {
+        if id < self.from { id } else { self.rows[(id - self.from) as usize] }
+    }
+}

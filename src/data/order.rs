@@ -1,0 +1,129 @@
+//! The order of rows: tasks that interleave distant stretches of the data, shuffled anew each pass by the seed.
+//!
+//! The rows are cut into [`STRATA`] equal strata, each stratum into one strip a task, and a task walks one strip of each stratum, a row
+//! of each in turn. So every task sees all parts of the file in their true proportions: data sorted by label trains like
+//! shuffled data, while each strip is read from beginning to end, as memory likes it.
+
+use std::ops::Range;
+
+/// Strips that a task walks side by side.
+pub const STRATA: u64 = 16;
+
+/// The strips of one task.
+pub type Strips = Vec<Range<u64>>;
+
+/// The tasks of pass `pass`: each row of `0..rows` stands in one strip of one task.
+pub fn tasks(rows: u64, tasks: u64, seed: u64, pass: u64) -> Vec<Strips> {
+    let tasks = tasks.clamp(1, rows.max(1));
+    let mut strips: Vec<Strips> = vec![Vec::with_capacity(STRATA as usize); tasks as usize];
+    for stratum in 0..STRATA {
+        let (from, to) = (rows * stratum / STRATA, rows * (stratum + 1) / STRATA);
+        let mut turn: Vec<u64> = (0..tasks).collect();
+        shuffle(&mut turn, mix(seed ^ mix(pass ^ mix(stratum))));
+        for (task, nth) in turn.into_iter().enumerate() {
+            let strip = from + (to - from) * nth / tasks..from + (to - from) * (nth + 1) / tasks;
+            if !strip.is_empty() {
+                strips[task].push(strip);
+            }
+        }
+    }
+    strips
+}
+
+/// Whether `row` is held out, a share of `share` of all rows, the same whatever the order.
+pub fn held_out(row: u64, share: f64, seed: u64) -> bool {
+    // 2^53 numbers are exact in f64; the constant keeps the choice apart from other uses of the seed.
+    ((mix(row ^ mix(seed ^ 0x686f_6c64)) >> 11) as f64) < share * (1u64 << 53) as f64
+}
+
+/// Walks strips a row of each in turn.
+#[derive(Debug)]
+pub struct Interleaved {
+    strips: Strips,
+    turn: usize,
+}
+
+impl Interleaved {
+    /// Begins at the first row of each strip.
+    pub fn new(strips: Strips) -> Self {
+        Self { strips, turn: 0 }
+    }
+}
+
+impl Iterator for Interleaved {
+    /// A row, and the number of its strip.
+    type Item = (u64, usize);
+
+    fn next(&mut self) -> Option<(u64, usize)> {
+        // Strips differ by a row in length, so a few empty ones are passed over, only near the end.
+        for _ in 0..self.strips.len() {
+            let turn = self.turn;
+            self.turn = if turn + 1 == self.strips.len() { 0 } else { turn + 1 };
+            if let Some(row) = self.strips[turn].next() {
+                return Some((row, turn));
+            }
+        }
+        None
+    }
+}
+
+fn shuffle(items: &mut [u64], seed: u64) {
+    let mut state = seed;
+    for last in (1..items.len()).rev() {
+        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        // The high half of a product: uniform to one part in 2⁶⁴ / len (Lemire 2019).
+        let pick = ((u128::from(mix(state)) * (last as u128 + 1)) >> 64) as usize;
+        items.swap(last, pick);
+    }
+}
+
+/// A bijection that scatters (the finaliser of splitmix64, Steele, Lea & Flood 2014).
+fn mix(mut z: u64) -> u64 {
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_walked_once_whatever_the_numbers() {
+        for rows in [0u64, 1, 2, 15, 16, 17, 100, 1003] {
+            for n in [1, 2, 3, 7, 64] {
+                for pass in 0..2 {
+                    let mut seen: Vec<u64> =
+                        tasks(rows, n, 9, pass).into_iter().flat_map(Interleaved::new).map(|(row, _)| row).collect();
+                    seen.sort_unstable();
+                    assert_eq!(seen, (0..rows).collect::<Vec<_>>(), "{rows} rows, {n} tasks");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn passes_and_seeds_differ_and_repeat() {
+        assert_eq!(tasks(1000, 8, 1, 0), tasks(1000, 8, 1, 0));
+        assert_ne!(tasks(1000, 8, 1, 0), tasks(1000, 8, 1, 1));
+        assert_ne!(tasks(1000, 8, 1, 0), tasks(1000, 8, 2, 0));
+    }
+
+    /// Sorted by label, one in four positive: every stretch of a task has about that share.
+    #[test]
+    fn a_task_sees_all_parts_of_the_data_in_proportion() {
+        for strips in tasks(64_000, 10, 3, 0) {
+            let labels: Vec<bool> = Interleaved::new(strips).map(|(row, _)| row >= 48_000).collect();
+            for stretch in labels.chunks_exact(64) {
+                assert_eq!(stretch.iter().filter(|&&positive| positive).count(), 16);
+            }
+        }
+    }
+
+    #[test]
+    fn held_out_rows_are_the_share_asked_for() {
+        let held = (0..100_000).filter(|&row| held_out(row, 0.1, 7)).count();
+        assert!((9_700..10_300).contains(&held), "{held}");
+        assert!((0..1000).all(|row| !held_out(row, 0.0, 7) && held_out(row, 1.0, 7)));
+    }
+}

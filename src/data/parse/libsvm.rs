@@ -1,0 +1,231 @@
+//! `label index:value index:value … # comment`
+
+use memchr::memchr;
+
+use super::number::{float_at, integer_at, parse as parse_number};
+use super::{Context, Fault, Parsed};
+use crate::data::input::excerpt;
+use crate::data::numbering::ChunkKeys;
+
+/// Parses whole lines.
+pub(crate) fn parse(text: &[u8], context: Context<'_>) -> Result<Parsed, Fault> {
+    let mut parsed = Parsed::with_room(text.len());
+    let mut keys = ChunkKeys::new(context.keys, context.learning);
+    let mut start = 0;
+    while start < text.len() {
+        let newline = memchr(b'\n', &text[start..]);
+        let end = newline.map_or(text.len(), |at| start + at);
+        row(text, start, end, context.learning, &mut keys, &mut parsed)
+            .map_err(|what| Fault { line: parsed.lines, what })?;
+        parsed.lines += u64::from(newline.is_some());
+        start = end + 1;
+    }
+    Ok(parsed.finish(keys, None))
+}
+
+/// Parses the line from `start` to `end`.
+fn row(
+    text: &[u8],
+    start: usize,
+    end: usize,
+    learning: bool,
+    keys: &mut ChunkKeys<'_>,
+    parsed: &mut Parsed,
+) -> Result<(), String> {
+    let mut at = after_blanks(text, start, end);
+    if at == end || text[at] == b'#' {
+        return Ok(());
+    }
+    let first = token(text, at, end);
+    let label = if first.contains(&b':') {
+        if learning {
+            return Err(format!("no label: the line begins with {}, a number was expected", excerpt(first)));
+        }
+        parsed.unlabelled += 1;
+        f32::NAN
+    } else {
+        at += first.len();
+        finite(first).map_err(|fault| format!("the label {} {fault}", excerpt(first)))?
+    };
+    let (mut last, mut rising) = (0, true);
+    loop {
+        at = after_blanks(text, at, end);
+        if at == end || text[at] == b'#' {
+            break;
+        }
+        let (key, value);
+        (key, value, at) = match quick_pair(text, at) {
+            Some(pair) => pair,
+            None => {
+                let token = token(text, at, end);
+                let (key, value) = pair(token).map_err(|what| format!("{} {what}", excerpt(token)))?;
+                (key, value, at + token.len())
+            }
+        };
+        rising &= key > last;
+        last = key;
+        parsed.block.push(key, value);
+    }
+    if !rising && !parsed.block.add_up_repeated() {
+        return Err("an index stands there more than once, and its values add up to more than a float holds".into());
+    }
+    keys.translate_row(&mut parsed.block);
+    parsed.block.end_row(label);
+    Ok(())
+}
+
+/// The pair at `at` and where it ends, if it is one of the usual ones: few digits, and more text after it. It ends within
+/// its line, since a newline ends a number.
+#[inline(always)]
+fn quick_pair(text: &[u8], at: usize) -> Option<(u32, f32, usize)> {
+    let (key, colon) = integer_at(text, at)?;
+    if key == 0 || text[colon] != b':' {
+        return None;
+    }
+    let (value, end) = float_at(text, colon + 1)?;
+    Some((key, value, end))
+}
+
+/// Any pair, or what is wrong with it.
+fn pair(token: &[u8]) -> Result<(u32, f32), String> {
+    let expected = "is not index:value";
+    let colon = memchr(b':', token).ok_or(expected)?;
+    let (index, value) = (&token[..colon], &token[colon + 1..]);
+    if index == b"qid" {
+        return Err("is a query: ranking files are not supported".into());
+    }
+    let digits = index.strip_prefix(b"-").unwrap_or(index);
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) || value.is_empty() {
+        return Err(expected.into());
+    }
+    let index = str::from_utf8(index).ok().and_then(|index| index.parse().ok()).filter(|&index| index > 0);
+    let index = index.ok_or("has an index that is not within 1 and 4294967295")?;
+    let value = finite(value).map_err(|fault| format!("has a value that {fault}"))?;
+    Ok((index, value))
+}
+
+/// The number that `token` is, or what is wrong with it.
+fn finite(token: &[u8]) -> Result<f32, &'static str> {
+    match parse_number(token) {
+        Some(value) if value.is_finite() => Ok(value),
+        Some(_) => Err("is not finite"),
+        None => Err("is not a number"),
+    }
+}
+
+/// The first place from `at` on that is no blank.
+#[inline(always)]
+fn after_blanks(text: &[u8], mut at: usize, end: usize) -> usize {
+    while at < end && matches!(text[at], b' ' | b'\t' | b'\r') {
+        at += 1;
+    }
+    at
+}
+
+/// The token that begins at `at`; a comment ends it as well.
+fn token(text: &[u8], at: usize, end: usize) -> &[u8] {
+    let rest = &text[at..end];
+    let length = rest.iter().position(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'#'));
+    &rest[..length.unwrap_or(rest.len())]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::dictionary::Dictionary;
+
+    type Row = (f32, Vec<(String, f32)>);
+
+    fn rows(text: &str, learning: bool) -> Result<Vec<Row>, Fault> {
+        let known = Dictionary::numbers();
+        let context = Context { keys: &known, classes: None, learning };
+        let parsed = parse(text.as_bytes(), context)?;
+        let new = parsed.new_keys.unwrap_or_else(Dictionary::numbers);
+        let mut block = parsed.block;
+        block.limit = new.len() as u32;
+        let block = block.as_block();
+        let pairs = |row| {
+            block
+                .ids(row)
+                .as_slice()
+                .iter()
+                .zip(block.values(row))
+                .map(|(&id, &value)| (new.name_of(id), value))
+                .collect()
+        };
+        Ok((0..block.rows()).map(|row| (block.label(row), pairs(row))).collect())
+    }
+
+    fn row(text: &str) -> Row {
+        rows(text, true).unwrap().remove(0)
+    }
+
+    fn pairs(pairs: &[(&str, f32)]) -> Vec<(String, f32)> {
+        pairs.iter().map(|&(key, value)| (key.to_string(), value)).collect()
+    }
+
+    #[test]
+    fn the_usual_lines_are_read() {
+        let text =
+            "+1 1:0.5 20:-3 4294967295:1e-3 \r\n\n  # nothing\n-3.5e1\t7:.25\t8:1 # note 9:9\n2\n0 5:1#x\n1 16777216:2";
+        assert_eq!(
+            rows(text, true).unwrap(),
+            [
+                (1.0, pairs(&[("1", 0.5), ("20", -3.0), ("4294967295", 0.001)])),
+                (-35.0, pairs(&[("7", 0.25), ("8", 1.0)])),
+                (2.0, vec![]),
+                (0.0, pairs(&[("5", 1.0)])),
+                (1.0, pairs(&[("16777216", 2.0)])),
+            ]
+        );
+    }
+
+    #[test]
+    fn zeros_go_and_repeated_indices_add_up() {
+        assert_eq!(row("1 3:0 4:1 5:0.0 6:-0").1, pairs(&[("4", 1.0)]));
+        assert_eq!(row("1 9:1 4:2 9:0.5").1, pairs(&[("9", 1.5), ("4", 2.0)]));
+        assert_eq!(row("1 9:1 9:-1 4:2").1, pairs(&[("4", 2.0)]));
+        assert_eq!(row("1 9:1e-60").1, pairs(&[]));
+    }
+
+    #[test]
+    fn faults_name_the_line_and_the_token() {
+        for (line, what) in [
+            ("1 0:1 2:1", "\"0:1\" has an index that is not within"),
+            ("1 -3:1", "\"-3:1\" has an index that is not within"),
+            ("1 4294967296:1", "has an index that is not within"),
+            ("1 a:1", "\"a:1\" is not index:value"),
+            ("1 :1", "is not index:value"),
+            ("1 5", "\"5\" is not index:value"),
+            ("1 5:", "is not index:value"),
+            ("1 5:x 6:1 7:1 8:1", "\"5:x\" has a value that is not a number"),
+            ("1 5:nan", "has a value that is not finite"),
+            ("1 5:1e39", "has a value that is not finite"),
+            ("1 5:1:2 6:1 7:1", "\"5:1:2\" has a value that is not a number"),
+            ("1 qid:3 5:1", "ranking files are not supported"),
+            ("one 5:1", "the label \"one\" is not a number"),
+            ("inf 5:1", "the label \"inf\" is not finite"),
+            ("5:1 6:1", "no label"),
+            ("1 5:3e38 5:3e38", "add up to more"),
+            ("1 5:\u{1}2 6:1 7:1", "is not a number"),
+        ] {
+            for text in [format!("1 1:1\n\n{line}\n1 0:0\n"), format!("1 1:1\r\n \r\n{line}")] {
+                let fault = rows(&text, true).unwrap_err();
+                assert!(fault.what.contains(what) && fault.line == 2, "{text:?}: {fault:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_label_may_be_missing_where_nothing_is_learned_and_unknown_keys_are_dropped() {
+        let mut known = Dictionary::numbers();
+        known.add_number(5);
+        let context = Context { keys: &known, classes: None, learning: false };
+        let parsed = parse(b"5:1 6:1\n1 7:0 8:2 5:3\n", context).unwrap();
+        assert_eq!((parsed.unknown_keys, parsed.unlabelled, parsed.lines), (2, 1, 2));
+        assert_eq!(parsed.block.ids, [0, 0]);
+        assert_eq!(parsed.block.values, [1.0, 3.0]);
+        assert!(parsed.block.labels[0].is_nan() && parsed.block.labels[1] == 1.0);
+        assert!(parse(b"qid:1 5:1\n", context).err().unwrap().what.contains("ranking"));
+    }
+}

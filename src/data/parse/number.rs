@@ -1,0 +1,204 @@
+//! Decimal numbers, read quickly and rounded exactly as the standard library rounds them.
+//!
+//! A decimal of at most seven digits m and k decimals is m / 10^k, where both sides are exact in an `f32`, so one
+//! division rounds it correctly. Everything else goes to the standard library.
+
+/// Powers of ten that are exact in an `f32`.
+const POWERS: [f32; 11] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10];
+
+/// The number written in `token`, which may be infinite; `None` where it is none.
+pub(crate) fn parse(token: &[u8]) -> Option<f32> {
+    short(token).or_else(|| str::from_utf8(token).ok()?.parse().ok())
+}
+
+/// A number of few digits without an exponent; `None` where it takes more than that to read it.
+fn short(token: &[u8]) -> Option<f32> {
+    let (negative, digits) = match token {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        _ => (false, token),
+    };
+    if digits.len() > 18 {
+        return None;
+    }
+    let mut mantissa = 0u64;
+    let mut dot = None;
+    for (at, &byte) in digits.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => mantissa = mantissa * 10 + u64::from(byte - b'0'),
+            b'.' if dot.is_none() => dot = Some(at),
+            _ => return None,
+        }
+    }
+    let decimals = dot.map_or(0, |at| digits.len() - at - 1);
+    let has_digits = digits.len() > usize::from(dot.is_some());
+    if !has_digits || mantissa >= 1 << 24 {
+        return None;
+    }
+    let value = mantissa as f32 / POWERS.get(decimals)?;
+    Some(if negative { -value } else { value })
+}
+
+/// Eight times the byte `byte`.
+const fn each(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
+}
+
+/// The eight bytes of `text` from `at` on, the first one lowest.
+#[inline(always)]
+fn word(text: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(*text.get(at..)?.first_chunk()?))
+}
+
+/// The lowest `bytes` bytes of `word`; at most seven.
+#[inline(always)]
+fn lowest(word: u64, bytes: u32) -> u64 {
+    word & !(u64::MAX << (8 * bytes))
+}
+
+/// The high bit of each byte that is not in 0..=9, right from the lowest one up to the first that is set.
+#[inline(always)]
+fn above_nine(bytes: u64) -> u64 {
+    (bytes.wrapping_add(each(0x76)) | bytes) & each(0x80)
+}
+
+/// The value of eight decimal digits (0..=9), the lowest byte standing first.
+#[inline(always)]
+fn eight_digits(digits: u64) -> u32 {
+    let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8);
+    let low = (pairs & 0x0000_00FF_0000_00FF).wrapping_mul(0x000F_4240_0000_0064);
+    let high = ((pairs >> 16) & 0x0000_00FF_0000_00FF).wrapping_mul(0x0000_2710_0000_0001);
+    (low.wrapping_add(high) >> 32) as u32
+}
+
+/// The whole number of one to seven digits at `at`, and where it ends. `None` means that the long way must be taken.
+#[inline(always)]
+pub(crate) fn integer_at(text: &[u8], at: usize) -> Option<(u32, usize)> {
+    let digits = word(text, at)? ^ each(b'0');
+    let stop = above_nine(digits);
+    let count = stop.trailing_zeros() / 8;
+    if stop == 0 || count == 0 {
+        return None;
+    }
+    Some((eight_digits(digits << (64 - 8 * count)), at + count as usize))
+}
+
+/// The number of at most seven digits and one dot at `at`, up to a blank or another control character, and where it
+/// ends. `None` means that the long way must be taken.
+#[inline(always)]
+pub(crate) fn float_at(text: &[u8], at: usize) -> Option<(f32, usize)> {
+    let negative = *text.get(at)? == b'-';
+    let start = at + usize::from(negative);
+    let word = word(text, start)?;
+    // The classic "has a byte less than n"; exact for the lowest such byte.
+    let blanks = word.wrapping_sub(each(b' ' + 1)) & !word & each(0x80);
+    if blanks == 0 {
+        return None;
+    }
+    let length = blanks.trailing_zeros() / 8;
+    let token = lowest(word, length);
+    let undotted = token ^ each(b'.');
+    let dots = undotted.wrapping_sub(each(1)) & !undotted & each(0x80);
+    let (digits, count, decimals) = if dots == 0 {
+        (token, length, 0)
+    } else {
+        let dot = dots.trailing_zeros() / 8;
+        let after = token >> (8 * dot) >> 8;
+        (lowest(token, dot) | after << (8 * dot), length - 1, length - 1 - dot)
+    };
+    if count == 0 {
+        return None;
+    }
+    let digits = digits ^ (each(b'0') >> (64 - 8 * count));
+    if above_nine(digits) != 0 {
+        return None;
+    }
+    let value = eight_digits(digits << (64 - 8 * count)) as f32 / POWERS[decimals as usize];
+    Some((if negative { -value } else { value }, start + length as usize))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A small random generator (xorshift64*), enough to make strings.
+    struct Random(u64);
+
+    impl Random {
+        fn below(&mut self, limit: u64) -> u64 {
+            self.0 ^= self.0 >> 12;
+            self.0 ^= self.0 << 25;
+            self.0 ^= self.0 >> 27;
+            (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % limit
+        }
+
+        fn digits(&mut self, most: u64) -> String {
+            (0..self.below(most + 1)).map(|_| char::from(b'0' + self.below(10) as u8)).collect()
+        }
+
+        fn number(&mut self) -> String {
+            let sign = ["", "", "-", "+"][self.below(4) as usize];
+            let (whole, part) = (self.digits(8), self.digits(8));
+            let dot = ["", "."][self.below(2) as usize];
+            let exponent = match self.below(6) {
+                0 => format!("e{}", self.below(60) as i64 - 30),
+                1 => format!("E+{}", self.below(40)),
+                _ => String::new(),
+            };
+            format!("{sign}{whole}{dot}{part}{exponent}")
+        }
+    }
+
+    fn bits(token: &str) -> Option<u32> {
+        token.parse::<f32>().ok().map(f32::to_bits)
+    }
+
+    #[test]
+    fn agrees_with_the_standard_library_to_the_bit() {
+        let mut random = Random(1);
+        for _ in 0..400_000 {
+            let token = random.number();
+            assert_eq!(parse(token.as_bytes()).map(f32::to_bits), bits(&token), "{token:?}");
+            let text = format!("{token} 12345678");
+            if let Some((value, end)) = float_at(text.as_bytes(), 0) {
+                assert_eq!(end, token.len(), "{token:?}");
+                assert_eq!(Some(value.to_bits()), bits(&token), "{token:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_short_decimal_takes_the_quick_way_and_is_right() {
+        for m in (0..10_000_000u32).step_by(37) {
+            for decimals in 0..=6 {
+                let digits = format!("{m:07}");
+                let token = format!("-{}.{}", &digits[..7 - decimals], &digits[7 - decimals..]);
+                let token = token.trim_end_matches('.');
+                assert_eq!(short(token.as_bytes()).map(f32::to_bits), bits(token), "{token:?}");
+            }
+        }
+        let (value, end) = float_at(b"x0.0876\t5:1 ", 1).expect("quick");
+        assert_eq!((value, end), (0.0876, 7));
+        assert_eq!(float_at(b"-1234.567\n......", 0), None, "eight bytes after the sign hold no blank");
+        assert_eq!(float_at(b"-123.456\n......", 0), Some((-123.456, 8)));
+    }
+
+    #[test]
+    fn integers_end_where_the_digits_end() {
+        assert_eq!(integer_at(b"1:2 3:4 5:6", 0), Some((1, 1)));
+        assert_eq!(integer_at(b"x9999999:1", 1), Some((9_999_999, 8)));
+        assert_eq!(integer_at(b"12345678:1", 0), None, "eight digits take the long way");
+        assert_eq!(integer_at(b":1234567", 0), None);
+        assert_eq!(integer_at(b"12:3", 0), None, "too near the end");
+        assert_eq!(integer_at(b"12\xff34567", 0), Some((12, 2)));
+    }
+
+    #[test]
+    fn what_is_no_number_is_none() {
+        for token in ["", ".", "-", "+.", "1.2.3", "1e", "0x10", "1,5", "--1", "1_0", "\u{663}"] {
+            assert_eq!(parse(token.as_bytes()), None, "{token:?}");
+            assert_eq!(float_at(format!("{token}        ").as_bytes(), 0), None, "{token:?}");
+        }
+        assert_eq!(parse(b"\xff1"), None);
+    }
+}

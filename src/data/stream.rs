@@ -1,0 +1,114 @@
+//! Data read against the keys of a model, block by block in the order it comes.
+
+use rayon::prelude::*;
+
+use super::block::OwnedBlock;
+use super::columns::{self, Column, Header};
+use super::cut::Cut;
+use super::dictionary::Dictionary;
+use super::input::{Format, Input};
+use super::parse::{Context, Parser};
+use super::source::Source;
+use super::{ReadOptions, open};
+use crate::error::{Error, Result};
+
+/// What a model knows of its data.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// Its keys.
+    pub dictionary: &'a Dictionary,
+    /// Its columns, if it was trained on CSV.
+    pub columns: Option<&'a [Column]>,
+    /// Its classes, if labels are words.
+    pub label_names: &'a [String],
+}
+
+/// What a stream held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// How many rows.
+    pub rows: u64,
+    /// How many ids in all of them together.
+    pub nonzeros: u64,
+    /// Nonzeros that were dropped because the model does not know their key.
+    pub unknown_keys: u64,
+    /// Rows without a label.
+    pub unlabelled: u64,
+    /// Labels that are none of the model's classes.
+    pub unknown_labels: u64,
+}
+
+/// Reads `input` for a model and hands its rows to `each` in their order. Keys that the model does not know are dropped;
+/// the label of a row is NaN where it has none, or none of the model's classes.
+///
+/// Files are parsed by all threads; the lines of standard input are handed over as they arrive.
+///
+/// # Errors
+/// Where the input cannot be read, a line is wrong, the data is of another kind than the model, or `each` fails.
+pub fn stream(
+    input: &Input,
+    options: &ReadOptions,
+    known: &Known<'_>,
+    notice: &(dyn Fn(&str) + Sync),
+    each: &mut dyn FnMut(OwnedBlock) -> Result<()>,
+) -> Result<Seen> {
+    let live = *input == Input::Stdin;
+    let (mut source, format) = match open(input, options)? {
+        Some(opened) => opened,
+        None if live => return Ok(Seen::default()),
+        None => return Err(Error::data(input.to_string(), "holds no rows")),
+    };
+    let path = source.name().to_path_buf();
+    let cut = cut(&mut source, format, known)?;
+    let mut chunks = source.chunks(cut, live);
+    let mut batch = chunks.batch(1)?;
+    let parser = match (cut, known.columns, batch.first()) {
+        (Cut::Records(delimiter), Some(columns), Some(first)) => {
+            let header = Header::read(&first.text, delimiter, columns, &path)?;
+            Parser::Csv(columns::matched(header, columns, options.label.as_deref(), &path, notice)?)
+        }
+        _ => Parser::Libsvm,
+    };
+    let mut classes = Dictionary::names();
+    for name in known.label_names {
+        classes.add_name(name);
+    }
+    let classes = (!known.label_names.is_empty()).then_some(&classes);
+    let context = Context { keys: known.dictionary, classes, learning: false };
+    let width = if live { 1 } else { 2 * rayon::current_num_threads() };
+    let (mut seen, mut lines) = (Seen::default(), 0);
+    while !batch.is_empty() {
+        for parsed in batch.par_iter().map(|chunk| parser.parse(chunk, context)).collect::<Vec<_>>() {
+            let parsed = parsed.map_err(|fault| fault.at(&path, lines))?;
+            let mut block = parsed.block;
+            block.first_row = seen.rows;
+            block.limit = known.dictionary.len() as u32;
+            block.drop_ones();
+            lines += parsed.lines;
+            seen.rows += block.rows() as u64;
+            seen.nonzeros += block.ids.len() as u64;
+            seen.unknown_keys += parsed.unknown_keys;
+            seen.unknown_labels += parsed.unknown_labels;
+            seen.unlabelled += parsed.unlabelled;
+            if block.rows() > 0 {
+                each(block)?;
+            }
+        }
+        batch = chunks.batch(width)?;
+    }
+    if seen.rows == 0 && !live {
+        return Err(Error::data(path, "holds no rows"));
+    }
+    Ok(seen)
+}
+
+/// Where the text may be cut, if it is of the kind that the model was trained on.
+fn cut(source: &mut Source, format: Format, known: &Known<'_>) -> Result<Cut> {
+    let trained = match (format, known.columns) {
+        (Format::Libsvm, None) if !known.dictionary.is_names() => return Ok(Cut::Lines),
+        (Format::Csv, Some(_)) => return Ok(Cut::Records(columns::delimiter(source.head()?))),
+        (Format::Libsvm, _) => "this is libsvm data, but the model was trained on named columns (csv)",
+        (Format::Csv, None) => "this is csv data, but the model was not trained on columns",
+    };
+    Err(Error::data(source.name(), format!("{trained}: give data of that kind, or --format if this is of it")))
+}

@@ -1,0 +1,449 @@
+//! The whole way from text to rows.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Mutex;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::store::{Disk, Sink};
+
+const OPTIONS: ReadOptions = ReadOptions { format: None, label: None, ignore: Vec::new(), cache: CachePolicy::Off };
+
+/// A directory with one data file.
+struct Data {
+    directory: TempDir,
+    path: PathBuf,
+}
+
+impl Data {
+    fn new(name: &str, text: impl AsRef<[u8]>) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(name);
+        fs::write(&path, text).unwrap();
+        Self { directory, path }
+    }
+
+    fn input(&self) -> Input {
+        Input::Path(self.path.clone())
+    }
+
+    fn read(&self, options: &ReadOptions) -> Result<DataFile> {
+        DataFile::read(&self.input(), options, &Disk, &|notice| panic!("{notice}"))
+    }
+
+    fn cache(&self) -> PathBuf {
+        let mut path = self.path.clone().into_os_string();
+        path.push(".hogcache");
+        path.into()
+    }
+
+    /// The file names in the directory, sorted.
+    fn files(&self) -> Vec<String> {
+        let files = fs::read_dir(self.directory.path()).unwrap();
+        let mut names: Vec<String> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+type Rows = Vec<(u32, Vec<(u32, u32)>)>;
+
+/// All rows, floats as bits.
+fn rows(data: &DataFile) -> Rows {
+    let table = data.table();
+    (0..table.rows())
+        .map(|row| {
+            let (block, row) = table.block_of(row);
+            let block = table.block(block).unwrap();
+            let (ids, values) = (block.ids(row).as_slice(), block.values(row));
+            assert_eq!(values.is_empty(), data.all_ones() || ids.is_empty());
+            let value = |at: usize| values.get(at).map_or(1.0, |&value| value).to_bits();
+            (block.label(row).to_bits(), ids.iter().enumerate().map(|(at, &id)| (id, value(at))).collect())
+        })
+        .collect()
+}
+
+/// A few chunks of libsvm text in which new keys keep coming and some rows have repeated ones; much of it is comments.
+fn long_text() -> String {
+    let comment = format!(" # {}\n", "-".repeat(2000));
+    let mut text = String::new();
+    for row in 0..7000u32 {
+        text += if row % 3 == 0 { "1" } else { "-1" };
+        for at in 0..12 {
+            let key = row.wrapping_mul(at * at + 7).wrapping_mul(2_654_435_769) >> (12 + at);
+            text += &format!(" {}:{}", key + 1, if row < 2500 { 1.0 } else { f64::from(at) / 4.0 });
+        }
+        text += &comment;
+    }
+    text
+}
+
+fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(text).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn numbering_depends_on_the_text_alone() {
+    let text = long_text();
+    let plain = Data::new("a.svm", &text);
+    let packed = Data::new("a.svm.gz", gzip(text.as_bytes()));
+    let cached = ReadOptions { cache: CachePolicy::Beside, ..OPTIONS };
+    let mut all = Vec::new();
+    for (data, options, threads) in [
+        (&plain, &OPTIONS, 1),
+        (&plain, &OPTIONS, 2),
+        (&packed, &OPTIONS, 5),
+        (&plain, &cached, 5),
+        (&plain, &cached, 1),
+    ] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let read = pool.install(|| data.read(options)).unwrap();
+        assert!(read.table().blocks() > 3);
+        let facts = (read.sum_squares().to_bits(), read.labels().clone(), read.longest_row(), read.nonzeros());
+        all.push((rows(&read), read.dictionary().to_bytes(), facts));
+    }
+    assert!(all.windows(2).all(|two| two[0] == two[1]));
+}
+
+#[test]
+fn keys_are_numbered_by_falling_frequency_then_as_they_appear() {
+    let read = Data::new("a.svm", "1 9:1 5:2\n1 5:1 7:1\n1 7:1 5:3 8:1\n").read(&OPTIONS).unwrap();
+    let keys: Vec<String> = (0..4).map(|row| read.dictionary().name_of(row)).collect();
+    assert_eq!(keys, ["5", "7", "9", "8"]);
+    assert_eq!(read.table().block(0).unwrap().ids(2).as_slice(), [1, 0, 3]);
+}
+
+#[test]
+fn the_built_in_sets_are_what_they_are_known_to_be() {
+    let read = |name: &str| {
+        DataFile::read(&Input::parse(name).unwrap(), &OPTIONS, &Disk, &|notice| panic!("{notice}")).unwrap()
+    };
+    let adult = read("@adult");
+    assert_eq!((adult.rows(), adult.nonzeros(), adult.dictionary().len()), (32_561, 451_592, 123));
+    assert_eq!((adult.all_ones(), adult.longest_row(), adult.bytes_mapped()), (true, 14, 0));
+    assert_eq!(adult.labels().distinct, Some(vec![(-1.0, 24_720), (1.0, 7841)]));
+    assert_eq!((adult.sum_squares(), adult.columns()), (451_592.0, None));
+    let digits = read("@digits");
+    assert_eq!((digits.rows(), digits.labels().distinct.as_ref().map(Vec::len)), (1797, Some(10)));
+    assert_eq!(digits.columns().map(<[Column]>::len), Some(65));
+    assert_eq!((digits.most_value(), digits.least_value()), (16.0, 1.0));
+}
+
+#[test]
+fn a_cache_brings_back_what_was_read() {
+    for (name, text) in [("a.svm", long_text()), ("b.csv", "y,age,city\nno,3,Oslo\nyes,1.5,\nno,?,Rome\n".into())] {
+        let data = Data::new(name, text);
+        let options = ReadOptions { cache: CachePolicy::Beside, ..OPTIONS };
+        let (plain, first, second) = (data.read(&OPTIONS), data.read(&options), data.read(&options));
+        let (plain, first, second) = (plain.unwrap(), first.unwrap(), second.unwrap());
+        assert_eq!((plain.from_cache(), first.from_cache(), second.from_cache()), (false, false, true));
+        assert_eq!((plain.bytes_mapped(), first.bytes_mapped()), (0, second.bytes_mapped()));
+        for read in [&first, &second] {
+            assert_eq!(read.facts, plain.facts);
+            assert_eq!(read.dictionary().to_bytes(), plain.dictionary().to_bytes());
+            assert!(rows(read) == rows(&plain));
+        }
+        assert_eq!(data.files(), [name.to_string(), format!("{name}.hogcache")]);
+    }
+}
+
+#[test]
+fn a_cache_of_other_data_or_other_settings_is_written_anew() {
+    let data = Data::new("a.csv", "y,z,w\n1,2,3\n4,5,6\n");
+    let options = ReadOptions { cache: CachePolicy::Beside, ..OPTIONS };
+    let other = ReadOptions { label: Some("z".into()), ..options.clone() };
+    data.read(&options).unwrap();
+    assert!(!data.read(&other).unwrap().from_cache());
+    assert!(data.read(&other).unwrap().from_cache());
+    fs::write(&data.path, "y,z,w\n1,2,3\n4,7,6\n").unwrap();
+    let changed = fs::File::open(&data.path).unwrap();
+    changed.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    let read = data.read(&other).unwrap();
+    assert_eq!((read.from_cache(), read.labels().most), (false, 7.0));
+}
+
+#[test]
+fn a_cache_may_stand_in_another_directory() {
+    let data = Data::new("a.svm", "1 1:1\n");
+    let caches = data.directory.path().join("made/here");
+    let options = ReadOptions { cache: CachePolicy::Dir(caches.clone()), ..OPTIONS };
+    assert!(!data.read(&options).unwrap().from_cache());
+    assert!(data.read(&options).unwrap().from_cache());
+    assert_eq!((data.files(), fs::read_dir(caches).unwrap().count()), (vec!["a.svm".into(), "made".into()], 1));
+}
+
+/// The data through its cache, and what was noticed on the way.
+fn with_notices(data: &Data, options: &ReadOptions, store: &dyn Store) -> (DataFile, Vec<String>) {
+    let notices = Mutex::new(Vec::new());
+    let notice = |text: &str| notices.lock().unwrap().push(text.to_string());
+    let read = DataFile::read(&data.input(), options, store, &notice).unwrap();
+    (read, notices.into_inner().unwrap())
+}
+
+#[test]
+fn a_damaged_cache_is_never_believed() {
+    let data = Data::new("a.svm", long_text());
+    let options = ReadOptions { cache: CachePolicy::Beside, ..OPTIONS };
+    let expected = rows(&data.read(&options).unwrap());
+    let good = fs::read(data.cache()).unwrap();
+    // In a block the damage shows when the block is walked, elsewhere when the cache is opened.
+    let check = |bad: &[u8], in_block: bool| {
+        fs::write(data.cache(), bad).unwrap();
+        let (read, notices) = with_notices(&data, &options, &Disk);
+        if in_block {
+            assert!(read.from_cache() && notices.is_empty());
+            let table = read.table();
+            let faults = (0..table.blocks()).filter_map(|b| table.block(b).err()).collect::<Vec<_>>();
+            assert_eq!(faults.len(), 1);
+            assert!(
+                faults[0].to_string().contains(".hogcache: block") && faults[0].to_string().contains("delete this")
+            );
+        } else {
+            assert!(!read.from_cache() && rows(&read) == expected);
+            assert_eq!(notices.len(), 1);
+            assert!(notices[0].contains("is damaged") && notices[0].contains("reading the data again"), "{notices:?}");
+        }
+    };
+    let index = good.len() - 200;
+    for at in [0, 64, 70, good.len() / 3, index, good.len() - 128, good.len() - 8] {
+        let mut bad = good.clone();
+        bad[at] ^= 1;
+        check(&bad, at >= 64 && at < good.len() / 2);
+    }
+    for length in [0, 100, good.len() / 2, good.len() - 1] {
+        check(&good[..length], false);
+    }
+}
+
+/// A disk on which only so many bytes can be written, and names cannot be changed.
+struct Full(usize);
+
+impl Store for Full {
+    fn create_dir(&self, _: &Path) -> io::Result<()> {
+        Ok(())
+    }
+    fn create(&self, path: &Path) -> io::Result<Box<dyn Sink>> {
+        Ok(Box::new(Short(fs::File::create(path)?, self.0)))
+    }
+    fn sync_dir(&self, _: &Path) -> io::Result<()> {
+        Ok(())
+    }
+    fn rename(&self, _: &Path, _: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::StorageFull.into())
+    }
+    fn exchange(&self, _: &Path, _: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::StorageFull.into())
+    }
+    fn symlink(&self, _: &Path, _: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::StorageFull.into())
+    }
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+    fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
+        fs::remove_dir_all(path)
+    }
+}
+
+struct Short(fs::File, usize);
+
+impl Write for Short {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.1 == 0 {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        let written = self.0.write(&bytes[..bytes.len().min(self.1)])?;
+        self.1 -= written;
+        Ok(written)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl Sink for Short {
+    fn sync(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn where_no_cache_can_be_written_the_run_goes_on() {
+    let data = Data::new("a.svm", long_text());
+    let options = ReadOptions { cache: CachePolicy::Beside, ..OPTIONS };
+    let expected = rows(&data.read(&OPTIONS).unwrap());
+    for space in [0, 5_000_000, usize::MAX] {
+        let (read, notices) = with_notices(&data, &options, &Full(space));
+        assert!(rows(&read) == expected && !read.from_cache() && read.bytes_mapped() == 0);
+        assert!(notices.len() == 1 && notices[0].contains("cannot write this cache"), "{notices:?}");
+        assert_eq!(data.files(), ["a.svm"], "nothing is left behind");
+    }
+}
+
+#[test]
+fn the_first_bad_line_of_the_file_is_told_whatever_the_threads() {
+    let mut text = long_text();
+    let middle = text[..text.len() / 2].rfind('\n').unwrap() + 1;
+    let line = text[..middle].lines().count() + 1;
+    text.insert_str(middle, "1 0:1\n");
+    text.push_str("1 x:1\n");
+    for name in ["a.svm", "a.svm.gz"] {
+        let data = Data::new(name, if name.ends_with("gz") { gzip(text.as_bytes()) } else { text.clone().into() });
+        let options = ReadOptions { cache: CachePolicy::Beside, ..OPTIONS };
+        let error = data.read(&options).unwrap_err().to_string();
+        assert!(error.contains(&format!("{name}:{line}: \"0:1\"")), "{error}");
+        assert_eq!(data.files(), [name], "no cache and no half of one");
+    }
+}
+
+#[test]
+fn files_that_are_no_data_are_said_to_be_so() {
+    let fault = |name: &str, text: &[u8]| Data::new(name, text).read(&OPTIONS).unwrap_err().to_string();
+    for (name, text) in [("a.svm", &b""[..]), ("a", b""), ("a.svm", b"# x\n\n"), ("a.csv", b"y,x\n"), ("a.csv", b"\n")]
+    {
+        let error = fault(name, text);
+        assert!(error.ends_with("holds no rows"), "{name} {text:?}: {error}");
+    }
+    assert!(fault("a", b"\x7fELF\0\0\n").contains("is not text"));
+    assert!(fault("a.txt", b"the cat\n").contains("--format libsvm|csv"));
+    assert!(fault("a.svm.gz", &gzip(b"1 2:3\n")[..20]).contains("cut short"));
+    let missing = DataFile::read(&Input::parse("no/such.svm").unwrap(), &OPTIONS, &Disk, &|_| {}).unwrap_err();
+    assert!(missing.to_string().starts_with("no/such.svm: cannot open: no such file"), "{missing}");
+    let labelled = ReadOptions { label: Some("y".into()), ..OPTIONS };
+    let error = Data::new("a.svm", "1 1:1\n").read(&labelled).unwrap_err();
+    assert_eq!((error.exit_code(), error.to_string().contains("leave out --label")), (2, true));
+}
+
+const PEOPLE: &str = "id,age,city,target\n1,30,Oslo,no\n2,,\"Rome, IT\",yes\n3,41.5,Oslo,no\n";
+
+#[test]
+fn csv_columns_become_keys() {
+    let options = ReadOptions { ignore: vec!["id".into()], ..OPTIONS };
+    let read = Data::new("a.csv", PEOPLE).read(&options).unwrap();
+    let names: Vec<String> = (0..3).map(|row| read.dictionary().name_of(row)).collect();
+    assert_eq!(names, ["age", "city=Oslo", "city=Rome, IT"]);
+    assert_eq!((read.labels().names.join(" "), read.labels().mean), ("no yes".into(), 1.0 / 3.0));
+    let kinds: Vec<ColumnKind> = read.columns().unwrap().iter().map(|column| column.kind).collect();
+    assert_eq!(kinds, [ColumnKind::Ignored, ColumnKind::Number, ColumnKind::Words, ColumnKind::Label]);
+    let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+    let [thirty, one, age] = bits(&[30.0, 1.0, 41.5])[..] else { panic!("three values") };
+    let expected = [(0, vec![(0, thirty), (1, one)]), (one, vec![(2, one)]), (0, vec![(0, age), (1, one)])];
+    assert_eq!(rows(&read), expected);
+}
+
+#[test]
+fn csv_of_many_chunks_with_newlines_in_quotes_is_read_alike_by_any_number_of_threads() {
+    let note = "-".repeat(3000);
+    let mut text = String::from("name,\"a\nb\",label\n");
+    for row in 0..4000 {
+        text += &format!("\"n{}\n,\",{},{}{note}\n", row % 700, row, row % 3);
+    }
+    let data = Data::new("a.csv", &text);
+    let mut all = Vec::new();
+    for threads in [1, 3] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let read = pool.install(|| data.read(&OPTIONS)).unwrap();
+        assert_eq!((read.rows(), read.labels().names.len(), read.dictionary().len()), (4000, 3, 701));
+        assert!(read.table().blocks() > 2);
+        all.push((rows(&read), read.dictionary().to_bytes()));
+    }
+    assert!(all[0] == all[1]);
+    assert_eq!(all[0].0[3999].1[1].1, 3999f32.to_bits());
+    text += "x,inf,1\n";
+    let error = Data::new("a.csv", &text).read(&OPTIONS).unwrap_err().to_string();
+    assert!(error.contains("a.csv:8003: column \"a\\nb\": \"inf\" is not finite"), "{error}");
+}
+
+#[test]
+fn csv_flags_are_checked_against_the_columns() {
+    let fault = |text: &str, options: &ReadOptions| Data::new("a.csv", text).read(options).unwrap_err();
+    let unknown = fault(PEOPLE, &ReadOptions { label: Some("traget".into()), ..OPTIONS });
+    assert_eq!(unknown.exit_code(), 2);
+    assert!(unknown.to_string().contains("did you mean \"target\"?"), "{unknown}");
+    assert!(fault("a,b\n1,2\n", &OPTIONS).to_string().contains("Use --label with one of a, b"));
+    let ignored = ReadOptions { ignore: vec!["aeg".into()], ..OPTIONS };
+    assert!(fault(PEOPLE, &ignored).to_string().contains("did you mean \"age\"?"));
+    assert!(fault("y,a\n1,2\n1\n", &OPTIONS).to_string().contains("a.csv:3: 1 cells, but 2 columns"));
+    let both = ReadOptions { ignore: vec!["target".into()], ..OPTIONS };
+    assert!(fault(PEOPLE, &both).to_string().contains("this column is the label"));
+}
+
+/// What `stream` hands over: labels and named pairs, and what it saw and noticed.
+type Streamed = (Vec<(f32, Vec<(String, f32)>)>, Seen, Vec<String>);
+
+fn streamed(data: &Data, model: &DataFile) -> Result<Streamed> {
+    let known = Known { dictionary: model.dictionary(), columns: model.columns(), label_names: &model.labels().names };
+    let notices = Mutex::new(Vec::new());
+    let mut rows = Vec::new();
+    let mut each = |owned: OwnedBlock| {
+        let block = owned.as_block();
+        assert_eq!(block.first_row, rows.len() as u64);
+        for row in 0..block.rows() {
+            let (ids, values) = (block.ids(row).as_slice(), block.values(row));
+            let pair =
+                |(at, &id): (usize, &u32)| (model.dictionary().name_of(id), values.get(at).map_or(1.0, |&value| value));
+            rows.push((block.label(row), ids.iter().enumerate().map(pair).collect()));
+        }
+        Ok(())
+    };
+    let notice = |text: &str| notices.lock().unwrap().push(text.to_string());
+    let seen = stream(&data.input(), &OPTIONS, &known, &notice, &mut each)?;
+    Ok((rows, seen, notices.into_inner().unwrap()))
+}
+
+#[test]
+fn a_stream_of_csv_is_matched_by_name() {
+    let options = ReadOptions { ignore: vec!["id".into()], ..OPTIONS };
+    let model = Data::new("a.csv", PEOPLE).read(&options).unwrap();
+    let pairs = |pairs: &[(&str, f32)]| pairs.iter().map(|&(key, value)| (key.to_string(), value)).collect::<Vec<_>>();
+
+    let (rows, seen, notices) =
+        streamed(&Data::new("b.csv", "target;city;age\nyes;Oslo;2\n;Paris;0\nmaybe;?;1\n"), &model).unwrap();
+    assert_eq!(rows[0], (1.0, pairs(&[("city=Oslo", 1.0), ("age", 2.0)])));
+    assert!(rows[1].0.is_nan() && rows[1].1.is_empty() && rows[2].0.is_nan());
+    assert_eq!(seen, Seen { rows: 3, nonzeros: 3, unknown_keys: 1, unlabelled: 1, unknown_labels: 1 });
+    assert!(notices.is_empty(), "{notices:?}");
+
+    let (rows, seen, notices) = streamed(&Data::new("b.csv", "city,new\nOslo,5\n"), &model).unwrap();
+    assert!(rows[0].0.is_nan() && rows[0].1 == pairs(&[("city=Oslo", 1.0)]) && seen.unlabelled == 1);
+    assert!(
+        notices.len() == 2 && notices[0].contains("no column age") && notices[1].contains("know new"),
+        "{notices:?}"
+    );
+
+    let error = streamed(&Data::new("b.csv", "age,city\n1,Oslo\nold,Oslo\n"), &model).unwrap_err().to_string();
+    assert!(error.contains("b.csv:3: column \"age\": \"old\" is not a number"), "{error}");
+    let error = streamed(&Data::new("b.svm", "1 1:1\n"), &model).unwrap_err().to_string();
+    assert!(error.contains("this is libsvm data"), "{error}");
+}
+
+#[test]
+fn a_stream_of_libsvm_comes_in_order_with_unknown_keys_dropped() {
+    let text = long_text();
+    let data = Data::new("a.svm", &text);
+    let model = data.read(&OPTIONS).unwrap();
+    let (rows, seen, _) = streamed(&data, &model).unwrap();
+    assert_eq!((seen.rows, seen.nonzeros, seen.unknown_keys), (model.rows(), model.nonzeros(), 0));
+    let table = model.table();
+    for row in (0..model.rows()).step_by(97) {
+        let (block, at) = table.block_of(row);
+        let block = table.block(block).unwrap();
+        let (label, pairs) = &rows[row as usize];
+        assert_eq!(*label, block.label(at));
+        let ids: Vec<u32> =
+            pairs.iter().map(|(key, _)| model.dictionary().number(key.parse().unwrap()).unwrap()).collect();
+        let values: Vec<f32> = pairs.iter().map(|&(_, value)| value).collect();
+        assert_eq!((&ids[..], &values[..]), (block.ids(at).as_slice(), block.values(at)));
+    }
+    let other = Data::new("b.svm", "4000000000:1 1:1\n3 4000000001:2\n");
+    let (rows, seen, _) = streamed(&other, &model).unwrap();
+    assert!(rows[0].0.is_nan() && rows[1] == (3.0, vec![]));
+    assert_eq!((seen.unlabelled, seen.unknown_keys + seen.nonzeros), (1, 3));
+    let error = streamed(&Data::new("b.svm", "1 1:1\n\n1 1:x\n"), &model).unwrap_err().to_string();
+    assert!(error.contains("b.svm:3: \"1:x\""), "{error}");
+}

@@ -1,0 +1,74 @@
+//! The linear model: margin = intercept + Σ w·x, learned row by row over any view of its weights.
+
+use hogback_kernels::{Backend, Learner, LearnerSpec, Loss, Row, Rule, Scratch, Slot, Step, Table};
+
+/// What Adagrad's accumulators begin at: a fresh weight moves by the rate times its gradient, not by the whole rate.
+pub const FLOOR: f32 = 1.0;
+
+/// The most rows learned between two looks at their margins.
+const GROUP: usize = 64;
+
+/// A linear model's training pass, specialised for a loss, a rule and a kind of table.
+#[derive(Clone, Copy, Debug)]
+pub struct Linear {
+    learner: Learner,
+    loss: Loss,
+}
+
+/// What learning some rows showed, each row scored before it was learned.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Tally {
+    /// Rows learned.
+    pub rows: u32,
+    /// Their summed loss.
+    pub loss: f64,
+    /// Of classes: rows whose margin had the target's sign. Of numbers: the sum of absolute errors.
+    pub score: f64,
+}
+
+impl Tally {
+    /// Adds rows of which margins and targets are known.
+    pub fn add(&mut self, loss: Loss, margins: &[f32], targets: &[f32]) {
+        self.rows += margins.len() as u32;
+        self.loss += loss.sum(margins, targets);
+        let pairs = margins.iter().zip(targets);
+        self.score += match loss {
+            // A margin of 0 predicts the negative class.
+            Loss::Logistic | Loss::Hinge => pairs.filter(|&(&m, &y)| (m > 0.0) == (y > 0.0)).count() as f64,
+            Loss::Squared => pairs.map(|(m, y)| f64::from((m - y).abs())).sum(),
+        };
+    }
+}
+
+impl Linear {
+    /// A pass with `loss` and `rule`; `head`, `ahead`, `ones` and `decay` as in [`LearnerSpec`].
+    pub fn new(backend: Backend, loss: Loss, rule: Rule, head: bool, ahead: bool, ones: bool, decay: bool) -> Self {
+        Self { learner: Learner::new(backend, LearnerSpec { loss, rule, head, ahead, ones, decay }), loss }
+    }
+
+    /// Learns the first `learn` of `rows` in place; those behind them come next and are only asked for ahead of use.
+    #[expect(clippy::too_many_arguments, reason = "a view's parts, the rows, and what is kept between calls")]
+    pub fn pass(
+        &self,
+        table: &Table<'_>,
+        bias: &mut Slot,
+        rows: &[Row<'_>],
+        learn: usize,
+        step: &Step<'_>,
+        scratch: &mut Scratch,
+        tally: &mut Tally,
+    ) {
+        let mut margins = [0.0; GROUP];
+        let mut targets = [0.0; GROUP];
+        let mut from = 0;
+        while from < learn {
+            let n = (learn - from).min(GROUP);
+            self.learner.learn(table, &rows[from..], bias, step, &mut margins[..n], scratch);
+            for (target, row) in targets.iter_mut().zip(&rows[from..from + n]) {
+                *target = row.target;
+            }
+            tally.add(self.loss, &margins[..n], &targets[..n]);
+            from += n;
+        }
+    }
+}

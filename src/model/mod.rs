@@ -1,0 +1,5 @@
+//! Models: what they are, how they learn, how they predict. They know views of Θ, not the engine.
+
+pub mod configuration;
+pub mod linear;
+pub mod predictor;

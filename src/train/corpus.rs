@@ -1,0 +1,288 @@
+//! The rows a run learns from: one or more data files as one sequence, renumbered, scaled and with targets as the model wants them.
+
+use std::ops::Range;
+
+use hogback_kernels::{Ids, Row};
+
+use crate::data::order::{Interleaved, Strips, held_out};
+use crate::data::{Block, Table};
+use crate::error::{Error, Result};
+
+/// Rows fetched at a time.
+pub(super) const BATCH: usize = 256;
+
+/// One or more data files as one sequence of rows.
+pub(super) struct Corpus<'d> {
+    parts: Vec<Part<'d>>,
+    rows: u64,
+    /// Every value of every part is 1, and none is scaled.
+    ones: bool,
+    /// Rows of the model's tensor.
+    limit: u32,
+    /// By tensor row: what its values are multiplied with.
+    factors: Option<Vec<f32>>,
+}
+
+/// One data file of a corpus.
+pub(super) struct Part<'d> {
+    pub(super) source: Source<'d>,
+    pub(super) rows: u64,
+    pub(super) ones: bool,
+    /// By file-local id: the tensor row. None where they are the same.
+    pub(super) map: Option<Vec<u32>>,
+    pub(super) labels: LabelMap,
+}
+
+/// Where a part's blocks are.
+pub(super) enum Source<'d> {
+    /// A file that was read for training.
+    Table(Table<'d>),
+    /// Blocks read against the model's dictionary.
+    Blocks(Vec<Block<'d>>),
+}
+
+/// From a part's labels to targets.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum LabelMap {
+    /// Target 1 for this label, -1 for the other.
+    Positive(f32),
+    /// The label times this.
+    Times(f32),
+}
+
+impl LabelMap {
+    fn target(self, label: f32) -> f32 {
+        match self {
+            Self::Positive(positive) if label == positive => 1.0,
+            Self::Positive(_) => -1.0,
+            Self::Times(by) => label * by,
+        }
+    }
+}
+
+/// Where a row stands.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Place {
+    part: u32,
+    block: u32,
+    at: u32,
+}
+
+/// Copies of rows that cannot be used where they lie. Private to a child, reused.
+#[derive(Debug, Default)]
+pub(super) struct Copies {
+    ids: Vec<u32>,
+    values: Vec<f32>,
+    ends: Vec<usize>,
+}
+
+impl<'d> Corpus<'d> {
+    /// The rows of `parts`, one after the other, for a tensor of `limit` rows.
+    pub(super) fn new(parts: Vec<Part<'d>>, limit: u32) -> Self {
+        let rows = parts.iter().map(|part| part.rows).sum();
+        let ones = parts.iter().all(|part| part.ones);
+        Self { parts, rows, ones, limit, factors: None }
+    }
+
+    /// Multiplies the values of tensor row i with `factors[i]`.
+    pub(super) fn scale(&mut self, factors: Vec<f32>) {
+        self.ones = false;
+        self.factors = Some(factors);
+    }
+
+    /// Rows in all.
+    pub(super) fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Every value is 1.
+    pub(super) fn ones(&self) -> bool {
+        self.ones
+    }
+
+    /// Rows of the model's tensor.
+    pub(super) fn limit(&self) -> u32 {
+        self.limit
+    }
+
+    fn block(&self, part: usize, block: usize) -> Result<&Block<'d>> {
+        match &self.parts[part].source {
+            Source::Table(table) => table.block(block),
+            Source::Blocks(blocks) => Ok(&blocks[block]),
+        }
+    }
+
+    /// Where row `row` stands, and which of the rows after it stand behind it in the same block.
+    fn locate(&self, row: u64) -> Result<(Place, Range<u64>)> {
+        let mut first = 0;
+        let mut part = 0;
+        while row - first >= self.parts[part].rows {
+            first += self.parts[part].rows;
+            part += 1;
+        }
+        let (block, at) = match &self.parts[part].source {
+            Source::Table(table) => table.block_of(row - first),
+            Source::Blocks(blocks) => {
+                let block = blocks.partition_point(|block| block.first_row <= row - first) - 1;
+                (block, (row - first - blocks[block].first_row) as usize)
+            }
+        };
+        let rows = self.block(part, block)?.rows() as u64;
+        let begin = row - at as u64;
+        Ok((Place { part: part as u32, block: block as u32, at: at as u32 }, begin..begin + rows))
+    }
+
+    /// Fetches the rows at `places` into the first of `out`. Rows that need no change are used where they lie.
+    ///
+    /// # Errors
+    /// A damaged block of a cache.
+    pub(super) fn fetch<'s>(
+        &'s self,
+        places: &[Place],
+        copies: &'s mut Copies,
+        out: &mut [Row<'s>; BATCH],
+    ) -> Result<()> {
+        copies.ids.clear();
+        copies.values.clear();
+        copies.ends.clear();
+        for (place, row) in places.iter().zip(out.iter_mut()) {
+            let part = &self.parts[place.part as usize];
+            let block = self.block(place.part as usize, place.block as usize)?;
+            let at = place.at as usize;
+            let target = part.labels.target(block.label(at));
+            if self.as_it_lies(part) {
+                *row = Row::new(block.ids(at), block.values(at), target);
+            } else {
+                self.copy(part, block, at, copies);
+                *row = Row::EMPTY;
+                row.target = target;
+            }
+        }
+        if !copies.ends.is_empty() {
+            let ids = Ids::check(&copies.ids, self.limit)
+                .map_err(|_| Error::Engine("a row of data names a feature the model has not".to_owned()))?;
+            let mut from = 0;
+            let mut ends = copies.ends.iter();
+            for (place, row) in places.iter().zip(out.iter_mut()) {
+                if !self.as_it_lies(&self.parts[place.part as usize]) {
+                    let Some(&end) = ends.next() else { break };
+                    let values = if self.ones { &[] } else { &copies.values[from..end] };
+                    *row = Row::new(ids.slice(from..end), values, row.target);
+                    from = end;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The target of the row at `place`.
+    ///
+    /// # Errors
+    /// A damaged block of a cache.
+    pub(super) fn target(&self, place: Place) -> Result<f32> {
+        let part = place.part as usize;
+        Ok(self.parts[part].labels.target(self.block(part, place.block as usize)?.label(place.at as usize)))
+    }
+
+    /// Whether the rows of a part can be learned without a copy.
+    fn as_it_lies(&self, part: &Part<'_>) -> bool {
+        part.map.is_none() && self.factors.is_none() && part.ones == self.ones
+    }
+
+    fn copy(&self, part: &Part<'_>, block: &Block<'_>, at: usize, copies: &mut Copies) {
+        let (ids, values) = (block.ids(at).as_slice(), block.values(at));
+        let from = copies.ids.len();
+        match &part.map {
+            Some(map) => copies.ids.extend(ids.iter().map(|&id| map[id as usize])),
+            None => copies.ids.extend_from_slice(ids),
+        }
+        if !self.ones {
+            if values.is_empty() {
+                copies.values.resize(copies.ids.len(), 1.0);
+            } else {
+                copies.values.extend_from_slice(values);
+            }
+            if let Some(factors) = &self.factors {
+                for (value, &id) in copies.values[from..].iter_mut().zip(&copies.ids[from..]) {
+                    *value *= factors[id as usize];
+                }
+            }
+        }
+        copies.ends.push(copies.ids.len());
+    }
+
+    /// Calls `each` with tensor rows and values of every row, in order; the values of a part that is all ones are none.
+    ///
+    /// # Errors
+    /// A damaged block of a cache.
+    pub(super) fn for_each(&self, mut each: impl FnMut(&[u32], &[f32])) -> Result<()> {
+        let (mut copies, mut places) = (Copies::default(), [Place::default(); BATCH]);
+        let mut walk = self.walk(vec![0..self.rows], None);
+        loop {
+            let n = walk.next_places(&mut places)?;
+            if n == 0 {
+                return Ok(());
+            }
+            let mut rows = [Row::EMPTY; BATCH];
+            self.fetch(&places[..n], &mut copies, &mut rows)?;
+            for row in &rows[..n] {
+                each(row.ids().as_slice(), row.values());
+            }
+        }
+    }
+
+    /// Walks the rows of `strips`, those left out that `holdout` (share and seed) holds out.
+    pub(super) fn walk(&self, strips: Strips, holdout: Option<(f64, u64)>) -> Walk<'_, 'd> {
+        let cursors = vec![(Place::default(), 0..0); strips.len()];
+        Walk { corpus: self, rows: Interleaved::new(strips), holdout, cursors }
+    }
+
+    /// The places of given rows, rising.
+    ///
+    /// # Errors
+    /// A damaged block of a cache.
+    pub(super) fn places(&self, rows: &[u64], out: &mut [Place; BATCH]) -> Result<()> {
+        let mut here = (Place::default(), 0..0);
+        for (&row, place) in rows.iter().zip(out) {
+            *place = self.advance(&mut here, row)?;
+        }
+        Ok(())
+    }
+
+    /// The place of `row`, looked up only where it is not in the block of the last one.
+    fn advance(&self, here: &mut (Place, Range<u64>), row: u64) -> Result<Place> {
+        if !here.1.contains(&row) {
+            *here = self.locate(row)?;
+        }
+        here.0.at = (row - here.1.start) as u32;
+        Ok(here.0)
+    }
+}
+
+/// A walk through strips of a corpus.
+pub(super) struct Walk<'c, 'd> {
+    corpus: &'c Corpus<'d>,
+    rows: Interleaved,
+    holdout: Option<(f64, u64)>,
+    /// By strip: the last place, and the rows of its block.
+    cursors: Vec<(Place, Range<u64>)>,
+}
+
+impl Walk<'_, '_> {
+    /// The places of the next rows, as many as there is room for; how many there were.
+    ///
+    /// # Errors
+    /// A damaged block of a cache.
+    pub(super) fn next_places(&mut self, out: &mut [Place]) -> Result<usize> {
+        let mut n = 0;
+        while n < out.len() {
+            let Some((row, strip)) = self.rows.next() else { break };
+            if self.holdout.is_some_and(|(share, seed)| held_out(row, share, seed)) {
+                continue;
+            }
+            out[n] = self.corpus.advance(&mut self.cursors[strip], row)?;
+            n += 1;
+        }
+        Ok(n)
+    }
+}

@@ -1,0 +1,302 @@
+//! The job: what a child does with a task of `train`.
+
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+
+use crossbeam::utils::CachePadded;
+use hogback_kernels::{Backend, Loss, Row, Scratch, Step, Table};
+
+use super::corpus::{BATCH, Copies, Corpus, Place};
+use super::saved::out_of_memory;
+use crate::data::order::Strips;
+use crate::engine::guard::Guard;
+use crate::engine::reward::Answer;
+use crate::engine::{Job, Seat, Work};
+use crate::error::{Error, Result};
+use crate::fault::{Faults, Point};
+use crate::model::linear::{FLOOR, Linear, Tally};
+use crate::report::auc::auc;
+use crate::theta::Theta;
+use crate::theta::exchange::hogwild::{Head, View};
+use crate::theta::exchange::rounds::{RoundView, Rounds, Stopped};
+use crate::theta::exchange::{BIAS, WEIGHT};
+
+/// How often a round may panic before the run is given up.
+const ATTEMPTS: usize = 3;
+
+/// What a controller deals.
+pub(super) enum Task {
+    /// Learn the rows of these strips that are not held out.
+    Learn(Strips),
+    /// The same, in rounds together with the other children of the wave.
+    Round(Strips, std::sync::Arc<Wave>),
+    /// Score this range of the held-out rows.
+    Score(Range<usize>),
+}
+
+/// Tasks that are learned in rounds together.
+pub(super) struct Wave {
+    pub(super) rounds: Rounds,
+    /// How many rounds it takes until the longest task is done.
+    pub(super) length: usize,
+}
+
+/// The rows that held-out metrics are made of.
+pub(super) struct HeldOut<'d> {
+    /// Where they are, if not among the training rows.
+    pub(super) corpus: Option<Corpus<'d>>,
+    /// Their numbers, rising.
+    pub(super) rows: Vec<u64>,
+    /// The bits of their last margins, each written by the child that scored it, read after the phase.
+    pub(super) margins: Vec<AtomicU32>,
+}
+
+/// The job of one run.
+pub(super) struct Train<'t, 'd> {
+    pub(super) theta: &'t Theta,
+    pub(super) corpus: Corpus<'d>,
+    pub(super) held_out: HeldOut<'d>,
+    /// Share and seed of the rows held out of the corpus.
+    pub(super) holdout: Option<(f64, u64)>,
+    pub(super) loss: Loss,
+    pub(super) linear: Linear,
+    pub(super) head: Head,
+    pub(super) decays: Vec<f32>,
+    /// The bits of the rates of weights and intercept; written between phases.
+    pub(super) rate: AtomicU32,
+    pub(super) bias_rate: AtomicU32,
+    /// By child, in a cache line of its own: rows learned in the run, for staleness.
+    pub(super) learned: Vec<CachePadded<AtomicU64>>,
+    pub(super) guard: Guard,
+    /// A task has met a loss that is not finite or runs away.
+    pub(super) diverged: AtomicBool,
+    /// Panics that rounds have survived.
+    pub(super) survived: AtomicU32,
+    pub(super) faults: &'t Faults,
+}
+
+/// What a child keeps from task to task.
+pub(super) struct Child<'t> {
+    seat: Seat,
+    view: ChildView<'t>,
+    scratch: Scratch,
+    copies: Copies,
+}
+
+/// Θ as a child sees it.
+enum ChildView<'t> {
+    /// Not yet needed.
+    None,
+    Hogwild(View<'t>),
+    Rounds(RoundView<'t>),
+}
+
+impl<'t> Job for Train<'t, '_> {
+    type Task = Task;
+    type Child = Child<'t>;
+
+    fn child(&self, seat: Seat) -> Result<Child<'t>> {
+        Ok(Child { seat, view: ChildView::None, scratch: Scratch::default(), copies: Copies::default() })
+    }
+
+    fn work(&self, child: &mut Child<'t>, work: &Work<'_, Task>) -> Result<Answer> {
+        match work.task {
+            Task::Learn(strips) => self.learn(child, strips, work.stop),
+            Task::Round(strips, wave) => self.learn_in_rounds(child, strips, wave, work.stop),
+            Task::Score(range) => self.score(child, range.clone()),
+        }
+    }
+}
+
+impl<'t> Train<'t, '_> {
+    fn step(&self) -> Step<'_> {
+        let rate = |bits: &AtomicU32| f32::from_bits(bits.load(Relaxed));
+        Step { rate: rate(&self.rate), bias_rate: rate(&self.bias_rate), floor: FLOOR, decay: &self.decays }
+    }
+
+    fn learn(&self, child: &mut Child<'t>, strips: &Strips, stop: &AtomicBool) -> Result<Answer> {
+        let Child { seat, view, scratch, copies } = child;
+        let view = match view {
+            ChildView::Hogwild(view) => {
+                // Between two tasks the others have gone on, or Θ was put back.
+                view.pull();
+                view
+            }
+            other => {
+                let fresh = View::new(self.theta, self.head, seat.child, self.faults).map_err(out_of_memory)?;
+                *other = ChildView::Hogwild(fresh);
+                let ChildView::Hogwild(view) = other else { return Err(Error::Engine("no view".to_owned())) };
+                view
+            }
+        };
+        let (step, mut tally, mut staleness) = (self.step(), Tally::default(), 0);
+        let (mut walk, mut places) = (self.corpus.walk(strips.clone(), self.holdout), [Place::default(); BATCH]);
+        loop {
+            let n = walk.next_places(&mut places)?;
+            if n == 0 {
+                break;
+            }
+            let mut rows = [Row::EMPTY; BATCH];
+            self.corpus.fetch(&places[..n], copies, &mut rows)?;
+            let pulled = self.learned_by_others(seat.child);
+            let mut from = 0;
+            while from < n {
+                let group = view.interval().min(n - from);
+                self.faults.pass(Point::BeforeUpdate);
+                let (table, bias) = view.parts();
+                let half = if self.faults.armed(Point::InsideUpdate) { group / 2 } else { 0 };
+                if half > 0 {
+                    self.linear.pass(&table, bias, &rows[from..n], half, &step, scratch, &mut tally);
+                    self.faults.pass(Point::InsideUpdate);
+                }
+                self.linear.pass(&table, bias, &rows[from + half..n], group - half, &step, scratch, &mut tally);
+                self.faults.pass(Point::AfterUpdate);
+                if from == 0 {
+                    // A sample a batch, the last one reported: looking costs a cache line of every other child.
+                    staleness = self.learned_by_others(seat.child) - pulled;
+                }
+                view.exchange(false);
+                let mine = &self.learned[seat.child];
+                mine.store(mine.load(Relaxed) + group as u64, Relaxed);
+                from += group;
+            }
+        }
+        view.exchange(true);
+        self.look_out(&tally, stop);
+        Ok(answer(&tally, staleness))
+    }
+
+    fn learn_in_rounds(
+        &self,
+        child: &mut Child<'t>,
+        strips: &Strips,
+        wave: &Wave,
+        stop: &AtomicBool,
+    ) -> Result<Answer> {
+        let Child { seat, view, scratch, copies } = child;
+        let view = match view {
+            ChildView::Rounds(view) => view,
+            other => {
+                let fresh =
+                    RoundView::new(self.theta, self.head.rule, seat.child, self.faults).map_err(out_of_memory)?;
+                *other = ChildView::Rounds(fresh);
+                let ChildView::Rounds(view) = other else { return Err(Error::Engine("no view".to_owned())) };
+                view
+            }
+        };
+        let (step, mut tally) = (self.step(), Tally::default());
+        let mut walk = self.corpus.walk(strips.clone(), self.holdout);
+        let mut places = [Place::default(); BATCH];
+        let mut staleness = 0;
+        for _ in 0..wave.length {
+            let n = walk.next_places(&mut places[..self.head.interval.min(BATCH)])?;
+            let mut rows = [Row::EMPTY; BATCH];
+            self.corpus.fetch(&places[..n], copies, &mut rows)?;
+            let before = tally;
+            let mut attempts = ATTEMPTS;
+            // Until its push is handed in, a round has changed nothing: after a panic it is learned again.
+            loop {
+                let learn = || {
+                    view.learn(&rows[..n], |table, bias, rows| {
+                        self.faults.pass(Point::BeforeUpdate);
+                        let half = if self.faults.armed(Point::InsideUpdate) { n / 2 } else { 0 };
+                        if half > 0 {
+                            self.linear.pass(table, bias, rows, half, &step, scratch, &mut tally);
+                            self.faults.pass(Point::InsideUpdate);
+                        }
+                        self.linear.pass(table, bias, &rows[half..], n - half, &step, scratch, &mut tally);
+                        self.faults.pass(Point::AfterUpdate);
+                    })
+                };
+                match catch_unwind(AssertUnwindSafe(learn)) {
+                    Ok(learned) => break learned.map_err(out_of_memory)?,
+                    Err(panic) => {
+                        attempts -= 1;
+                        if attempts == 0 {
+                            stop.store(true, Relaxed);
+                            let said = crate::engine::said(panic.as_ref());
+                            return Err(Error::Engine(format!(
+                                "a round has failed {ATTEMPTS} times; the last time: {said}"
+                            )));
+                        }
+                        self.survived.fetch_add(1, Relaxed);
+                        tally = before;
+                    }
+                }
+            }
+            let mine = &self.learned[seat.child];
+            let pulled = self.learned_by_others(seat.child);
+            mine.store(mine.load(Relaxed) + n as u64, Relaxed);
+            match view.end_round(&wave.rounds, stop) {
+                Ok(panics) => self.survived.fetch_add(panics, Relaxed),
+                Err(Stopped) => return Err(Error::Engine("a round was given up".to_owned())),
+            };
+            staleness = self.learned_by_others(seat.child).saturating_sub(pulled);
+        }
+        self.look_out(&tally, stop);
+        Ok(answer(&tally, staleness))
+    }
+
+    fn score(&self, child: &mut Child<'t>, range: Range<usize>) -> Result<Answer> {
+        let corpus = self.held_out.corpus.as_ref().unwrap_or(&self.corpus);
+        let weight = &self.theta.tensors()[WEIGHT];
+        let table = Table::whole(weight.cells(), weight.width());
+        let bias = self.theta.tensors()[BIAS].cells().get(0);
+        let mut tally = Tally::default();
+        let mut from = range.start;
+        while from < range.end {
+            let n = (range.end - from).min(BATCH);
+            let mut places = [Place::default(); BATCH];
+            corpus.places(&self.held_out.rows[from..from + n], &mut places)?;
+            let mut rows = [Row::EMPTY; BATCH];
+            corpus.fetch(&places[..n], &mut child.copies, &mut rows)?;
+            let mut margins = [0.0; BATCH];
+            self.backend().score(&table, &rows[..n], bias, &mut margins[..n]);
+            let targets = rows.map(|row| row.target);
+            tally.add(self.loss, &margins[..n], &targets[..n]);
+            for (cell, margin) in self.held_out.margins[from..from + n].iter().zip(margins) {
+                cell.store(margin.to_bits(), Relaxed);
+            }
+            from += n;
+        }
+        Ok(answer(&tally, 0))
+    }
+
+    /// The area under the ROC curve of margins of the held-out rows.
+    pub(super) fn auc(&self, margins: &[f32]) -> Option<f64> {
+        let corpus = self.held_out.corpus.as_ref().unwrap_or(&self.corpus);
+        let mut positive = Vec::with_capacity(margins.len());
+        for rows in self.held_out.rows.chunks(BATCH) {
+            let mut places = [Place::default(); BATCH];
+            corpus.places(rows, &mut places).ok()?;
+            for place in &places[..rows.len()] {
+                positive.push(corpus.target(*place).ok()? > 0.0);
+            }
+        }
+        auc(margins, &positive)
+    }
+
+    fn backend(&self) -> Backend {
+        self.theta.backend()
+    }
+
+    /// Ends the phase at once where a task shows that Θ has diverged.
+    fn look_out(&self, tally: &Tally, stop: &AtomicBool) {
+        if self.guard.diverged(tally.loss, u64::from(tally.rows)) {
+            self.diverged.store(true, Relaxed);
+            stop.store(true, Relaxed);
+        }
+    }
+
+    /// Rows that all other children have learned.
+    fn learned_by_others(&self, child: usize) -> u64 {
+        let others = self.learned.iter().enumerate().filter(|&(other, _)| other != child);
+        others.map(|(_, rows)| rows.load(Relaxed)).sum()
+    }
+}
+
+fn answer(tally: &Tally, staleness: u64) -> Answer {
+    let staleness = u32::try_from(staleness).unwrap_or(u32::MAX);
+    Answer { rows: tally.rows, loss: tally.loss, score: tally.score, staleness }
+}

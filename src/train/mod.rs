@@ -1,0 +1,134 @@
+//! The job `train`: Hogwild training of a model from data files into a model directory.
+//!
+//! What flows in: a [`Request`]. What flows out: a model directory, and a [`Summary`]. The way: [`prepare`] reads the data and lays
+//! out Θ, `passes` runs the engine over it pass by pass, `job` is what a child does, `keep` commits generations.
+
+mod corpus;
+mod job;
+mod keep;
+mod passes;
+mod prepare;
+mod saved;
+mod scale;
+mod summary;
+mod target;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::ValueEnum;
+use hogback_kernels::Backend;
+use serde::Serialize;
+
+pub use summary::Summary;
+
+use crate::checkpoint::{Existing, Writer};
+use crate::data::{DataFile, Input, ReadOptions};
+use crate::engine::plan::{self, Plan};
+use crate::engine::schedule::Schedule;
+use crate::engine::topology::Topology;
+use crate::error::Result;
+use crate::fault::Faults;
+use crate::model::configuration::{LossKind, Optimizer};
+use crate::report::log::RunLog;
+use crate::report::progress::Progress;
+use crate::store::Store;
+use crate::sys::signal::StopRequest;
+
+/// How children share Θ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Consistency {
+    /// In place, without waiting for each other.
+    #[default]
+    Hogwild,
+    /// In rounds: the same seed, S, K, m and kernels give the same model, bit for bit.
+    Sync,
+}
+
+/// What the user said about the model; what is left open is chosen by the data, or taken from the model that is resumed.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// What is minimised.
+    pub loss: Option<LossKind>,
+    /// How gradients move weights.
+    pub optimizer: Option<Optimizer>,
+    /// The learning rate, in units of 1 / mean squared row norm.
+    pub lr: Option<f32>,
+    /// The L2 penalty.
+    pub l2: Option<f32>,
+    /// How the rate changes from pass to pass.
+    pub schedule: Option<Schedule>,
+    /// The most passes.
+    pub passes: Option<u32>,
+    /// Passes without improvement that end the run.
+    pub early_stop: Option<u32>,
+    /// The share of the rows held out.
+    pub holdout: Option<f64>,
+    /// The seed.
+    pub seed: Option<u64>,
+}
+
+/// What to train.
+#[derive(Debug)]
+pub struct Request {
+    /// The data files.
+    pub data: Vec<Input>,
+    /// How they are read.
+    pub read: ReadOptions,
+    /// Data to stop by, instead of held-out rows.
+    pub valid: Option<Input>,
+    /// Where the model goes.
+    pub model: PathBuf,
+    /// What becomes of a model that is there; [`Existing::Continue`] resumes it.
+    pub existing: Existing,
+    /// What the user said about the model.
+    pub settings: Settings,
+    /// What the user said about S, K, m and nodes.
+    pub machine: plan::Request,
+    /// How children share Θ.
+    pub consistency: Consistency,
+    /// Bytes of the private head.
+    pub head: Option<usize>,
+    /// Rows between two merges.
+    pub merge: Option<usize>,
+    /// The longest time between two commits.
+    pub checkpoint_every: Duration,
+    /// The instruction set.
+    pub backend: Backend,
+    /// Faults that a test wants.
+    pub faults: Faults,
+}
+
+/// Where a run reports to and is stopped from.
+#[derive(Clone, Copy)]
+pub struct Ears<'a> {
+    /// For people.
+    pub progress: &'a Progress,
+    /// For scripts.
+    pub log: &'a RunLog,
+    /// From people.
+    pub stop: &'a StopRequest,
+}
+
+/// Trains a model and saves it.
+///
+/// # Errors
+/// Anything from bad data to a full disk; what had been saved before is as it was.
+pub fn train(request: &Request, topology: &Topology, store: &dyn Store, ears: Ears<'_>) -> Result<Summary> {
+    let begun = Instant::now();
+    let notice = |text: &str| ears.progress.notice(text);
+    let (plan, warnings) = Plan::choose(topology, &request.machine)?;
+    warnings.iter().for_each(|warning| notice(&format!("warning: {warning}")));
+    // The lock comes first: no time is spent on a model that cannot be saved.
+    let writer = Writer::new(store, &request.model, request.existing)?;
+    let resumed = prepare::resumed(request)?;
+    let read = |input: &Input| DataFile::read(input, &request.read, store, &notice);
+    let files = request.data.iter().map(read).collect::<Result<Vec<DataFile>>>()?;
+    let valid = prepare::read_valid(request, &files, resumed.as_ref(), &notice)?;
+    let prepared = prepare::prepare(request, topology, &plan, &files, &valid, resumed, &notice)?;
+    let reading = begun.elapsed();
+    let keeper = keep::Keeper::new(writer, plan.shards, request.checkpoint_every);
+    let end = passes::run(request, &plan, prepared, keeper, ears)?;
+    summary::conclude(request, &plan, &files, end, reading, begun, ears)
+}

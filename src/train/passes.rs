@@ -1,0 +1,500 @@
+//! The pass loop: learn, score, judge, keep; go back when Θ diverges; save when time or a signal says so.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use crossbeam::utils::CachePadded;
+
+use super::job::{Task, Train, Wave};
+use super::keep::Keeper;
+use super::prepare::Prepared;
+use super::saved::{self, Position, Scales};
+use super::{Consistency, Ears, Request};
+use crate::checkpoint::Generation;
+use crate::data::Dictionary;
+use crate::data::order::{self, Strips};
+use crate::engine::guard::Guard;
+use crate::engine::plan::Plan;
+use crate::engine::reward::Answer;
+use crate::engine::{self, Deal, Engine, Running};
+use crate::error::{Error, Result};
+use crate::model::configuration::{Configuration, LossKind, Target};
+use crate::report::metrics::Metrics;
+use crate::report::progress::{Live, PassLine};
+use crate::report::staleness::Staleness;
+use crate::theta::Snapshot;
+use crate::theta::exchange::BIAS;
+use crate::theta::exchange::rounds::Rounds;
+
+/// Nonzeros in a task: about a millisecond of work, so that dealing costs nothing and nobody waits long at the end of a pass.
+const TASK_NONZEROS: u64 = 1 << 18;
+/// The least nonzeros in a task, where a pass is so short that children could not be busy otherwise.
+const TASK_NONZEROS_LEAST: u64 = 1 << 14;
+/// How often the supervisor looks up.
+const EVERY: Duration = Duration::from_millis(100);
+
+/// What a run came to.
+pub(super) struct End {
+    pub(super) configuration: Configuration,
+    pub(super) classes: Option<usize>,
+    pub(super) passes: u32,
+    pub(super) rows_learned: u64,
+    pub(super) nonzeros_learned: u64,
+    pub(super) learning: Duration,
+    pub(super) progressive: Metrics,
+    pub(super) valid: Option<Metrics>,
+    pub(super) staleness: Staleness,
+    pub(super) failed: u32,
+    pub(super) generation: u64,
+    pub(super) interrupted: bool,
+}
+
+/// Sums over the answers of tasks.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sums {
+    rows: u64,
+    loss: f64,
+    score: f64,
+}
+
+impl Sums {
+    fn add(&mut self, answer: Answer) {
+        self.rows += u64::from(answer.rows);
+        self.loss += answer.loss;
+        self.score += answer.score;
+    }
+
+    fn metrics(&self, configuration: &Configuration) -> Metrics {
+        if self.rows == 0 {
+            return Metrics::default();
+        }
+        let (loss, score) = (self.loss / self.rows as f64, self.score / self.rows as f64);
+        match (configuration.loss, &configuration.target) {
+            (LossKind::Logistic, _) => Metrics { logloss: Some(loss), accuracy: Some(score), ..Metrics::default() },
+            (LossKind::Hinge, _) => Metrics { accuracy: Some(score), ..Metrics::default() },
+            (LossKind::Squared, target) => {
+                let unit = if let Target::Number { exponent } = target { 2f64.powi(*exponent) } else { 1.0 };
+                Metrics { rmse: Some((2.0 * loss).sqrt() * unit), mae: Some(score * unit), ..Metrics::default() }
+            }
+        }
+    }
+}
+
+/// How a pass ended.
+enum Ending {
+    Done(Sums),
+    Interrupted(Vec<bool>, Sums),
+    Diverged,
+}
+
+/// A run under way.
+struct Passes<'a, 't, 'd> {
+    request: &'a Request,
+    plan: &'a Plan,
+    ears: Ears<'a>,
+    job: &'a Train<'t, 'd>,
+    dictionary: &'a Dictionary,
+    configuration: &'a Configuration,
+    keeper: Keeper<'a>,
+    guard: Guard,
+    position: Position,
+    /// The Θ of the best pass so far; what the run goes back to and ends with.
+    best: Option<Snapshot>,
+    best_margins: Vec<f32>,
+    first_bias: f32,
+    nonzeros: u64,
+    valid: Option<Metrics>,
+    best_valid: Option<Metrics>,
+    progressive: Metrics,
+    staleness: Staleness,
+    failed: u32,
+    learning: Duration,
+    rows_learned: u64,
+    /// A snapshot from between passes that is to be committed while the next one runs.
+    pending: Option<Generation>,
+}
+
+/// Trains what is prepared and commits it.
+///
+/// # Errors
+/// See [`super::train`].
+pub(super) fn run(
+    request: &Request,
+    plan: &Plan,
+    prepared: Prepared<'_>,
+    keeper: Keeper<'_>,
+    ears: Ears<'_>,
+) -> Result<End> {
+    let Prepared { configuration, dictionary, facts, theta, best, position, nonzeros, resumed, .. } = prepared;
+    let mut guard = Guard::new(facts.constant);
+    (0..position.rescues).for_each(|_| _ = guard.rescue());
+    let job = Train {
+        theta: &theta,
+        corpus: prepared.corpus,
+        held_out: prepared.held_out,
+        holdout: prepared.holdout,
+        loss: configuration.loss.loss(),
+        linear: prepared.linear,
+        head: prepared.head,
+        decays: prepared.decays,
+        rate: AtomicU32::new(0),
+        bias_rate: AtomicU32::new(0),
+        learned: (0..plan.children()).map(|_| CachePadded::default()).collect(),
+        guard,
+        diverged: AtomicBool::new(false),
+        survived: AtomicU32::new(0),
+        faults: &request.faults,
+    };
+    if !resumed {
+        theta.tensors()[BIAS].cells().set(0, facts.bias);
+    }
+    let mut passes = Passes {
+        request,
+        plan,
+        ears,
+        job: &job,
+        dictionary: &dictionary,
+        configuration: &configuration,
+        keeper,
+        guard,
+        best: if resumed && best.is_none() { Some(theta.snapshot()) } else { best },
+        best_margins: Vec::new(),
+        first_bias: facts.bias,
+        nonzeros,
+        position,
+        valid: None,
+        best_valid: None,
+        progressive: Metrics::default(),
+        staleness: Staleness::new(),
+        failed: 0,
+        learning: Duration::ZERO,
+        rows_learned: 0,
+        pending: None,
+    };
+    let result = engine::run(plan, &job, &request.faults, |engine| passes.all(engine));
+    ears.progress.finish();
+    let interrupted = result?;
+    let generation = passes.conclude(interrupted)?;
+    Ok(End {
+        classes: facts.classes,
+        passes: passes.position.pass,
+        rows_learned: passes.rows_learned,
+        nonzeros_learned: (passes.rows_learned as f64 * nonzeros as f64 / job.corpus.rows().max(1) as f64) as u64,
+        learning: passes.learning,
+        progressive: passes.progressive,
+        valid: passes.final_metrics(),
+        staleness: passes.staleness,
+        failed: passes.failed + job.survived.load(Relaxed),
+        generation,
+        interrupted,
+        configuration,
+    })
+}
+
+impl Passes<'_, '_, '_> {
+    /// Pass after pass until enough is learned. True when the run was interrupted.
+    fn all(&mut self, engine: &Engine<'_, Task>) -> Result<bool> {
+        while self.position.pass < self.position.until {
+            let begun = Instant::now();
+            self.set_rates();
+            let sums = match self.learn(engine)? {
+                Ending::Done(sums) => sums,
+                Ending::Interrupted(done, sums) => {
+                    self.position.done = done;
+                    self.position.progress = (sums.rows, sums.loss, sums.score);
+                    return Ok(true);
+                }
+                Ending::Diverged => {
+                    self.go_back()?;
+                    continue;
+                }
+            };
+            let seconds = begun.elapsed();
+            self.learning += seconds;
+            if self.guard.diverged(sums.loss, sums.rows) {
+                self.go_back()?;
+                continue;
+            }
+            self.position.pass += 1;
+            self.position.done.clear();
+            self.position.progress = (0, 0.0, 0.0);
+            self.progressive = sums.metrics(self.configuration);
+            let (best, stop) = self.judge(engine)?;
+            self.tell(sums.rows, seconds, best)?;
+            if stop || self.position.pass >= self.position.until {
+                break;
+            }
+            if self.keeper.is_due_between_passes() {
+                self.pending = Some(self.generation(&self.job.theta.snapshot(), false)?);
+            }
+            if self.ears.stop.requested() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn set_rates(&self) {
+        let Configuration { lr, schedule, mean_square, .. } = *self.configuration;
+        let passes = self.configuration.passes;
+        let factor = schedule.factor(self.position.pass, passes, self.position.stop.stale());
+        let rate = f64::from(lr * factor) * 0.5f64.powi(self.guard.rescues() as i32);
+        let mean_square = if mean_square > 0.0 { mean_square } else { 1.0 };
+        self.job.rate.store(((rate / mean_square) as f32).to_bits(), Relaxed);
+        // The intercept's feature is 1 in every row, on top of the others.
+        self.job.bias_rate.store(((rate / (1.0 + mean_square)) as f32).to_bits(), Relaxed);
+    }
+
+    /// The tasks of the pass under way, all of them.
+    fn strips(&self) -> Vec<Strips> {
+        let rows = self.job.corpus.rows();
+        let busy = 4 * self.plan.children() as u64;
+        let least = (self.nonzeros / TASK_NONZEROS_LEAST).min(busy);
+        // Where tasks of this pass are done already, they were as many as that.
+        let tasks = match self.position.done.len() as u64 {
+            0 => (self.nonzeros / TASK_NONZEROS).max(least),
+            begun => begun,
+        };
+        order::tasks(rows, tasks, self.configuration.seed, u64::from(self.position.pass))
+    }
+
+    fn learn(&mut self, engine: &Engine<'_, Task>) -> Result<Ending> {
+        let strips = self.strips();
+        if self.position.done.len() != strips.len() {
+            self.position.done = vec![false; strips.len()];
+        }
+        let (rows, loss, score) = self.position.progress;
+        let mut sums = Sums { rows, loss, score };
+        match self.request.consistency {
+            Consistency::Hogwild => {
+                let numbers: Vec<usize> = (0..strips.len()).filter(|&task| !self.position.done[task]).collect();
+                let tasks = strips.into_iter().enumerate().filter(|(task, _)| !self.position.done[*task]);
+                let tasks = tasks.map(|(_, strips)| Task::Learn(strips)).collect();
+                self.phase(engine, tasks, Deal::Free, &numbers, &mut sums)?;
+            }
+            Consistency::Sync => {
+                let children = self.plan.children();
+                let tasks: Vec<(usize, Strips)> =
+                    strips.into_iter().enumerate().filter(|(task, _)| !self.position.done[*task]).collect();
+                for wave in tasks.chunks(children) {
+                    let numbers: Vec<usize> = wave.iter().map(|(number, _)| *number).collect();
+                    let rows = |strips: &Strips| strips.iter().map(|strip| strip.end - strip.start).sum::<u64>();
+                    let longest = wave.iter().map(|(_, strips)| rows(strips)).max().unwrap_or(0);
+                    let length = longest.div_ceil(self.job.head.interval as u64) as usize;
+                    let rounds = Arc::new(Wave { rounds: Rounds::new(wave.len()), length });
+                    let tasks = wave.iter().map(|(_, strips)| Task::Round(strips.clone(), Arc::clone(&rounds)));
+                    self.phase(engine, tasks.collect(), Deal::OneEach, &numbers, &mut sums)?;
+                    if self.job.diverged.load(Relaxed) || self.ears.stop.requested() {
+                        break;
+                    }
+                }
+            }
+        }
+        if self.job.diverged.swap(false, Relaxed) {
+            return Ok(Ending::Diverged);
+        }
+        if self.position.done.iter().all(|&done| done) {
+            return Ok(Ending::Done(sums));
+        }
+        Ok(Ending::Interrupted(std::mem::take(&mut self.position.done), sums))
+    }
+
+    /// Has tasks learned, which are number `numbers` of the pass, reporting, committing and stopping meanwhile.
+    fn phase(
+        &mut self,
+        engine: &Engine<'_, Task>,
+        tasks: Vec<Task>,
+        deal: Deal,
+        numbers: &[usize],
+        sums: &mut Sums,
+    ) -> Result<()> {
+        let begun = Instant::now();
+        let mut failure = None;
+        let before = *sums;
+        let outcome = engine.phase(tasks, deal, EVERY, |running| {
+            if self.ears.stop.requested() && deal == Deal::Free {
+                running.stop();
+            }
+            self.live(running, before, begun);
+            if let Err(error) = self.commit_meanwhile(running, deal, numbers, before) {
+                failure = Some(error);
+                running.stop();
+            }
+        })?;
+        if let Some(error) = failure {
+            return Err(error);
+        }
+        if outcome.failed > 0 {
+            self.failed += outcome.failed;
+            let what = format!("warning: a child failed ({}); its task was dealt again", outcome.said);
+            self.ears.progress.notice(&what);
+        }
+        for (answer, &number) in outcome.answers.iter().zip(numbers) {
+            if let Some(answer) = answer {
+                sums.add(*answer);
+                self.position.done[number] = true;
+                self.rows_learned += u64::from(answer.rows);
+                self.staleness.record(u64::from(answer.staleness));
+            }
+        }
+        Ok(())
+    }
+
+    fn live(&self, running: &Running<'_, Task>, before: Sums, begun: Instant) {
+        let mut sums = before;
+        running.answers().for_each(|answer| sums.add(answer));
+        let held_out = if self.job.holdout.is_some() { self.job.held_out.rows.len() as u64 } else { 0 };
+        let rows = sums.rows - before.rows;
+        let all = self.job.corpus.rows().max(1);
+        self.ears.progress.update(&Live {
+            pass: self.position.pass as usize + 1,
+            passes: self.position.until as usize,
+            rows,
+            rows_in_pass: Some(self.job.corpus.rows() - held_out),
+            nonzeros: (rows as f64 * self.nonzeros as f64 / all as f64) as u64,
+            seconds: begun.elapsed().as_secs_f64(),
+            progressive: sums.metrics(self.configuration),
+            valid: self.valid,
+        });
+    }
+
+    /// Commits on the supervisor's thread while the children go on, if a commit is due.
+    fn commit_meanwhile(
+        &mut self,
+        running: &Running<'_, Task>,
+        deal: Deal,
+        numbers: &[usize],
+        before: Sums,
+    ) -> Result<()> {
+        let generation = match self.pending.take() {
+            Some(generation) => generation,
+            // Between two waves Θ is whole; within one it is not what any resume could go on from.
+            None if deal == Deal::Free && self.keeper.is_due() => {
+                // Tasks done now are in the snapshot that comes after; those in hand will be learned again by a resume.
+                let (mut done, mut sums) = (self.position.done.clone(), before);
+                for (&number, is_done) in numbers.iter().zip(running.done()) {
+                    done[number] |= is_done;
+                }
+                running.answers().for_each(|answer| sums.add(answer));
+                let here = Position { done, progress: (sums.rows, sums.loss, sums.score), ..self.position.clone() };
+                self.generation_at(&self.job.theta.snapshot(), &here, true)?
+            }
+            None => return Ok(()),
+        };
+        self.commit_or_warn(&generation);
+        Ok(())
+    }
+
+    /// A failing disk is no reason to stop learning.
+    fn commit_or_warn(&mut self, generation: &Generation) {
+        if let Err(error) = self.keeper.commit(generation) {
+            self.ears.progress.notice(&format!("warning: {error}; training goes on"));
+        }
+    }
+
+    /// Scores the held-out rows, keeps Θ if it is the best, and says whether to stop.
+    fn judge(&mut self, engine: &Engine<'_, Task>) -> Result<(bool, bool)> {
+        let held_out = &self.job.held_out;
+        if held_out.rows.is_empty() {
+            return Ok((true, false));
+        }
+        let children = self.plan.children();
+        let size = held_out.rows.len().div_ceil(4 * children).max(256);
+        let ranges = (0..held_out.rows.len()).step_by(size).map(|from| from..(from + size).min(held_out.rows.len()));
+        let tasks = ranges.map(|range: Range<usize>| Task::Score(range)).collect();
+        let outcome = engine.phase(tasks, Deal::Free, EVERY, |_| {})?;
+        let mut sums = Sums::default();
+        outcome.answers.iter().flatten().for_each(|&answer| sums.add(answer));
+        let valid = sums.metrics(self.configuration);
+        self.valid = Some(valid);
+        let verdict = self.position.stop.judge(self.position.pass - 1, sums.loss / sums.rows.max(1) as f64);
+        if verdict.best {
+            self.best = Some(self.job.theta.snapshot());
+            self.best_valid = Some(valid);
+            self.best_margins = held_out.margins.iter().map(|cell| f32::from_bits(cell.load(Relaxed))).collect();
+        }
+        Ok((verdict.best, verdict.stop))
+    }
+
+    fn tell(&self, rows: u64, seconds: Duration, best: bool) -> Result<()> {
+        let best = best && self.valid.is_some();
+        let line = PassLine {
+            pass: self.position.pass as usize,
+            rows,
+            seconds: seconds.as_secs_f64(),
+            progressive: self.progressive,
+            valid: self.valid,
+            best,
+        };
+        self.ears.progress.pass(&line);
+        self.ears.log.event("pass", &line)
+    }
+
+    /// Puts the last good Θ back and halves the rate.
+    fn go_back(&mut self) -> Result<()> {
+        if !self.guard.rescue() {
+            return Err(Error::Diverged(format!(
+                "training diverged {} times, each time with half the learning rate: try a much smaller --lr than {}",
+                self.guard.rescues(),
+                self.configuration.lr
+            )));
+        }
+        self.position.rescues = self.guard.rescues();
+        self.position.done.clear();
+        self.position.progress = (0, 0.0, 0.0);
+        match &self.best {
+            Some(best) => self.job.theta.restore(best),
+            None => {
+                self.job.theta.clear();
+                self.job.theta.tensors()[BIAS].cells().set(0, self.first_bias);
+            }
+        }
+        self.pending = None;
+        self.ears
+            .progress
+            .notice("warning: training diverged: going back to the last good weights with half the learning rate");
+        Ok(())
+    }
+
+    fn generation(&self, current: &Snapshot, finished: bool) -> Result<Generation> {
+        let here = Position { finished, ..self.position.clone() };
+        self.generation_at(current, &here, !finished)
+    }
+
+    fn generation_at(&self, current: &Snapshot, position: &Position, with_best: bool) -> Result<Generation> {
+        if !current.is_finite() {
+            return Err(Error::Diverged("a weight is not a finite number: nothing is saved".to_owned()));
+        }
+        let scales = Scales { dictionary: self.dictionary, target: &self.configuration.target };
+        let metrics = serde_json::json!({
+            "progressive": self.progressive,
+            "valid": if position.finished { self.best_valid } else { self.valid },
+            "passes": position.pass,
+        });
+        let best = self.best.as_ref().filter(|_| with_best);
+        let rule = self.configuration.optimizer.rule();
+        saved::generation(current, best, rule, &scales, self.configuration, metrics, position)
+    }
+
+    /// The last commit: the best pass of a run that is done, the present Θ of one that was interrupted.
+    fn conclude(&mut self, interrupted: bool) -> Result<u64> {
+        if !interrupted {
+            if let Some(best) = &self.best {
+                self.job.theta.restore(best);
+            }
+        }
+        let generation = self.generation(&self.job.theta.snapshot(), !interrupted)?;
+        self.keeper.commit(&generation)
+    }
+
+    /// The held-out metrics of the best pass, AUC included.
+    fn final_metrics(&self) -> Option<Metrics> {
+        let mut metrics = self.best_valid.or(self.valid)?;
+        if !matches!(self.configuration.target, Target::Number { .. }) && !self.best_margins.is_empty() {
+            metrics.auc = self.job.auc(&self.best_margins);
+        }
+        Some(metrics)
+    }
+}

@@ -1,0 +1,403 @@
+//! From data files to a run that is ready to begin: one dictionary, targets, scales, Θ, held-out rows.
+
+use std::path::Path;
+use std::sync::atomic::AtomicU32;
+
+use hogback_kernels::MergeRule;
+
+use super::corpus::{Corpus, Part, Source};
+use super::job::HeldOut;
+use super::saved::{self, Position, Scales};
+use super::target::{self, LabelFacts};
+use super::{Consistency, Request, Settings, scale};
+use crate::checkpoint::{Existing, Loaded, load};
+use crate::data::order::held_out;
+use crate::data::{Column, DataFile, Dictionary, Known, OwnedBlock, stream};
+use crate::engine::plan::Plan;
+use crate::engine::stop::EarlyStop;
+use crate::engine::topology::Topology;
+use crate::error::{Error, Result};
+use crate::model::configuration::{Configuration, Kind, LossKind, Target};
+use crate::model::linear::{FLOOR, Linear};
+use crate::theta::exchange::hogwild::{Head, View};
+use crate::theta::{Snapshot, Theta};
+
+/// Bytes of the head where `--head` does not say: a quarter of a first-level cache, the best size measured.
+const HEAD_BYTES: usize = 8 << 10;
+/// The most children whose deltas may simply be summed.
+const SUMMED: usize = 8;
+/// Rows in flight, all children together, that Adagrad bears with less than half a percent of loss.
+const IN_FLIGHT: usize = 512;
+/// The most passes when there is a held-out loss to stop by, and when there is none.
+const PASSES: u32 = 20;
+const PASSES_BLIND: u32 = 3;
+
+/// The keys of all files: one dictionary, and what each file's ids are in it.
+struct Keys {
+    dictionary: Dictionary,
+    maps: Vec<Option<Vec<u32>>>,
+}
+
+/// Everything a run needs.
+pub(super) struct Prepared<'d> {
+    pub(super) configuration: Configuration,
+    pub(super) dictionary: Dictionary,
+    pub(super) facts: LabelFacts,
+    pub(super) corpus: Corpus<'d>,
+    pub(super) held_out: HeldOut<'d>,
+    pub(super) holdout: Option<(f64, u64)>,
+    pub(super) theta: Theta,
+    pub(super) best: Option<Snapshot>,
+    pub(super) decays: Vec<f32>,
+    pub(super) head: Head,
+    pub(super) linear: Linear,
+    pub(super) position: Position,
+    pub(super) nonzeros: u64,
+    /// Θ came from a model.
+    pub(super) resumed: bool,
+}
+
+/// A model that is resumed.
+pub(super) struct Resumed {
+    loaded: Loaded,
+    configuration: Configuration,
+    position: Position,
+    dictionary: Dictionary,
+}
+
+/// Loads the model that the request goes on with, if it does.
+///
+/// # Errors
+/// [`Error::Model`] where it is damaged or of another kind.
+pub(super) fn resumed(request: &Request) -> Result<Option<Resumed>> {
+    if request.existing != Existing::Continue {
+        return Ok(None);
+    }
+    let path: &Path = &request.model;
+    let loaded = load(path)?;
+    let wrong = |what: String| Error::model(path, what);
+    let configuration = serde_json::from_value(loaded.manifest.configuration.clone())
+        .map_err(|error| wrong(format!("cannot be resumed: {error}")))?;
+    let position = serde_json::from_value(loaded.manifest.position.clone())
+        .map_err(|error| wrong(format!("cannot be resumed: {error}")))?;
+    let dictionary = Dictionary::from_bytes(&loaded.dictionary).map_err(wrong)?;
+    Ok(Some(Resumed { loaded, configuration, position, dictionary }))
+}
+
+/// Reads `--valid` against the keys of the training data.
+///
+/// # Errors
+/// Bad data.
+pub(super) fn read_valid(
+    request: &Request,
+    files: &[DataFile],
+    resumed: Option<&Resumed>,
+    notice: &(dyn Fn(&str) + Sync),
+) -> Result<Vec<OwnedBlock>> {
+    let Some(input) = &request.valid else { return Ok(Vec::new()) };
+    let keys = keys(files, resumed)?;
+    let names = &files[0].labels().names;
+    let known = Known { dictionary: &keys.dictionary, columns: files[0].columns(), label_names: names };
+    let mut blocks = Vec::new();
+    let seen = stream(input, &request.read, &known, notice, &mut |block| {
+        blocks.push(block);
+        Ok(())
+    })?;
+    if seen.rows == seen.unlabelled + seen.unknown_labels {
+        return Err(Error::data(input.to_string(), "has no row with a label that the training data has"));
+    }
+    Ok(blocks)
+}
+
+/// One dictionary for the model and all files. A file whose keys are the dictionary's first needs no map.
+fn keys(files: &[DataFile], resumed: Option<&Resumed>) -> Result<Keys> {
+    let mut dictionary = match resumed {
+        Some(resumed) => resumed.dictionary.clone(),
+        None => files[0].dictionary().clone(),
+    };
+    let mut maps = Vec::new();
+    for (nth, file) in files.iter().enumerate() {
+        if nth == 0 && resumed.is_none() {
+            maps.push(None);
+            continue;
+        }
+        let map = dictionary.merge(file.dictionary())?;
+        let same = map.iter().enumerate().all(|(id, &row)| id as u32 == row);
+        maps.push((!same).then_some(map));
+    }
+    Ok(Keys { dictionary, maps })
+}
+
+/// Lays out a run.
+///
+/// # Errors
+/// Data and settings that do not go together, or too little memory.
+pub(super) fn prepare<'d>(
+    request: &Request,
+    topology: &Topology,
+    plan: &Plan,
+    files: &'d [DataFile],
+    valid: &'d [OwnedBlock],
+    resumed: Option<Resumed>,
+    notice: &dyn Fn(&str),
+) -> Result<Prepared<'d>> {
+    let Keys { mut dictionary, maps } = keys(files, resumed.as_ref())?;
+    let columns = columns(files)?;
+    let old = resumed.as_ref().map(|resumed| &resumed.configuration);
+    let facts = label_facts(request, files, old)?;
+    facts.notices.iter().for_each(|text| notice(&format!("warning: {text}")));
+
+    let limit = u32::try_from(dictionary.len()).map_err(|_| Error::Engine("more than 2^32 keys".to_owned()))?;
+    let parts = files.iter().zip(maps).map(|(file, map)| Part {
+        source: Source::Table(file.table()),
+        rows: file.rows(),
+        ones: file.all_ones(),
+        map,
+        labels: target::map(file.labels(), &facts.target),
+    });
+    let mut corpus = Corpus::new(parts.collect(), limit);
+    scale_columns(&mut corpus, &mut dictionary, files, resumed.is_some(), notice)?;
+    let factors = dictionary.scales.clone();
+    if let Some(exponents) = &factors {
+        corpus.scale(exponents.iter().map(|&exponent| target::power(i32::from(exponent))).collect());
+    }
+    let mean_square = match old {
+        Some(old) => old.mean_square,
+        None if factors.is_some() => scale::mean_square(&corpus)?,
+        None => files.iter().map(DataFile::sum_squares).sum::<f64>() / corpus.rows().max(1) as f64,
+    };
+    let configuration = configuration(request, old, &facts, columns, mean_square);
+
+    let holdout =
+        (request.valid.is_none() && configuration.holdout > 0.0).then_some((configuration.holdout, configuration.seed));
+    let held_out = hold_out(&corpus, holdout, request, files, valid, &facts.target, limit, factors.as_deref());
+    let decays = if configuration.l2 > 0.0 { scale::decays(&corpus, configuration.l2)? } else { Vec::new() };
+
+    let rule = configuration.optimizer.rule();
+    let (rows, backend) = (dictionary.len(), request.backend);
+    let scales = Scales { dictionary: &dictionary, target: &facts.target };
+    let nonzeros = files.iter().map(DataFile::nonzeros).sum();
+    let data = (corpus.rows(), nonzeros);
+    let (theta, best, position) = match &resumed {
+        None => {
+            let theta = Theta::reserve(saved::specs(rows, rule), plan.shards, backend).map_err(saved::out_of_memory)?;
+            (theta, None, Position::beginning(data, 0, configuration.passes, configuration.early_stop))
+        }
+        Some(resumed) => {
+            let load = |which| saved::theta(&resumed.loaded, which, rows, plan.shards, backend, rule, &scales);
+            let theta = load("")?.ok_or_else(|| Error::model(&request.model, "holds no weights"))?;
+            let best = load("best.")?.map(|theta| theta.snapshot());
+            (theta, best, resumed.position.go_on(data, &request.settings, &configuration))
+        }
+    };
+    let head = head(request, plan, topology, &theta, rule);
+    let linear = Linear::new(
+        backend,
+        configuration.loss.loss(),
+        rule,
+        request.consistency == Consistency::Hogwild && View::has_head(&theta, head),
+        exceeds_cache(&theta, topology),
+        corpus.ones(),
+        !decays.is_empty(),
+    );
+    let resumed = resumed.is_some();
+    Ok(Prepared {
+        configuration,
+        dictionary,
+        facts,
+        corpus,
+        held_out,
+        holdout,
+        theta,
+        best,
+        decays,
+        head,
+        linear,
+        position,
+        nonzeros,
+        resumed,
+    })
+}
+
+/// The columns of all files, which must be the same.
+fn columns(files: &[DataFile]) -> Result<Option<Vec<Column>>> {
+    let first = files[0].columns();
+    match files.iter().find(|file| file.columns() != first) {
+        Some(other) => Err(Error::data(other.name(), format!("has other columns than {}", files[0].name()))),
+        None => Ok(first.map(<[Column]>::to_vec)),
+    }
+}
+
+fn label_facts(request: &Request, files: &[DataFile], old: Option<&Configuration>) -> Result<LabelFacts> {
+    let labels: Vec<_> = files.iter().map(|file| (file.labels(), file.rows())).collect();
+    let wanted = request.settings.loss.or(old.map(|old| old.loss));
+    let facts = target::learn(&labels, wanted, &files[0].name())?;
+    if let Some(old) = old {
+        if facts.loss != old.loss {
+            return Err(Error::Usage(format!(
+                "the model was trained with --loss {}; leave out --loss",
+                old.loss.name()
+            )));
+        }
+        if matches!(facts.target, Target::Number { .. }) {
+            return Ok(LabelFacts { target: old.target.clone(), ..facts });
+        }
+        if facts.target != old.target {
+            return Err(Error::data(files[0].name(), "has other labels than the model was trained on"));
+        }
+    }
+    Ok(facts)
+}
+
+/// Gives the dictionary column scales, if the data needs them and the model has no say yet.
+fn scale_columns(
+    corpus: &mut Corpus<'_>,
+    dictionary: &mut Dictionary,
+    files: &[DataFile],
+    resumed: bool,
+    notice: &dyn Fn(&str),
+) -> Result<()> {
+    if resumed {
+        // New columns of a model with scales are taken as they are.
+        let rows = dictionary.len();
+        if let Some(scales) = &mut dictionary.scales {
+            scales.resize(rows, 0);
+        }
+        return Ok(());
+    }
+    let least = files.iter().map(DataFile::least_value).filter(|&least| least > 0.0).fold(f32::MAX, f32::min);
+    let most = files.iter().map(DataFile::most_value).fold(0.0, f32::max);
+    if scale::may_need_scales(least, most) {
+        dictionary.scales = scale::exponents(corpus)?;
+        if dictionary.scales.is_some() {
+            notice("note: columns differ widely in scale: each is learned in units of its own size");
+        }
+    }
+    Ok(())
+}
+
+fn configuration(
+    request: &Request,
+    old: Option<&Configuration>,
+    facts: &LabelFacts,
+    columns: Option<Vec<Column>>,
+    mean_square: f64,
+) -> Configuration {
+    let said = &request.settings;
+    let holdout = said.holdout.or(old.map(|old| old.holdout)).unwrap_or(0.1);
+    let blind = request.valid.is_none() && holdout == 0.0;
+    Configuration {
+        kind: Kind::Linear,
+        loss: facts.loss,
+        target: facts.target.clone(),
+        columns,
+        optimizer: said.optimizer.or(old.map(|old| old.optimizer)).unwrap_or_default(),
+        lr: said.lr.or(old.map(|old| old.lr)).unwrap_or(default_rate(facts.loss)),
+        l2: said.l2.or(old.map(|old| old.l2)).unwrap_or(0.0),
+        schedule: said.schedule.or(old.map(|old| old.schedule)).unwrap_or_default(),
+        passes: said.passes.or(old.map(|old| old.passes)).unwrap_or(if blind { PASSES_BLIND } else { PASSES }),
+        early_stop: said.early_stop.or(old.map(|old| old.early_stop)).unwrap_or(2),
+        holdout,
+        seed: said.seed.or(old.map(|old| old.seed)).unwrap_or(0),
+        mean_square,
+    }
+}
+
+/// The rate that suits all data measured, in units of 1 / mean squared row norm; the squared loss, whose curvature is four times the
+/// logistic's, wants half.
+fn default_rate(loss: LossKind) -> f32 {
+    match loss {
+        LossKind::Squared => 0.5,
+        LossKind::Logistic | LossKind::Hinge => 1.0,
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "two sources of held-out rows, each with its own needs")]
+fn hold_out<'d>(
+    corpus: &Corpus<'_>,
+    holdout: Option<(f64, u64)>,
+    request: &Request,
+    files: &[DataFile],
+    valid: &'d [OwnedBlock],
+    target: &Target,
+    limit: u32,
+    factors: Option<&[i8]>,
+) -> HeldOut<'d> {
+    let (corpus, rows) = if request.valid.is_some() {
+        let blocks: Vec<_> = valid.iter().map(OwnedBlock::as_block).collect();
+        let labelled = blocks.iter().flat_map(|block| {
+            let first = block.first_row;
+            let rows = block.labels().iter().enumerate();
+            rows.filter(|(_, label)| !label.is_nan()).map(move |(at, _)| first + at as u64)
+        });
+        let rows: Vec<u64> = labelled.collect();
+        let part = Part {
+            rows: blocks.iter().map(|block| block.rows() as u64).sum(),
+            source: Source::Blocks(blocks),
+            ones: false,
+            map: None,
+            labels: target::map(files[0].labels(), target),
+        };
+        let mut corpus = Corpus::new(vec![part], limit);
+        if let Some(exponents) = factors {
+            corpus.scale(exponents.iter().map(|&exponent| target::power(i32::from(exponent))).collect());
+        }
+        (Some(corpus), rows)
+    } else {
+        let share = holdout.map_or(0.0, |(share, _)| share);
+        let seed = holdout.map_or(0, |(_, seed)| seed);
+        (None, (0..corpus.rows()).filter(|&row| share > 0.0 && held_out(row, share, seed)).collect())
+    };
+    let margins = rows.iter().map(|_| AtomicU32::new(0)).collect();
+    HeldOut { corpus, rows, margins }
+}
+
+/// What is private to each child, how often it is merged and how.
+fn head(request: &Request, plan: &Plan, topology: &Topology, theta: &Theta, rule: hogback_kernels::Rule) -> Head {
+    let children = plan.children();
+    let row_bytes = rule.width() * 4;
+    let table = theta.tensors()[0].rows() * row_bytes;
+    // A table that fits a fraction of the second-level cache is replicated whole: then nothing is shared between merges.
+    let cache = topology.caches.l2.map_or(256 << 10, |l2| l2.bytes as usize);
+    let bytes = request.head.unwrap_or(if table <= cache / 8 { table } else { HEAD_BYTES });
+    let rows = if children == 1 { 0 } else { (bytes / row_bytes).min(theta.tensors()[0].rows()) };
+    let interval = match rule {
+        hogback_kernels::Rule::Adagrad => (IN_FLIGHT / children).clamp(8, 64),
+        // Constant rates bear few rows in flight.
+        hogback_kernels::Rule::Sgd => (64 / children).clamp(1, 32),
+    };
+    let scaled = match rule {
+        hogback_kernels::Rule::Adagrad => MergeRule::Scaled { floor: FLOOR },
+        hogback_kernels::Rule::Sgd => MergeRule::Sum,
+    };
+    Head {
+        rows,
+        interval: request.merge.unwrap_or(interval),
+        rule: if children > SUMMED { scaled } else { MergeRule::Sum },
+        // A feature that every row has: its deltas are the first to overshoot.
+        bias_rule: if children > 1 { scaled } else { MergeRule::Sum },
+    }
+}
+
+/// Whether the table is larger than the cache that a core has to itself.
+fn exceeds_cache(theta: &Theta, topology: &Topology) -> bool {
+    let bytes = theta.tensors()[0].cells().len() * 4;
+    bytes > topology.caches.l2.map_or(1 << 20, |l2| l2.bytes as usize)
+}
+
+impl Position {
+    /// Before pass `pass`, with `passes` to come.
+    fn beginning(data: (u64, u64), pass: u32, passes: u32, patience: u32) -> Self {
+        let (stop, until) = (EarlyStop::new(patience), pass + passes);
+        Self { pass, until, done: Vec::new(), progress: (0, 0.0, 0.0), data, stop, rescues: 0, finished: false }
+    }
+
+    /// Where a run goes on from here: exactly here if it was cut short on the same data, else with as many passes more.
+    fn go_on(&self, data: (u64, u64), settings: &Settings, configuration: &Configuration) -> Self {
+        if self.data == data && !self.finished {
+            return Self { until: settings.passes.unwrap_or(self.until), ..self.clone() };
+        }
+        let fresh = Self::beginning(data, self.pass, configuration.passes, configuration.early_stop);
+        Self { rescues: self.rescues, ..fresh }
+    }
+}

@@ -1,0 +1,75 @@
+//! Column scales, row norms and L2 factors: what the step rule needs to know of the data so that nobody has to tune it.
+
+use super::corpus::Corpus;
+use crate::error::Result;
+
+/// Values whose sizes all lie within this factor of each other need no column scales, whatever column they are in.
+const WIDE: f32 = 64.0;
+
+/// Whether sizes of values from `least` to `most` could come from columns of very different scale, or from a scale far from 1, where
+/// Adagrad's beginning would be too bold or too shy.
+pub(super) fn may_need_scales(least: f32, most: f32) -> bool {
+    most > 0.0 && (most / least > WIDE || most > WIDE || most < 1.0 / WIDE)
+}
+
+/// What is known of a column.
+#[derive(Clone, Copy, Debug, Default)]
+struct Column {
+    rows: u64,
+    squares: f64,
+}
+
+/// By tensor row, the exponent of two that brings the column's root mean square (over the rows that have it) nearest to 1; nothing
+/// where no scales are needed. Powers of two, so that weights go to raw units and back without rounding.
+///
+/// # Errors
+/// A damaged block of a cache.
+pub(super) fn exponents(corpus: &Corpus<'_>) -> Result<Option<Vec<i8>>> {
+    let columns = columns(corpus)?;
+    let rms = |column: &Column| (column.squares / column.rows as f64).sqrt();
+    // Columns of a few rows have a root mean square by chance and no weight in the whole.
+    let common = |column: &&Column| column.rows as f64 >= 1e-3 * corpus.rows() as f64 && column.squares > 0.0;
+    let sizes = || columns.iter().filter(common).map(rms);
+    let (least, most) = (sizes().fold(f64::MAX, f64::min), sizes().fold(0.0, f64::max));
+    if !may_need_scales(least as f32, most as f32) {
+        return Ok(None);
+    }
+    let exponent = |column: &Column| {
+        if column.squares > 0.0 { (-rms(column).log2()).round().clamp(-100.0, 100.0) as i8 } else { 0 }
+    };
+    Ok(Some(columns.iter().map(exponent).collect()))
+}
+
+/// The mean squared norm of the rows as they are learned.
+///
+/// # Errors
+/// A damaged block of a cache.
+pub(super) fn mean_square(corpus: &Corpus<'_>) -> Result<f64> {
+    let squares: f64 = columns(corpus)?.iter().map(|column| column.squares).sum();
+    Ok(squares / corpus.rows().max(1) as f64)
+}
+
+/// By tensor row, the factor of its weight that is added to its gradient each time a row of data touches it, such that the
+/// sum over a pass is that of the gradient of l2/2 · |w|² on the mean loss: l2 · rows / rows that touch it.
+///
+/// # Errors
+/// A damaged block of a cache.
+pub(super) fn decays(corpus: &Corpus<'_>, l2: f32) -> Result<Vec<f32>> {
+    let rows = corpus.rows() as f64;
+    let decay =
+        |column: &Column| if column.rows > 0 { (f64::from(l2) * rows / column.rows as f64) as f32 } else { 0.0 };
+    Ok(columns(corpus)?.iter().map(decay).collect())
+}
+
+fn columns(corpus: &Corpus<'_>) -> Result<Vec<Column>> {
+    let mut columns = vec![Column::default(); corpus.limit() as usize];
+    corpus.for_each(|ids, values| {
+        for (at, &id) in ids.iter().enumerate() {
+            let value = values.get(at).copied().unwrap_or(1.0);
+            let column = &mut columns[id as usize];
+            column.rows += 1;
+            column.squares += f64::from(value) * f64::from(value);
+        }
+    })?;
+    Ok(columns)
+}

@@ -1,0 +1,222 @@
+//! From labels to targets: which loss they call for, what the classes are, where the intercept begins.
+
+use crate::data::Labels;
+use crate::error::{Error, Result};
+use crate::model::configuration::{LossKind, Target};
+
+use super::corpus::LabelMap;
+
+/// What the labels of all data files together say.
+#[derive(Debug)]
+pub(super) struct LabelFacts {
+    /// What a label means.
+    pub(super) target: Target,
+    /// What is minimised.
+    pub(super) loss: LossKind,
+    /// The margin of the best constant prediction.
+    pub(super) bias: f32,
+    /// The loss per row of the best constant prediction, in the units of the margin.
+    pub(super) constant: f64,
+    /// How many different labels there are, if few.
+    pub(super) classes: Option<usize>,
+    /// What the user should know.
+    pub(super) notices: Vec<String>,
+}
+
+/// Reads the facts off the labels of all files, each with its number of rows; `wanted` is the loss the user asked for.
+///
+/// # Errors
+/// [`Error::Data`] where labels and loss do not go together.
+pub(super) fn learn(labels: &[(&Labels, u64)], wanted: Option<LossKind>, data: &str) -> Result<LabelFacts> {
+    if labels.iter().any(|(file, _)| file.names.is_empty() != labels[0].0.names.is_empty()) {
+        return Err(Error::data(data, "some files have words as labels and others numbers"));
+    }
+    let classes = classes(labels);
+    match (wanted, &classes) {
+        (Some(LossKind::Squared), _) if !labels[0].0.names.is_empty() => {
+            Err(Error::data(data, "the labels are words; --loss squared needs numbers"))
+        }
+        (Some(LossKind::Squared), _) => Ok(numbers(labels, classes.map(|classes| classes.len()), Vec::new())),
+        (_, Some(classes)) if classes.len() <= 2 => Ok(two_classes(classes, wanted, !labels[0].0.names.is_empty())),
+        (Some(loss), _) => Err(Error::data(
+            data,
+            format!(
+                "has {}; --loss {} needs two classes (--loss squared learns them as numbers)",
+                different(&classes),
+                loss.name()
+            ),
+        )),
+        (None, _) if !labels[0].0.names.is_empty() => Err(Error::data(
+            data,
+            format!(
+                "has {} classes; linear models learn two classes or numbers so far",
+                classes.map_or(0, |c| c.len())
+            ),
+        )),
+        (None, classes) => {
+            let notice = format!("the data has {}: learning them as numbers (--loss squared)", different(classes));
+            Ok(numbers(labels, classes.as_ref().map(Vec::len), vec![notice]))
+        }
+    }
+}
+
+/// The mapping from the labels of one file to targets.
+pub(super) fn map(labels: &Labels, target: &Target) -> LabelMap {
+    match target {
+        Target::Number { exponent } => LabelMap::Times(power(-exponent)),
+        Target::Classes { positive, words: true, .. } => {
+            // A file without a row of the positive class has no label for it.
+            let at = labels.names.iter().position(|name| name == positive);
+            LabelMap::Positive(at.map_or(f32::NAN, |at| at as f32))
+        }
+        Target::Classes { positive, words: false, .. } => LabelMap::Positive(positive.parse().unwrap_or(f32::NAN)),
+    }
+}
+
+/// 2^exponent.
+pub(super) fn power(exponent: i32) -> f32 {
+    2.0f32.powi(exponent.clamp(-126, 127))
+}
+
+/// Each class and its count, the smaller (by number or by alphabet) first; none where labels are too many to be classes.
+fn classes(labels: &[(&Labels, u64)]) -> Option<Vec<(String, u64)>> {
+    let mut all: Vec<(f32, String, u64)> = Vec::new();
+    for (labels, _) in labels {
+        for &(label, count) in labels.distinct.as_ref()? {
+            let name = labels.names.get(label as usize).filter(|_| !labels.names.is_empty());
+            let name = name.cloned().unwrap_or_else(|| label.to_string());
+            match all.iter_mut().find(|(_, known, _)| *known == name) {
+                Some((_, _, total)) => *total += count,
+                None => all.push((label, name, count)),
+            }
+        }
+    }
+    if labels[0].0.names.is_empty() {
+        all.sort_by(|a, b| a.0.total_cmp(&b.0));
+    } else {
+        all.sort_by(|a, b| a.1.cmp(&b.1));
+    }
+    Some(all.into_iter().map(|(_, name, count)| (name, count)).collect())
+}
+
+fn different(classes: &Option<Vec<(String, u64)>>) -> String {
+    classes.as_ref().map_or("more than 256 different labels".to_owned(), |c| format!("{} different labels", c.len()))
+}
+
+fn two_classes(classes: &[(String, u64)], wanted: Option<LossKind>, words: bool) -> LabelFacts {
+    let mut notices = Vec::new();
+    let (negative, positive) = match classes {
+        [(negative, n), (positive, p)] => ((negative.clone(), *n), (positive.clone(), *p)),
+        _ => {
+            let (name, count) = classes.first().cloned().unwrap_or_default();
+            notices.push(format!("every row has the label {name}: there is nothing to tell apart"));
+            let is_positive = words || name.parse::<f32>().is_ok_and(|label| label > 0.0);
+            let other = if name == "0" || name == "-1" { "1" } else { "0" }.to_owned();
+            if is_positive { ((other, 0), (name, count)) } else { ((name, count), (other, 0)) }
+        }
+    };
+    // Half a row of each class keeps the odds finite.
+    let (n, p) = (negative.1 as f64 + 0.5, positive.1 as f64 + 0.5);
+    let loss = wanted.unwrap_or(LossKind::Logistic);
+    let share = p / (n + p);
+    let (bias, constant) = match loss {
+        LossKind::Hinge => (if p > n { 1.0 } else { -1.0 }, 2.0 * share.min(1.0 - share)),
+        _ => ((p / n).ln(), -share * share.ln() - (1.0 - share) * (1.0 - share).ln()),
+    };
+    LabelFacts {
+        target: Target::Classes { negative: negative.0, positive: positive.0, words },
+        loss,
+        bias: bias as f32,
+        constant,
+        classes: Some(classes.len()),
+        notices,
+    }
+}
+
+fn numbers(labels: &[(&Labels, u64)], classes: Option<usize>, mut notices: Vec<String>) -> LabelFacts {
+    let total: f64 = labels.iter().map(|&(_, rows)| rows as f64).sum();
+    let mean = labels.iter().map(|&(labels, rows)| rows as f64 * labels.mean).sum::<f64>() / total;
+    let squares = |labels: &Labels| labels.deviation.powi(2) + (labels.mean - mean).powi(2);
+    let variance = labels.iter().map(|&(labels, rows)| rows as f64 * squares(labels)).sum::<f64>() / total;
+    let deviation = variance.sqrt();
+    if deviation == 0.0 {
+        notices.push(format!("every row has the label {mean}: there is nothing to learn"));
+    }
+    let exponent = if deviation > 0.0 { deviation.log2().round().clamp(-100.0, 100.0) as i32 } else { 0 };
+    let unit = f64::from(power(exponent));
+    LabelFacts {
+        target: Target::Number { exponent },
+        loss: LossKind::Squared,
+        bias: (mean / unit) as f32,
+        constant: 0.5 * (deviation / unit).powi(2),
+        classes,
+        notices,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numeric(distinct: &[(f32, u64)]) -> Labels {
+        let n: u64 = distinct.iter().map(|&(_, count)| count).sum();
+        let mean = distinct.iter().map(|&(label, count)| f64::from(label) * count as f64).sum::<f64>() / n as f64;
+        let variance =
+            distinct.iter().map(|&(label, c)| (f64::from(label) - mean).powi(2) * c as f64).sum::<f64>() / n as f64;
+        Labels {
+            names: Vec::new(),
+            distinct: Some(distinct.to_vec()),
+            least: distinct[0].0,
+            most: distinct[distinct.len() - 1].0,
+            mean,
+            deviation: variance.sqrt(),
+            missing: 0,
+        }
+    }
+
+    #[test]
+    fn two_numbers_are_classes_the_larger_one_positive() {
+        for (low, high) in [(-1.0, 1.0), (0.0, 1.0), (1.0, 2.0)] {
+            let labels = numeric(&[(low, 300), (high, 100)]);
+            let facts = learn(&[(&labels, 15)], None, "x").unwrap();
+            assert_eq!(facts.loss, LossKind::Logistic);
+            assert!((facts.bias - (1.0f32 / 3.0).ln()).abs() < 1e-2 && (facts.constant - 0.5623).abs() < 1e-3);
+            let LabelMap::Positive(label) = map(&labels, &facts.target) else { panic!("not classes") };
+            assert_eq!(label, high);
+        }
+    }
+
+    #[test]
+    fn one_class_is_learned_with_a_warning() {
+        let facts = learn(&[(&numeric(&[(1.0, 10)]), 10)], None, "x").unwrap();
+        let expected = Target::Classes { negative: "0".into(), positive: "1".into(), words: false };
+        assert_eq!((facts.target, facts.notices.len()), (expected, 1));
+        assert!(facts.bias.is_finite() && facts.bias > 0.0);
+    }
+
+    #[test]
+    fn many_numbers_are_learned_as_numbers_in_units_near_their_spread() {
+        let labels = numeric(&[(1000.0, 5), (3000.0, 5), (5000.0, 5)]);
+        let facts = learn(&[(&labels, 15)], None, "x").unwrap();
+        assert_eq!((facts.loss, &facts.target), (LossKind::Squared, &Target::Number { exponent: 11 }));
+        assert!((facts.bias - 3000.0 / 2048.0).abs() < 1e-6);
+        assert!(
+            learn(&[(&labels, 15)], Some(LossKind::Logistic), "x")
+                .unwrap_err()
+                .to_string()
+                .contains("3 different labels")
+        );
+    }
+
+    #[test]
+    fn words_of_several_files_are_one_set_of_classes() {
+        let words =
+            |names: [&str; 2]| Labels { names: names.map(str::to_owned).to_vec(), ..numeric(&[(0.0, 5), (1.0, 5)]) };
+        let (a, b) = (words(["yes", "no"]), words(["no", "yes"]));
+        let facts = learn(&[(&a, 10), (&b, 10)], None, "x").unwrap();
+        assert_eq!(facts.target, Target::Classes { negative: "no".into(), positive: "yes".into(), words: true });
+        for (labels, yes) in [(&a, 0.0), (&b, 1.0)] {
+            assert!(matches!(map(labels, &facts.target), LabelMap::Positive(label) if label == yes));
+        }
+    }
+}
