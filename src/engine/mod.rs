@@ -15,7 +15,6 @@ pub mod stop;
 mod tests;
 pub mod topology;
 
-use std::cell::Cell;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -50,8 +49,8 @@ pub struct Work<'a, T> {
     pub task: &'a T,
     /// Its number in the phase.
     pub number: u32,
-    /// Set when the phase is being given up; children that wait for each other must look at it. A child that cannot go on with
-    /// the others may set it: the phase then fails.
+    /// Set when the phase is being given up; children that wait for each other must look at it. A child may set it: no further
+    /// task is begun, and the phase ends as after [`Running::stop`].
     pub stop: &'a AtomicBool,
 }
 
@@ -101,8 +100,6 @@ pub struct Engine<'e, T> {
 pub struct Running<'p, T> {
     shared: &'p Shared<'p, T>,
     phase: Arc<Phase<T>>,
-    /// Whether [`Running::stop`] was called.
-    stopped: Cell<bool>,
 }
 
 impl<T> Running<'_, T> {
@@ -123,7 +120,6 @@ impl<T> Running<'_, T> {
 
     /// Begins no further task; those in hand are finished.
     pub fn stop(&self) {
-        self.stopped.set(true);
         self.phase.stop.store(true, Ordering::Relaxed);
         self.shared.wake_all();
     }
@@ -147,11 +143,10 @@ impl<T> Drop for Running<'_, T> {
 
 impl<T> Engine<'_, T> {
     /// Works off `tasks`. Meanwhile calls `watch` now and then, at least every `every`, on this thread. When it returns every task
-    /// has been done, or `watch` has stopped it, and the tasks are dropped.
+    /// has been done, or `watch` or a child has stopped the phase, and the tasks are dropped.
     ///
     /// # Errors
-    /// What a child's work returned; [`Error::Engine`] for a task that panicked too often, a controller that did, and a child that
-    /// set [`Work::stop`].
+    /// What a child's work returned; [`Error::Engine`] for a task that panicked too often, or a controller that did.
     ///
     /// # Panics
     /// Where [`Deal::OneEach`] is asked for more tasks than there are children, and in a `watch` of another phase.
@@ -174,13 +169,13 @@ impl<T> Engine<'_, T> {
             debug_assert!(handed.is_ok(), "a controller has taken its phase out when it leaves it");
         }
         self.shared.wake_all();
-        let running = Running { shared: self.shared, phase, stopped: Cell::new(false) };
+        let running = Running { shared: self.shared, phase };
         while running.goes_on() {
             std::thread::park_timeout(every);
             watch(&running);
         }
         let phase = &running.phase;
-        let answers = phase.outcome(running.stopped.get())?;
+        let answers = phase.outcome()?;
         Ok(Outcome { answers, failed: phase.panics(), said: phase.last_panic() })
     }
 }

@@ -165,20 +165,15 @@ impl<T> Phase<T> {
         self.answers.iter().map(|answer| answer.get().copied())
     }
 
-    /// By task: its answer, if it is done. For the supervisor, when all controllers have left; `asked` when it has stopped the
-    /// phase itself.
+    /// By task: its answer, if it is done. For the supervisor, when all controllers have left.
     ///
     /// # Errors
-    /// What [`Phase::fail`] was given, and [`Error::Engine`] where tasks are left that nobody asked to leave.
-    pub(crate) fn outcome(&self, asked: bool) -> Result<Vec<Option<Answer>>> {
-        if let Some(error) = unpoisoned(&self.failure).take() {
-            return Err(error);
+    /// What [`Phase::fail`] was given.
+    pub(crate) fn outcome(&self) -> Result<Vec<Option<Answer>>> {
+        match unpoisoned(&self.failure).take() {
+            Some(error) => Err(error),
+            None => Ok(self.answers().collect()),
         }
-        if !asked && self.left.load(Ordering::Acquire) > 0 {
-            let said = self.last_panic();
-            return Err(Error::Engine(format!("a child gave up the phase; the last panic said: {said}")));
-        }
-        Ok(self.answers().collect())
     }
 }
 

@@ -36,8 +36,7 @@ mod tests {
 
     #[test]
     fn factors_begin_at_one_and_never_rise() {
-        for schedule in [Schedule::Constant, Schedule::Linear, Schedule::Invsqrt, Schedule::Plateau]
-        {
+        for schedule in [Schedule::Constant, Schedule::Linear, Schedule::Invsqrt, Schedule::Plateau] {
             assert_eq!(schedule.factor(0, 10, 0), 1.0, "{schedule:?}");
             let factors: Vec<_> = (0..12).map(|pass| schedule.factor(pass, 10, pass)).collect();
             assert!(factors.windows(2).all(|pair| pair[1] <= pair[0] && pair[1] > 0.0), "{schedule:?} {factors:?}");

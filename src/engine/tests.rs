@@ -334,6 +334,31 @@ fn a_stop_lets_tasks_in_hand_finish_and_begins_no_other() {
     });
 }
 
+/// As when a child sees that the run has diverged.
+#[test]
+fn a_child_can_stop_the_phase_and_its_answer_counts() {
+    watched(|| {
+        for (shape, deal, n) in [((1, 1), Deal::Free, 50), ((2, 2), Deal::Free, 50), ((2, 2), Deal::OneEach, 4)] {
+            let begun = Ledger::new(n);
+            let job = Toy::new(|_, work: &Work<'_, u32>| {
+                if work.number == 2 {
+                    work.stop.store(true, SeqCst);
+                }
+                while !work.stop.load(SeqCst) && work.number > 2 {
+                    thread::yield_now();
+                }
+                begun.finish(work.number)
+            });
+            let outcome = engine(shape, &job, &Faults::none(), |e| phase(e, tasks(n), deal)).unwrap();
+            let answered: Vec<_> = outcome.answers.iter().map(|answer| u32::from(answer.is_some())).collect();
+            assert_eq!(answered, begun.counts(), "{shape:?}");
+            assert_eq!(outcome.answers[2], Some(answer(2)));
+            // Tasks 0 and 1, and what each child had in hand.
+            assert!(answered.iter().sum::<u32>() as usize <= 2 + shape.0 * shape.1, "{shape:?}");
+        }
+    });
+}
+
 #[test]
 fn a_stop_that_comes_at_any_time_leaves_an_engine_that_goes_on() {
     watched(|| {
