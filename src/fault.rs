@@ -13,7 +13,7 @@ pub enum Point {
     AfterUpdate,
     /// A child, while it holds a shard and has merged a part.
     WhileMerging,
-    /// A controller, between two rewards.
+    /// A controller, before a round of booking and dealing, with a reward not booked yet, and with a task not dealt yet.
     Controller,
 }
 

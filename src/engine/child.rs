@@ -2,20 +2,18 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::PoisonError;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
 
 use crossbeam::queue::ArrayQueue;
-use crossbeam::utils::CachePadded;
 
 use super::phase::Phase;
 use super::reward::{Ending, Reward};
 use super::{Job, Seat, Work};
 
-/// Tasks that wait for a child while it works on another.
-const DEPTH: usize = 2;
+/// The most tasks of a child whose rewards are not booked: one in its hands and one in its box.
+pub(crate) const DEPTH: usize = 2;
 
 /// A task in a child's box.
 pub(crate) struct Dealt<T> {
@@ -25,39 +23,21 @@ pub(crate) struct Dealt<T> {
 
 /// What a controller and one of its children share.
 pub(crate) struct ChildDesk<T> {
-    pub(crate) tasks: ArrayQueue<Dealt<T>>,
-    /// The child's thread, once it runs.
+    /// The child's box.
+    tasks: ArrayQueue<Dealt<T>>,
+    /// The child's thread, set by itself. Its controller begins when it is.
     pub(crate) thread: OnceLock<Thread>,
-    /// Rewards the child has sent in its life. Written by the child after the push (Release), read by the controller.
-    pub(crate) answered: CachePadded<AtomicU64>,
-    /// Tasks put into the box in the controller's life. Only the controller touches it; it stands here to outlive a panic of the controller.
-    pub(crate) dealt: CachePadded<AtomicU64>,
 }
 
 impl<T> ChildDesk<T> {
     pub(crate) fn new() -> Self {
-        Self {
-            tasks: ArrayQueue::new(DEPTH),
-            thread: OnceLock::new(),
-            answered: CachePadded::default(),
-            dealt: CachePadded::default(),
-        }
+        Self { tasks: ArrayQueue::new(DEPTH), thread: OnceLock::new() }
     }
 
-    /// Tasks dealt and not answered.
-    pub(crate) fn outstanding(&self) -> u64 {
-        self.dealt.load(Ordering::Relaxed) - self.answered.load(Ordering::Acquire)
-    }
-
-    pub(crate) fn has_room(&self) -> bool {
-        self.outstanding() < DEPTH as u64
-    }
-
-    /// Puts a task into the box, which has room, and wakes the child.
+    /// Puts a task into the box and wakes the child, which must have fewer than [`DEPTH`] tasks.
     pub(crate) fn deal(&self, dealt: Dealt<T>) {
-        self.dealt.fetch_add(1, Ordering::Relaxed);
-        // Only the controller pushes, and never more than DEPTH unanswered ones, so the box has room.
-        let _ = self.tasks.push(dealt);
+        let put = self.tasks.push(dealt);
+        debug_assert!(put.is_ok(), "a box holds all that its child may have");
         self.wake();
     }
 
@@ -68,54 +48,69 @@ impl<T> ChildDesk<T> {
     }
 }
 
-/// Where a child's rewards go.
+/// Where a child's rewards go, and who tells it to end.
 pub(crate) struct Upward<'e> {
     pub(crate) rewards: &'e ArrayQueue<Reward>,
     pub(crate) controller: &'e Thread,
     pub(crate) closing: &'e AtomicBool,
 }
 
-/// The life of a child.
-pub(crate) fn live<J: Job>(job: &J, seat: Seat, desk: &ChildDesk<J::Task>, up: &Upward<'_>, number: u16) {
-    // Set before the first look into the box: a controller that deals later finds the thread and wakes it.
+/// The life of child number `number` under its controller.
+pub(crate) fn live<J: Job>(job: &J, seat: Seat, number: u16, desk: &ChildDesk<J::Task>, up: &Upward<'_>) {
     let _ = desk.thread.set(std::thread::current());
+    up.controller.unpark();
     let mut state = None;
     loop {
         let Some(Dealt { phase, task }) = desk.tasks.pop() else {
-            // An unpark between the look and the park makes the park return at once, so no task and no closing is slept
-            // through.
+            // An unpark between the looks and the park makes the park return at once: no task and no closing is slept through.
             if up.closing.load(Ordering::Acquire) {
                 return;
             }
             std::thread::park();
             continue;
         };
-        let work = Work { task: &phase.tasks[task as usize], number: task, stop: &phase.stop };
-        let attempt = AssertUnwindSafe(|| {
-            let child = match &mut state {
-                Some(child) => child,
-                none => none.insert(job.child(seat)?),
-            };
-            job.work(child, &work)
-        });
-        let reward = match catch_unwind(attempt) {
-            Ok(Ok(answer)) => Reward::done(task, number, answer),
-            Ok(Err(error)) => {
-                phase.fail(error);
-                Reward::undone(task, number, Ending::Failed)
-            }
-            Err(panic) => {
-                // What it saw of Θ may be half merged: the next task begins with a fresh view.
-                state = None;
-                *phase.last_panic.lock().unwrap_or_else(PoisonError::into_inner) = said(panic.as_ref());
-                Reward::undone(task, number, Ending::Panicked)
-            }
-        };
+        let reward = attempt(job, seat, &mut state, &phase, task, number);
+        // Whoever has booked the reward may count on this phase being held by one fewer.
         drop(phase);
-        // The queue holds as many as all children may leave unanswered, so there is room.
-        let _ = up.rewards.push(reward);
-        desk.answered.fetch_add(1, Ordering::Release);
+        let sent = up.rewards.push(reward);
+        debug_assert!(sent.is_ok(), "the queue holds all that the children may leave unbooked");
         up.controller.unpark();
+    }
+}
+
+/// Does a task, unless its phase has been stopped.
+fn attempt<J: Job>(
+    job: &J,
+    seat: Seat,
+    state: &mut Option<J::Child>,
+    phase: &Phase<J::Task>,
+    task: u32,
+    number: u16,
+) -> Reward {
+    if phase.stop.load(Ordering::Relaxed) {
+        return Reward::undone(task, number, Ending::GivenUp);
+    }
+    let work = Work { task: &phase.tasks[task as usize], number: task, stop: &phase.stop };
+    let done = catch_unwind(AssertUnwindSafe(|| {
+        let child = match &mut *state {
+            Some(child) => child,
+            none => none.insert(job.child(seat)?),
+        };
+        job.work(child, &work)
+    }));
+    match done {
+        Ok(Ok(answer)) => Reward::done(task, number, answer),
+        Ok(Err(error)) => {
+            phase.fail(error);
+            Reward::undone(task, number, Ending::GivenUp)
+        }
+        Err(panic) => {
+            phase.note_panic(said(panic.as_ref()));
+            // What it saw of Θ may be half merged: the next task begins with a fresh view. This one may be too broken to be
+            // dropped without another panic, which is of no interest any more.
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(state.take())));
+            Reward::undone(task, number, Ending::Panicked)
+        }
     }
 }
 

@@ -1,13 +1,13 @@
 //! A controller: deals the tasks of a phase to its children and books what they answer.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::thread::Thread;
+use std::thread::{Thread, park};
 
 use crossbeam::queue::ArrayQueue;
 
-use super::child::{ChildDesk, Dealt, said};
+use super::child::{ChildDesk, DEPTH, Dealt, said};
 use super::phase::Phase;
 use super::reward::Reward;
 use crate::error::Error;
@@ -18,8 +18,9 @@ const LIVES: usize = 3;
 
 /// What a controller shares with its children and the supervisor.
 pub(crate) struct ControllerDesk<T> {
-    /// Phases to work on, handed in by the supervisor.
+    /// The phase to work on, handed in by the supervisor.
     pub(crate) phases: ArrayQueue<Arc<Phase<T>>>,
+    /// The controller's thread, set by the supervisor before the first phase.
     pub(crate) thread: OnceLock<Thread>,
     pub(crate) rewards: ArrayQueue<Reward>,
     pub(crate) children: Vec<ChildDesk<T>>,
@@ -32,13 +33,13 @@ impl<T> ControllerDesk<T> {
         Self {
             phases: ArrayQueue::new(1),
             thread: OnceLock::new(),
-            rewards: ArrayQueue::new(4 * children),
+            rewards: ArrayQueue::new(DEPTH * children),
             children: (0..children).map(|_| ChildDesk::new()).collect(),
             first_child,
         }
     }
 
-    pub(crate) fn wake(&self) {
+    fn wake(&self) {
         if let Some(thread) = self.thread.get() {
             thread.unpark();
         }
@@ -46,73 +47,127 @@ impl<T> ControllerDesk<T> {
 }
 
 /// What all controllers and the supervisor share.
-pub(crate) struct Shared<'e> {
-    /// Wakes every controller.
-    pub(crate) wake_all: &'e (dyn Fn() + Sync),
+pub(crate) struct Shared<'e, T> {
+    pub(crate) desks: &'e [ControllerDesk<T>],
     pub(crate) supervisor: &'e Thread,
+    /// Controllers that have not left the phase. Set by the supervisor before it hands a phase out; a controller takes itself off
+    /// (Release) when it has let go of it.
+    pub(crate) at_work: &'e AtomicUsize,
+    /// No phase will come any more.
     pub(crate) closing: &'e AtomicBool,
     pub(crate) faults: &'e Faults,
 }
 
-/// The life of controller number `hands`.
-pub(crate) fn live<T>(hands: u32, desk: &ControllerDesk<T>, shared: &Shared<'_>) {
-    loop {
-        let Some(phase) = desk.phases.pop() else {
-            if shared.closing.load(Ordering::Acquire) {
-                return;
-            }
-            std::thread::park();
-            continue;
-        };
-        let mut lives = LIVES;
-        while let Err(panic) = catch_unwind(AssertUnwindSafe(|| work_off(hands, desk, &phase, shared))) {
-            // Its records are lost, not its children: let them finish, book what they sent, hand the rest on.
-            while desk.children.iter().any(|child| child.outstanding() > 0) {
-                std::thread::park();
-            }
-            while let Some(reward) = desk.rewards.pop() {
-                phase.book(&reward);
-            }
-            phase.put_back_all(hands);
-            (shared.wake_all)();
-            lives -= 1;
-            if lives == 0 {
-                phase.fail(Error::Engine(format!("a controller died {LIVES} times: {}", said(panic.as_ref()))));
-                break;
-            }
-        }
-        phase.absent.fetch_add(1, Ordering::AcqRel);
-        shared.supervisor.unpark();
+impl<T> Shared<'_, T> {
+    /// Wakes every controller.
+    pub(crate) fn wake_all(&self) {
+        self.desks.iter().for_each(ControllerDesk::wake);
     }
 }
 
-/// Deals and books until the phase is over and nothing is dealt.
-fn work_off<T>(hands: u32, desk: &ControllerDesk<T>, phase: &Arc<Phase<T>>, shared: &Shared<'_>) {
+/// The life of the controller at `desk`.
+pub(crate) fn live<T>(desk: &ControllerDesk<T>, shared: &Shared<'_, T>) {
+    // From here on every child can be woken.
+    while desk.children.iter().any(|child| child.thread.get().is_none()) {
+        park();
+    }
+    let mut hands = Hands { reward: None, claimed: None, unbooked: vec![0; desk.children.len()] };
     loop {
-        let mut moved = false;
-        shared.faults.pass(Point::Controller);
-        while let Some(reward) = desk.rewards.pop() {
-            moved = true;
-            // A task that came back may be wanted by a controller that sleeps, and the last one ends the phase for all.
-            if phase.book(&reward) || phase.over() {
-                (shared.wake_all)();
+        let Some(phase) = desk.phases.pop() else {
+            if shared.closing.load(Ordering::Acquire) {
+                break;
             }
-        }
-        for (number, child) in desk.children.iter().enumerate() {
-            while child.has_room() {
-                let Some(task) = phase.claim(hands, desk.first_child + number) else { break };
-                child.deal(Dealt { phase: Arc::clone(phase), task });
-                moved = true;
-            }
-        }
-        if moved {
+            park();
             continue;
+        };
+        see_through(&mut hands, desk, &phase, shared);
+        drop(phase);
+        shared.at_work.fetch_sub(1, Ordering::Release);
+        shared.supervisor.unpark();
+    }
+    desk.children.iter().for_each(ChildDesk::wake);
+}
+
+/// Works on `phase` until it is over, at most [`LIVES`] times from a panic on.
+fn see_through<T>(hands: &mut Hands, desk: &ControllerDesk<T>, phase: &Arc<Phase<T>>, shared: &Shared<'_, T>) {
+    for life in 1..=LIVES {
+        let Err(panic) = catch_unwind(AssertUnwindSafe(|| hands.work_off(desk, phase, shared))) else { return };
+        if let Some(task) = hands.claimed.take() {
+            phase.put_back(task);
         }
-        if phase.over() && desk.children.iter().all(|child| child.outstanding() == 0) && desk.rewards.is_empty() {
-            return;
+        if life == LIVES {
+            phase.fail(Error::Engine(format!("a controller died {LIVES} times: {}", said(panic.as_ref()))));
         }
-        // Every change that could make this loop move is followed by an unpark of this thread: a reward, a task given back,
-        // the end of the phase, a stop.
-        std::thread::park();
+        // For the task that came back, for the failure, and for whatever the panic kept it from telling.
+        shared.wake_all();
+    }
+    hands.collect(desk);
+}
+
+/// What a controller has in its hands. It lies outside of what a panic unwinds, so that no reward and no task is lost.
+struct Hands {
+    /// Taken from the queue and not booked yet.
+    reward: Option<Reward>,
+    /// Claimed from the phase and not dealt yet.
+    claimed: Option<u32>,
+    /// By child: tasks dealt whose rewards are not booked.
+    unbooked: Vec<usize>,
+}
+
+impl Hands {
+    /// Books and deals until the phase is over and every reward is in.
+    fn work_off<T>(&mut self, desk: &ControllerDesk<T>, phase: &Arc<Phase<T>>, shared: &Shared<'_, T>) {
+        loop {
+            shared.faults.pass(Point::Controller);
+            while let Some(reward) = self.next_reward(desk) {
+                shared.faults.pass(Point::Controller);
+                let came_back = phase.book(&reward);
+                self.let_go(&reward);
+                // Others may sleep while they could deal a task that came back, or leave a phase that is over.
+                if came_back || phase.over() {
+                    shared.wake_all();
+                }
+            }
+            for (number, child) in desk.children.iter().enumerate() {
+                while self.unbooked[number] < DEPTH {
+                    self.claimed = phase.claim(desk.first_child + number, self.unbooked[number] > 0);
+                    let Some(task) = self.claimed else { break };
+                    shared.faults.pass(Point::Controller);
+                    child.deal(Dealt { phase: Arc::clone(phase), task });
+                    self.unbooked[number] += 1;
+                    self.claimed = None;
+                }
+            }
+            if phase.over() && self.unbooked.iter().all(|&tasks| tasks == 0) {
+                return;
+            }
+            // Everything that lets this loop go on is followed by an unpark of this thread: a reward, a task that came back, the
+            // end of the phase.
+            park();
+        }
+    }
+
+    /// Takes the rewards that are still to come, without a look at them: the phase has failed.
+    fn collect<T>(&mut self, desk: &ControllerDesk<T>) {
+        while self.unbooked.iter().any(|&tasks| tasks > 0) {
+            match self.next_reward(desk) {
+                Some(reward) => self.let_go(&reward),
+                None => park(),
+            }
+        }
+    }
+
+    /// The reward to book next; it stays in hand until [`Hands::let_go`].
+    fn next_reward<T>(&mut self, desk: &ControllerDesk<T>) -> Option<Reward> {
+        if self.reward.is_none() {
+            self.reward = desk.rewards.pop();
+        }
+        self.reward
+    }
+
+    /// Puts the reward in hand away.
+    fn let_go(&mut self, reward: &Reward) {
+        self.unbooked[usize::from(reward.child)] -= 1;
+        self.reward = None;
     }
 }

@@ -11,12 +11,13 @@ pub mod plan;
 pub mod reward;
 pub mod schedule;
 pub mod stop;
+#[cfg(test)]
+mod tests;
 pub mod topology;
 
+use std::marker::PhantomData;
 use std::sync::Arc;
-use std::sync::PoisonError;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::Thread;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use child::Upward;
@@ -24,7 +25,8 @@ pub(crate) use child::said;
 use controller::{ControllerDesk, Shared};
 pub use phase::Deal;
 use phase::Phase;
-use plan::Plan;
+use plan::{ControllerPlan, Plan};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use reward::Answer;
 
 use crate::error::{Error, Result};
@@ -47,7 +49,8 @@ pub struct Work<'a, T> {
     pub task: &'a T,
     /// Its number in the phase.
     pub number: u32,
-    /// Set when the phase is being given up; children that wait for each other must look at it.
+    /// Set when the phase is being given up; children that wait for each other must look at it. A child may set it: no further
+    /// task is begun, and the phase ends as after [`Running::stop`].
     pub stop: &'a AtomicBool,
 }
 
@@ -84,41 +87,69 @@ pub struct Outcome {
 
 /// The running engine, as its supervisor sees it.
 pub struct Engine<'e, T> {
-    desks: &'e [ControllerDesk<T>],
+    shared: &'e Shared<'e, T>,
+    children: usize,
+    /// Controllers wake the supervisor's thread, so no other may begin phases: this makes `Engine` stay there.
+    _stays: PhantomData<*const ()>,
 }
 
 /// A phase while it is worked on.
+///
+/// When dropped it waits until every controller has left the phase, which it stops first where that has not happened yet: a
+/// supervisor that unwinds leaves no work behind.
 pub struct Running<'p, T> {
-    phase: &'p Phase<T>,
+    shared: &'p Shared<'p, T>,
+    phase: Arc<Phase<T>>,
 }
 
 impl<T> Running<'_, T> {
     /// Rows of the tasks done so far.
     pub fn rows(&self) -> u64 {
-        self.phase.rows.load(Ordering::Relaxed)
+        self.phase.rows()
     }
 
     /// The answers of the tasks done so far.
     pub fn answers(&self) -> impl Iterator<Item = Answer> + '_ {
-        self.phase.answers()
+        self.phase.answers().flatten()
     }
 
     /// By task: whether it is done now.
     pub fn done(&self) -> Vec<bool> {
-        self.phase.done()
+        self.phase.answers().map(|answer| answer.is_some()).collect()
     }
 
     /// Begins no further task; those in hand are finished.
     pub fn stop(&self) {
         self.phase.stop.store(true, Ordering::Relaxed);
+        self.shared.wake_all();
+    }
+
+    /// Whether a controller is still at it.
+    fn goes_on(&self) -> bool {
+        self.shared.at_work.load(Ordering::Acquire) > 0
+    }
+}
+
+impl<T> Drop for Running<'_, T> {
+    fn drop(&mut self) {
+        if self.goes_on() {
+            self.stop();
+        }
+        while self.goes_on() {
+            std::thread::park();
+        }
     }
 }
 
 impl<T> Engine<'_, T> {
-    /// Works off `tasks`. Meanwhile calls `watch` now and then, at least every `every`, on this thread.
+    /// Works off `tasks`. Meanwhile calls `watch` now and then, at least every `every`, on this thread. When it returns every task
+    /// has been done, or `watch` or a child has stopped the phase, and the tasks are dropped.
     ///
     /// # Errors
-    /// What a child's work returned, or a task that failed too often.
+    /// What a child's work returned; [`Error::Engine`] for a task that panicked too often, or a controller that did.
+    ///
+    /// # Panics
+    /// Where [`Deal::OneEach`] is asked for more tasks than there are children, and in a `watch` of another phase.
     pub fn phase(
         &self,
         tasks: Vec<T>,
@@ -126,25 +157,26 @@ impl<T> Engine<'_, T> {
         every: Duration,
         mut watch: impl FnMut(&Running<'_, T>),
     ) -> Result<Outcome> {
-        let phase = Arc::new(Phase::new(tasks, deal));
-        for desk in self.desks {
-            // A controller takes its phase out before it leaves the one before, so there is room.
-            let _ = desk.phases.push(Arc::clone(&phase));
-            desk.wake();
+        let (n, children) = (tasks.len(), self.children);
+        assert!(deal == Deal::Free || n <= children, "one each, but {n} tasks for {children} children");
+        let Shared { desks, at_work, .. } = *self.shared;
+        assert_eq!(at_work.load(Ordering::Relaxed), 0, "a phase begins when the one before has ended");
+        at_work.store(desks.len(), Ordering::Relaxed);
+
+        let phase = Arc::new(Phase::new(tasks, deal, children));
+        for desk in desks {
+            let handed = desk.phases.push(Arc::clone(&phase));
+            debug_assert!(handed.is_ok(), "a controller has taken its phase out when it leaves it");
         }
-        while phase.absent.load(Ordering::Acquire) < self.desks.len() {
+        self.shared.wake_all();
+        let running = Running { shared: self.shared, phase };
+        while running.goes_on() {
             std::thread::park_timeout(every);
-            let stopped = phase.stop.load(Ordering::Relaxed);
-            watch(&Running { phase: &phase });
-            if !stopped && phase.stop.load(Ordering::Relaxed) {
-                self.desks.iter().for_each(ControllerDesk::wake);
-            }
+            watch(&running);
         }
-        Ok(Outcome {
-            answers: phase.outcome()?,
-            failed: phase.panics.load(Ordering::Relaxed),
-            said: std::mem::take(&mut *phase.last_panic.lock().unwrap_or_else(PoisonError::into_inner)),
-        })
+        let phase = &running.phase;
+        let answers = phase.outcome()?;
+        Ok(Outcome { answers, failed: phase.panics(), said: phase.last_panic() })
     }
 }
 
@@ -158,78 +190,86 @@ pub fn run<J: Job, R>(
     faults: &Faults,
     supervise: impl FnOnce(&Engine<'_, J::Task>) -> Result<R>,
 ) -> Result<R> {
-    let mut children = 0;
+    let children = plan.children();
+    let first_child = plan.controllers.iter().scan(0, |next, controller| {
+        let first = *next;
+        *next += controller.children.len();
+        Some(first)
+    });
     let desks: Vec<ControllerDesk<J::Task>> = plan
         .controllers
         .iter()
-        .map(|controller| {
-            let first = children;
-            children += controller.children.len();
-            ControllerDesk::new(controller.children.len(), first)
-        })
+        .zip(first_child)
+        .map(|(controller, first)| ControllerDesk::new(controller.children.len(), first))
         .collect();
-    let closing = AtomicBool::new(false);
+    let (closing, at_work) = (AtomicBool::new(false), AtomicUsize::new(0));
     let supervisor = std::thread::current();
-    let wake_all = || desks.iter().for_each(ControllerDesk::wake);
-    let shared = Shared { wake_all: &wake_all, supervisor: &supervisor, closing: &closing, faults };
-
-    // One rayon pool a controller; each of its threads is one child for as long as the engine runs.
-    let pools = plan.controllers.iter().enumerate().map(|(k, controller)| {
-        let cpus = controller.children.clone();
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(cpus.len())
-            .thread_name(move |i| format!("child-{k}-{i}"))
-            .start_handler(move |i| {
-                // A thread that may not be pinned (a container can forbid it) works all the same.
-                let _ = pin(&[cpus[i]]);
-            })
-            .build()
-            .map_err(|error| Error::Engine(format!("cannot start the children's threads: {error}")))
-    });
+    let shared = Shared { desks: &desks, supervisor: &supervisor, at_work: &at_work, closing: &closing, faults };
+    let pools = plan.controllers.iter().enumerate().map(|(k, controller)| start_children(k, controller));
     let pools = pools.collect::<Result<Vec<_>>>()?;
 
     std::thread::scope(|scope| {
-        let close = Close { closing: &closing, desks: &desks };
-        for (hands, (controller, pool)) in plan.controllers.iter().zip(&pools).enumerate() {
-            let (desk, shared) = (&desks[hands], &shared);
-            let spawned =
-                std::thread::Builder::new().name(format!("controller-{hands}")).spawn_scoped(scope, move || {
-                    let _ = pin(&controller.cpus);
-                    let thread: Thread = std::thread::current();
-                    let _ = desk.thread.set(thread.clone());
-                    pool.in_place_scope(|in_pool| {
-                        let thread = &thread;
-                        in_pool.spawn_broadcast(move |_, context| {
-                            let number = context.index();
-                            let seat = Seat { child: desk.first_child + number, children };
-                            let up = Upward { rewards: &desk.rewards, controller: thread, closing: shared.closing };
-                            child::live(job, seat, &desk.children[number], &up, number as u16);
-                        });
-                        controller::live(hands as u32, desk, shared);
-                    });
-                });
-            if let Err(error) = spawned {
-                return Err(Error::Engine(format!("cannot start a controller's thread: {error}")));
-            }
+        let close = Close(&shared);
+        for (k, (controller, pool)) in plan.controllers.iter().zip(&pools).enumerate() {
+            let (desk, shared) = (&desks[k], &shared);
+            let life = move || {
+                let _ = pin(&controller.cpus);
+                with_children(job, pool, desk, children, shared.closing, || controller::live(desk, shared));
+            };
+            let thread = std::thread::Builder::new().name(format!("controller-{k}")).spawn_scoped(scope, life);
+            let thread =
+                thread.map_err(|error| Error::Engine(format!("cannot start a controller's thread: {error}")))?;
+            let _ = desk.thread.set(thread.thread().clone());
         }
-        let result = supervise(&Engine { desks: &desks });
+        let result = supervise(&Engine { shared: &shared, children, _stays: PhantomData });
         drop(close);
         result
     })
 }
 
-/// Ends the engine when dropped, by a panic of the supervisor too.
-struct Close<'e, T> {
-    closing: &'e AtomicBool,
-    desks: &'e [ControllerDesk<T>],
+/// The pool of controller number `k`: each of its threads is one child for as long as the engine runs.
+fn start_children(k: usize, controller: &ControllerPlan) -> Result<ThreadPool> {
+    let cpus = controller.children.clone();
+    ThreadPoolBuilder::new()
+        .num_threads(cpus.len())
+        .thread_name(move |number| format!("child-{k}-{number}"))
+        .start_handler(move |number| {
+            // A thread that may not be pinned (a container can forbid it) works all the same.
+            let _ = pin(&[cpus[number]]);
+        })
+        .build()
+        .map_err(|error| Error::Engine(format!("cannot start the children's threads: {error}")))
 }
+
+/// Runs `control` on the calling thread while each thread of `pool` is a child at `desk`; returns when all have ended.
+fn with_children<J: Job>(
+    job: &J,
+    pool: &ThreadPool,
+    desk: &ControllerDesk<J::Task>,
+    children: usize,
+    closing: &AtomicBool,
+    control: impl FnOnce(),
+) {
+    let controller = std::thread::current();
+    let up = Upward { rewards: &desk.rewards, controller: &controller, closing };
+    pool.in_place_scope(|scope| {
+        let up = &up;
+        scope.spawn_broadcast(move |_, context| {
+            let number = context.index();
+            let seat = Seat { child: desk.first_child + number, children };
+            // A plan has far fewer children than 2¹⁶.
+            child::live(job, seat, number as u16, &desk.children[number], up);
+        });
+        control();
+    });
+}
+
+/// Ends the engine when dropped, by a panic of the supervisor too.
+struct Close<'e, T>(&'e Shared<'e, T>);
 
 impl<T> Drop for Close<'_, T> {
     fn drop(&mut self) {
-        self.closing.store(true, Ordering::Release);
-        for desk in self.desks {
-            desk.wake();
-            desk.children.iter().for_each(child::ChildDesk::wake);
-        }
+        self.0.closing.store(true, Ordering::Release);
+        self.0.wake_all();
     }
 }

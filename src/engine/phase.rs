@@ -1,14 +1,14 @@
 //! [`Phase`]: a list of tasks that all controllers work off together, and what has become of each.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crossbeam::queue::SegQueue;
 
 use super::reward::{Answer, Ending, Reward};
 use crate::error::{Error, Result};
 
-/// How often one task may fail before the run does.
+/// How often one task may panic before the phase fails.
 const ATTEMPTS: u8 = 3;
 
 /// How tasks find children.
@@ -22,159 +22,162 @@ pub enum Deal {
 
 /// Tasks of one phase and their state.
 ///
-/// **Who writes what.** `next` hands each task out once; a task that fails comes back through `again`, put there only by the
-/// controller that dealt it, so a task is in one pair of hands at any time. `dealt[t]` names these hands and `done[t]` is set
-/// (Release) by them before `left` falls (AcqRel), so whoever sees `left` = 0 sees every answer. `answers` are written once each,
-/// before `done[t]`.
+/// **Who writes what.** A claim gives a task to one controller alone. It comes back only from those hands, so a task is in one
+/// pair of hands at any time and is answered at most once. Its answer is set before `left` falls (Release), so whoever sees
+/// `left` = 0 (Acquire) sees every answer. `stop` is set once and never cleared. The mutexes are for failures only.
 pub(crate) struct Phase<T> {
     pub(crate) tasks: Vec<T>,
-    pub(crate) deal: Deal,
+    deal: Deal,
+    /// How many children there are.
+    children: usize,
+    /// [`Deal::Free`]: the first task that has never been claimed; may run past the end.
     next: AtomicUsize,
+    /// [`Deal::Free`]: tasks that came back.
     again: SegQueue<u32>,
-    dealt: Vec<AtomicU32>,
-    done: Vec<AtomicBool>,
-    attempts: Vec<AtomicU8>,
-    answers: Vec<Mutex<Answer>>,
+    /// [`Deal::OneEach`]: by task, whether it is claimed.
+    claimed: Vec<AtomicBool>,
+    /// By task: how often it has panicked.
+    panicked: Vec<AtomicU8>,
+    answers: Vec<OnceLock<Answer>>,
+    /// Tasks without an answer.
     left: AtomicUsize,
     /// No task is to be begun any more.
     pub(crate) stop: AtomicBool,
     failure: Mutex<Option<Error>>,
     /// How often a child has panicked.
-    pub(crate) panics: AtomicU32,
-    /// What the last panic said.
-    pub(crate) last_panic: Mutex<String>,
+    panics: AtomicU32,
+    last_panic: Mutex<String>,
     /// Rows of tasks that are done, for the progress line.
-    pub(crate) rows: AtomicU64,
-    /// Controllers that have left.
-    pub(crate) absent: AtomicUsize,
+    rows: AtomicU64,
 }
 
-/// Nobody's hands.
-const FREE: u32 = u32::MAX;
-
 impl<T> Phase<T> {
-    pub(crate) fn new(tasks: Vec<T>, deal: Deal) -> Self {
+    pub(crate) fn new(tasks: Vec<T>, deal: Deal, children: usize) -> Self {
         let n = tasks.len();
         Self {
             deal,
+            children,
             next: AtomicUsize::new(0),
             again: SegQueue::new(),
-            dealt: (0..n).map(|_| AtomicU32::new(FREE)).collect(),
-            done: (0..n).map(|_| AtomicBool::new(false)).collect(),
-            attempts: (0..n).map(|_| AtomicU8::new(0)).collect(),
-            answers: (0..n).map(|_| Mutex::default()).collect(),
+            claimed: (0..if deal == Deal::OneEach { n } else { 0 }).map(|_| AtomicBool::new(false)).collect(),
+            panicked: (0..n).map(|_| AtomicU8::new(0)).collect(),
+            answers: (0..n).map(|_| OnceLock::new()).collect(),
             left: AtomicUsize::new(n),
             stop: AtomicBool::new(false),
             failure: Mutex::default(),
             panics: AtomicU32::new(0),
             last_panic: Mutex::default(),
             rows: AtomicU64::new(0),
-            absent: AtomicUsize::new(0),
             tasks,
         }
     }
 
-    /// The next task for controller `hands`, or none now. `child` is the child's number among all.
-    pub(crate) fn claim(&self, hands: u32, child: usize) -> Option<u32> {
+    /// The next task for child `child` among all, or none now; `ahead` when the child has one already.
+    pub(crate) fn claim(&self, child: usize, ahead: bool) -> Option<u32> {
         if self.stop.load(Ordering::Relaxed) {
             return None;
         }
-        let task = match self.deal {
+        match self.deal {
             Deal::OneEach => {
-                (child < self.tasks.len() && self.dealt[child].load(Ordering::Relaxed) == FREE && !self.is_done(child))
-                    .then_some(child as u32)
+                let claimed = child < self.claimed.len() && !self.claimed[child].swap(true, Ordering::Relaxed);
+                claimed.then_some(child as u32)
             }
-            Deal::Free => self.again.pop().or_else(|| {
-                // A look first, so that idle controllers do not count the cursor up for ever.
-                let fresh = self.next.load(Ordering::Relaxed) < self.tasks.len();
-                let task = if fresh { self.next.fetch_add(1, Ordering::Relaxed) } else { usize::MAX };
-                (task < self.tasks.len()).then_some(task as u32)
-            }),
-        }?;
-        self.dealt[task as usize].store(hands, Ordering::Relaxed);
-        Some(task)
+            // The last tasks are kept for children that have none.
+            Deal::Free if ahead => self.claim_fresh(self.children),
+            Deal::Free => self.again.pop().or_else(|| self.claim_fresh(0)),
+        }
     }
 
-    /// Books a reward; true when its task goes back to be dealt again.
+    /// The next task that has never been claimed, where more than `kept` are left.
+    fn claim_fresh(&self, kept: usize) -> Option<u32> {
+        // A look first, so that idle controllers do not count the cursor up for ever.
+        if self.next.load(Ordering::Relaxed) + kept >= self.tasks.len() {
+            return None;
+        }
+        let task = self.next.fetch_add(1, Ordering::Relaxed);
+        (task < self.tasks.len()).then_some(task as u32)
+    }
+
+    /// Gives a claimed task back.
+    pub(crate) fn put_back(&self, task: u32) {
+        match self.deal {
+            Deal::OneEach => self.claimed[task as usize].store(false, Ordering::Relaxed),
+            Deal::Free => self.again.push(task),
+        }
+    }
+
+    /// Books a reward; true when its task came back.
     pub(crate) fn book(&self, reward: &Reward) -> bool {
         let task = reward.task as usize;
         match reward.ending {
             Ending::Done => {
-                *self.answers[task].lock().unwrap_or_else(PoisonError::into_inner) = reward.answer();
-                self.done[task].store(true, Ordering::Release);
+                let _ = self.answers[task].set(reward.answer());
                 self.rows.fetch_add(u64::from(reward.rows), Ordering::Relaxed);
-                self.left.fetch_sub(1, Ordering::AcqRel);
+                self.left.fetch_sub(1, Ordering::Release);
                 false
             }
             Ending::Panicked => {
                 self.panics.fetch_add(1, Ordering::Relaxed);
-                if self.attempts[task].fetch_add(1, Ordering::Relaxed) + 1 >= ATTEMPTS {
-                    let said = self.last_panic.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                if self.panicked[task].fetch_add(1, Ordering::Relaxed) + 1 == ATTEMPTS {
+                    let said = self.last_panic();
                     self.fail(Error::Engine(format!("a task has failed {ATTEMPTS} times; the last time: {said}")));
                 }
                 self.put_back(reward.task);
                 true
             }
-            Ending::Failed => {
-                self.put_back(reward.task);
-                true
-            }
-        }
-    }
-
-    /// Gives a dealt task back.
-    fn put_back(&self, task: u32) {
-        self.dealt[task as usize].store(FREE, Ordering::Relaxed);
-        if self.deal == Deal::Free {
-            self.again.push(task);
-        }
-    }
-
-    /// Gives back every task that controller `hands` has dealt and not booked; for a controller that lost its records, after
-    /// its children have fallen silent.
-    pub(crate) fn put_back_all(&self, hands: u32) {
-        for (task, dealt) in self.dealt.iter().enumerate() {
-            if dealt.load(Ordering::Relaxed) == hands && !self.is_done(task) {
-                self.put_back(task as u32);
-            }
+            Ending::GivenUp => false,
         }
     }
 
     /// Ends the phase with an error; the first one counts.
     pub(crate) fn fail(&self, error: Error) {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        unpoisoned(&self.failure).get_or_insert(error);
         self.stop.store(true, Ordering::Relaxed);
     }
 
-    /// Whether a controller that has nothing dealt may leave.
+    /// Keeps what a child's panic said.
+    pub(crate) fn note_panic(&self, said: String) {
+        *unpoisoned(&self.last_panic) = said;
+    }
+
+    /// What the last panic of a child said; empty where there was none.
+    pub(crate) fn last_panic(&self) -> String {
+        unpoisoned(&self.last_panic).clone()
+    }
+
+    /// How often a child has panicked.
+    pub(crate) fn panics(&self) -> u32 {
+        self.panics.load(Ordering::Relaxed)
+    }
+
+    /// Whether a controller whose children are silent may leave: no task will be claimed any more.
     pub(crate) fn over(&self) -> bool {
         self.left.load(Ordering::Acquire) == 0 || self.stop.load(Ordering::Relaxed)
     }
 
-    fn is_done(&self, task: usize) -> bool {
-        self.done[task].load(Ordering::Acquire)
+    /// Rows of the tasks that are done.
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows.load(Ordering::Relaxed)
     }
 
-    /// By task: its answer, if it is done.
+    /// By task: its answer, if it is done now.
+    pub(crate) fn answers(&self) -> impl Iterator<Item = Option<Answer>> + '_ {
+        self.answers.iter().map(|answer| answer.get().copied())
+    }
+
+    /// By task: its answer, if it is done. For the supervisor, when all controllers have left.
     ///
     /// # Errors
     /// What [`Phase::fail`] was given.
     pub(crate) fn outcome(&self) -> Result<Vec<Option<Answer>>> {
-        if let Some(error) = self.failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            return Err(error);
+        match unpoisoned(&self.failure).take() {
+            Some(error) => Err(error),
+            None => Ok(self.answers().collect()),
         }
-        let answer = |task: usize| *self.answers[task].lock().unwrap_or_else(PoisonError::into_inner);
-        Ok((0..self.tasks.len()).map(|task| self.is_done(task).then(|| answer(task))).collect())
     }
+}
 
-    /// By task: whether it is done now.
-    pub(crate) fn done(&self) -> Vec<bool> {
-        (0..self.tasks.len()).map(|task| self.is_done(task)).collect()
-    }
-
-    /// By task that is done: its answer.
-    pub(crate) fn answers(&self) -> impl Iterator<Item = Answer> + '_ {
-        let answer = |task: usize| *self.answers[task].lock().unwrap_or_else(PoisonError::into_inner);
-        (0..self.tasks.len()).filter(|&task| self.is_done(task)).map(answer)
-    }
+/// What `mutex` guards; all that is written under these mutexes is written whole.
+fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -43,8 +43,9 @@ pub enum Ending {
     Done,
     /// The child panicked: to be dealt again.
     Panicked,
-    /// The child met an error that another try will not mend: the phase ends.
-    Failed,
+    /// Not done and not to be dealt again: the child met an error that ended the phase, or the phase was stopped before the task
+    /// was begun.
+    GivenUp,
 }
 
 impl Reward {
