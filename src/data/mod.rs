@@ -274,11 +274,25 @@ fn read_and_write(
     stamp: Stamp,
 ) -> Result<DataFile, Failure> {
     if let CachePolicy::Dir(directory) = &options.cache {
-        store.create_dir(directory)?;
+        create_dirs(store, directory)?;
     }
     let mut writer = CacheWriter::create(store, cache)?;
     let (facts, dictionary) = read_into::<Failure>(input, options, &mut |block| Ok(writer.block(&block)?))?;
     Ok(DataFile::of_cache(input, writer.finish(stamp, &facts, &dictionary)?, false))
+}
+
+/// Creates `directory` and those above it that are missing; another run may be doing the same.
+fn create_dirs(store: &dyn Store, directory: &Path) -> io::Result<()> {
+    if directory.as_os_str().is_empty() || directory.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = directory.parent() {
+        create_dirs(store, parent)?;
+    }
+    match store.create_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        other => other,
+    }
 }
 
 /// Reads the text of `input`, hands its blocks to `put`, and tells the rest.

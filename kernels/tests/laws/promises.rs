@@ -65,7 +65,7 @@ fn cells_tables_and_rows_refuse_what_does_not_fit() {
     let ids = Ids::check(&[0, 1], 2).expect("below 2");
     refused("differ in number", || Row::new(ids, &[1.0], 0.0));
     refused("differ in number", || Row::new(ids.slice(0..0), &[1.0], 0.0));
-    assert_eq!((Row::new(ids, &[], 0.0).len(), Row::EMPTY.len(), Row::EMPTY.is_empty()), (2, 0, true));
+    assert_eq!((Row::new(ids, &[], 0.0).len(), Row::default().len(), Row::default().is_empty()), (2, 0, true));
     refused("count from 1", || Adam::at(0, 0.1));
 }
 
@@ -109,7 +109,7 @@ fn scores_refuse_what_does_not_fit() {
         refused("whole tables", || score(Table::with_head(cells, cells.slice(0..4), 1), 1));
         // A head of no whole row is none, and rows that name nothing fit every table.
         score(Table::with_head(words.cells(), cells.slice(0..1), 2), 1);
-        backend.score(&Table::whole(cells.slice(0..0), 1), &[Row::EMPTY], 0.5, &mut [0.0]);
+        backend.score(&Table::whole(cells.slice(0..0), 1), &[Row::default()], 0.5, &mut [0.0]);
     }
 }
 
