@@ -6,23 +6,17 @@ const WORSE: f64 = 4.0;
 const RESCUES: u32 = 3;
 
 /// Watches R for numbers that are not finite and losses that run away.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Guard {
-    /// The loss per row of the best constant prediction.
-    constant: f64,
     rescues: u32,
 }
 
 impl Guard {
-    /// A guard for data whose best constant prediction has the loss `constant` per row.
-    pub fn new(constant: f64) -> Self {
-        Self { constant, rescues: 0 }
-    }
-
-    /// Whether a loss of `loss` summed over `rows` rows means that Θ has diverged.
-    pub fn diverged(&self, loss: f64, rows: u64) -> bool {
-        // Small data may do badly by chance, so a few rows' worth of slack is added.
-        !loss.is_finite() || loss > (WORSE * self.constant + 1e-3) * (rows as f64 + 8.0)
+    /// Whether a loss of `loss` means that Θ has diverged, where predicting the same for every row would have cost `constant` on the
+    /// same rows, and `unit` a typical row.
+    pub fn diverged(loss: f64, constant: f64, unit: f64) -> bool {
+        // A few rows may do badly by chance, so a few rows' worth of slack is added.
+        !loss.is_finite() || loss > WORSE * constant + 32.0 * unit
     }
 
     /// Counts a rescue; false when there have been too many.
@@ -43,14 +37,14 @@ mod tests {
 
     #[test]
     fn tells_bad_luck_from_divergence() {
-        let guard = Guard::new(0.55);
-        assert!(!guard.diverged(0.69 * 1000.0, 1000) && !guard.diverged(6.0, 2));
-        assert!(guard.diverged(f64::NAN, 1000) && guard.diverged(f64::INFINITY, 1) && guard.diverged(3e3, 1000));
+        let diverged = |loss: f64, rows: f64| Guard::diverged(loss, 0.55 * rows, 0.55);
+        assert!(!diverged(0.69 * 1000.0, 1000.0) && !diverged(16.0, 2.0));
+        assert!(diverged(f64::NAN, 1000.0) && diverged(f64::INFINITY, 1.0) && diverged(3e3, 1000.0));
     }
 
     #[test]
     fn gives_up_after_three_rescues() {
-        let mut guard = Guard::new(0.5);
+        let mut guard = Guard::default();
         assert_eq!([guard.rescue(), guard.rescue(), guard.rescue(), guard.rescue()], [true, true, true, false]);
     }
 }

@@ -10,7 +10,7 @@ const WORTH: f64 = 1e-4;
 pub struct EarlyStop {
     /// Passes without improvement that end the run; 0 for never.
     patience: u32,
-    /// The best loss, and the pass (from 0) that had it.
+    /// The best loss, and after how many passes.
     best: Option<(f64, u32)>,
     /// Passes since one was worth its time.
     stale: u32,
@@ -33,7 +33,7 @@ impl EarlyStop {
         Self { patience, best: None, stale: 0, mark: f64::MAX }
     }
 
-    /// Judges pass `pass` by its held-out `loss`.
+    /// Judges the model after `pass` passes by its held-out `loss`.
     pub fn judge(&mut self, pass: u32, loss: f64) -> Verdict {
         let best = self.best.is_none_or(|(least, _)| loss < least);
         if best {
@@ -48,7 +48,7 @@ impl EarlyStop {
         Verdict { best, stop: self.patience > 0 && self.stale >= self.patience }
     }
 
-    /// The lowest loss so far and its pass.
+    /// The lowest loss so far, and after how many passes.
     pub fn best(&self) -> Option<(f64, u32)> {
         self.best
     }

@@ -1,6 +1,6 @@
 //! The linear model: margin = intercept + Σ w·x, learned row by row over any view of its weights.
 
-use hogback_kernels::{Backend, Learner, LearnerSpec, Loss, Row, Rule, Scratch, Slot, Step, Table};
+use hogback_kernels::{Backend, Learner, LearnerSpec, Loss, Row, Scratch, Slot, Step, Table};
 
 /// What Adagrad's accumulators begin at: a fresh weight moves by the rate times its gradient, not by the whole rate.
 pub const FLOOR: f32 = 1.0;
@@ -13,6 +13,16 @@ const GROUP: usize = 64;
 pub struct Linear {
     learner: Learner,
     loss: Loss,
+    constant: Constant,
+}
+
+/// The best constant prediction of the training rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Constant {
+    /// Its margin, which is where the intercept begins.
+    pub margin: f32,
+    /// Its loss per row.
+    pub loss: f64,
 }
 
 /// What learning some rows showed, each row scored before it was learned.
@@ -22,14 +32,21 @@ pub struct Tally {
     pub rows: u32,
     /// Their summed loss.
     pub loss: f64,
+    /// What the best constant prediction would have lost on them.
+    pub constant: f64,
     /// Of classes: rows whose margin had the target's sign. Of numbers: the sum of absolute errors.
     pub score: f64,
 }
 
 impl Tally {
-    /// Adds rows of which margins and targets are known.
-    pub fn add(&mut self, loss: Loss, margins: &[f32], targets: &[f32]) {
+    /// Adds rows of which margins and targets are known; `constant` is the best constant prediction and its loss per row.
+    pub fn add(&mut self, loss: Loss, constant: Constant, margins: &[f32], targets: &[f32]) {
         self.rows += margins.len() as u32;
+        self.constant += match loss {
+            Loss::Logistic | Loss::Hinge => constant.loss * margins.len() as f64,
+            // Numbers may have outliers, which cost any prediction dear.
+            Loss::Squared => targets.iter().map(|y| 0.5 * f64::from(constant.margin - y).powi(2)).sum(),
+        };
         self.loss += loss.sum(margins, targets);
         let pairs = margins.iter().zip(targets);
         self.score += match loss {
@@ -41,9 +58,19 @@ impl Tally {
 }
 
 impl Linear {
-    /// A pass with `loss` and `rule`; `head`, `ahead`, `ones` and `decay` as in [`LearnerSpec`].
-    pub fn new(backend: Backend, loss: Loss, rule: Rule, head: bool, ahead: bool, ones: bool, decay: bool) -> Self {
-        Self { learner: Learner::new(backend, LearnerSpec { loss, rule, head, ahead, ones, decay }), loss }
+    /// A pass as `spec` says, over data whose best constant prediction is `constant`.
+    pub fn new(backend: Backend, spec: LearnerSpec, constant: Constant) -> Self {
+        Self { learner: Learner::new(backend, spec), loss: spec.loss, constant }
+    }
+
+    /// What predicting `margins` for rows of these `targets` shows.
+    pub fn tally(&self, tally: &mut Tally, margins: &[f32], targets: &[f32]) {
+        tally.add(self.loss, self.constant, margins, targets);
+    }
+
+    /// The best constant prediction.
+    pub fn constant(&self) -> Constant {
+        self.constant
     }
 
     /// Learns the first `learn` of `rows` in place; those behind them come next and are only asked for ahead of use.
@@ -67,7 +94,7 @@ impl Linear {
             for (target, row) in targets.iter_mut().zip(&rows[from..from + n]) {
                 *target = row.target;
             }
-            tally.add(self.loss, &margins[..n], &targets[..n]);
+            self.tally(tally, &margins[..n], &targets[..n]);
             from += n;
         }
     }

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use crossbeam::utils::CachePadded;
-use hogback_kernels::{Loss, Row, Scratch, Step, Table};
+use hogback_kernels::{Row, Scratch, Step, Table};
 
 use super::corpus::{BATCH, Copies, Corpus, Place, recycled};
 use super::saved::out_of_memory;
@@ -59,7 +59,6 @@ pub(super) struct Train<'t, 'd> {
     pub(super) held_out: HeldOut<'d>,
     /// Share and seed of the rows held out of the corpus.
     pub(super) holdout: Option<(f64, u64)>,
-    pub(super) loss: Loss,
     pub(super) linear: Linear,
     pub(super) head: Head,
     pub(super) decays: Vec<f32>,
@@ -68,7 +67,6 @@ pub(super) struct Train<'t, 'd> {
     pub(super) bias_rate: AtomicU32,
     /// By child, in a cache line of its own: rows learned in the run, for staleness.
     pub(super) learned: Vec<CachePadded<AtomicU64>>,
-    pub(super) guard: Guard,
     /// A task has met a loss that is not finite or runs away.
     pub(super) diverged: AtomicBool,
     /// Panics that rounds have survived.
@@ -264,7 +262,7 @@ impl<'t> Train<'t, '_> {
             self.theta.backend().score(&table, &rows, bias, &mut margins[..n]);
             rows.iter().zip(&mut targets).for_each(|(row, target)| *target = row.target);
             child.spare = recycled(rows);
-            tally.add(self.loss, &margins[..n], &targets[..n]);
+            self.linear.tally(&mut tally, &margins[..n], &targets[..n]);
             for (cell, margin) in self.held_out.margins[from..from + n].iter().zip(margins) {
                 cell.store(margin.to_bits(), Relaxed);
             }
@@ -289,7 +287,7 @@ impl<'t> Train<'t, '_> {
 
     /// Ends the phase at once where a task shows that Θ has diverged.
     fn look_out(&self, tally: &Tally, stop: &AtomicBool) {
-        if self.guard.diverged(tally.loss, u64::from(tally.rows)) {
+        if Guard::diverged(tally.loss, tally.constant, self.linear.constant().loss) {
             self.diverged.store(true, Relaxed);
             stop.store(true, Relaxed);
         }

@@ -46,6 +46,16 @@ pub enum Consistency {
     Sync,
 }
 
+impl Consistency {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hogwild => "hogwild",
+            Self::Sync => "sync",
+        }
+    }
+}
+
 /// What the user said about the model; what is left open is chosen by the data, or taken from the model that is resumed.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
@@ -128,6 +138,7 @@ pub fn train(request: &Request, topology: &Topology, store: &dyn Store, ears: Ea
     let valid = prepare::read_valid(request, &files, resumed.as_ref(), &notice)?;
     let prepared = prepare::prepare(request, topology, &plan, &files, &valid, resumed.as_ref(), &notice)?;
     let reading = begun.elapsed();
+    summary::announce(request, &plan, &files, &prepared, reading, ears)?;
     let keeper = keep::Keeper::new(writer, plan.shards, request.checkpoint_every);
     let end = passes::run(request, &plan, prepared, keeper, ears)?;
     summary::conclude(request, &plan, &files, end, reading, begun, ears)

@@ -33,7 +33,7 @@ const TASK_NONZEROS: u64 = 1 << 18;
 /// The least nonzeros in a task, where a pass is so short that children could not be busy otherwise.
 const TASK_NONZEROS_LEAST: u64 = 1 << 14;
 /// How often the supervisor looks up.
-const EVERY: Duration = Duration::from_millis(100);
+const EVERY: Duration = Duration::from_millis(20);
 
 /// What a run came to.
 pub(super) struct End {
@@ -103,7 +103,6 @@ struct Passes<'a, 't, 'd> {
     /// The Θ of the best pass so far; what the run goes back to and ends with.
     best: Option<Snapshot>,
     best_margins: Vec<f32>,
-    first_bias: f32,
     nonzeros: u64,
     valid: Option<Metrics>,
     best_valid: Option<Metrics>,
@@ -128,27 +127,25 @@ pub(super) fn run(
     ears: Ears<'_>,
 ) -> Result<End> {
     let Prepared { configuration, dictionary, facts, theta, best, position, nonzeros, resumed, .. } = prepared;
-    let mut guard = Guard::new(facts.constant);
+    let mut guard = Guard::default();
     (0..position.rescues).for_each(|_| _ = guard.rescue());
     let job = Train {
         theta: &theta,
         corpus: prepared.corpus,
         held_out: prepared.held_out,
         holdout: prepared.holdout,
-        loss: configuration.loss.loss(),
         linear: prepared.linear,
         head: prepared.head,
         decays: prepared.decays,
         rate: AtomicU32::new(0),
         bias_rate: AtomicU32::new(0),
         learned: (0..plan.children()).map(|_| CachePadded::default()).collect(),
-        guard,
         diverged: AtomicBool::new(false),
         survived: AtomicU32::new(0),
         faults: &request.faults,
     };
     if !resumed {
-        theta.tensors()[BIAS].cells().set(0, facts.bias);
+        theta.tensors()[BIAS].cells().set(0, facts.constant.margin);
     }
     let mut passes = Passes {
         request,
@@ -161,7 +158,6 @@ pub(super) fn run(
         guard,
         best: if resumed && best.is_none() { Some(theta.snapshot()) } else { best },
         best_margins: Vec::new(),
-        first_bias: facts.bias,
         nonzeros,
         position,
         valid: None,
@@ -196,6 +192,10 @@ pub(super) fn run(
 impl Passes<'_, '_, '_> {
     /// Pass after pass until enough is learned. True when the run was interrupted.
     fn all(&mut self, engine: &Engine<'_, Task>) -> Result<bool> {
+        if self.best.is_some() && self.position.stop.best().is_none() {
+            // A model that is trained further has to be beaten first.
+            self.judge(engine)?;
+        }
         while self.position.pass < self.position.until {
             let begun = Instant::now();
             self.set_rates();
@@ -213,10 +213,6 @@ impl Passes<'_, '_, '_> {
             };
             let seconds = begun.elapsed();
             self.learning += seconds;
-            if self.guard.diverged(sums.loss, sums.rows) {
-                self.go_back()?;
-                continue;
-            }
             self.position.pass += 1;
             self.position.done.clear();
             self.position.progress = (0, 0.0, 0.0);
@@ -322,10 +318,11 @@ impl Passes<'_, '_, '_> {
                 failure = Some(error);
                 running.stop();
             }
-        })?;
+        });
         if let Some(error) = failure {
             return Err(error);
         }
+        let outcome = outcome?;
         if outcome.failed > 0 {
             self.failed += outcome.failed;
             let what = format!("warning: a child failed ({}); its task was dealt again", outcome.said);
@@ -409,7 +406,7 @@ impl Passes<'_, '_, '_> {
         outcome.answers.iter().flatten().for_each(|&answer| sums.add(answer));
         let valid = sums.metrics(self.configuration);
         self.valid = Some(valid);
-        let verdict = self.position.stop.judge(self.position.pass - 1, sums.loss / sums.rows.max(1) as f64);
+        let verdict = self.position.stop.judge(self.position.pass, sums.loss / sums.rows.max(1) as f64);
         if verdict.best {
             self.best = Some(self.job.theta.snapshot());
             self.best_valid = Some(valid);
@@ -448,7 +445,7 @@ impl Passes<'_, '_, '_> {
             Some(best) => self.job.theta.restore(best),
             None => {
                 self.job.theta.clear();
-                self.job.theta.tensors()[BIAS].cells().set(0, self.first_bias);
+                self.job.theta.tensors()[BIAS].cells().set(0, self.job.linear.constant().margin);
             }
         }
         self.pending = None;

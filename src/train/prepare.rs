@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::AtomicU32;
 
-use hogback_kernels::MergeRule;
+use hogback_kernels::{LearnerSpec, MergeRule, Rule};
 
 use super::corpus::{Corpus, Part, Source};
 use super::job::HeldOut;
@@ -191,15 +191,15 @@ pub(super) fn prepare<'d>(
         }
     };
     let head = head(request, plan, topology, &theta, rule);
-    let linear = Linear::new(
-        backend,
-        configuration.loss.loss(),
+    let spec = LearnerSpec {
+        loss: configuration.loss.loss(),
         rule,
-        request.consistency == Consistency::Hogwild && View::has_head(&theta, head),
-        exceeds_cache(&theta, topology),
-        corpus.ones(),
-        !decays.is_empty(),
-    );
+        head: request.consistency == Consistency::Hogwild && View::has_head(&theta, head),
+        ahead: exceeds_cache(&theta, topology),
+        ones: corpus.ones(),
+        decay: !decays.is_empty(),
+    };
+    let linear = Linear::new(backend, spec, facts.constant);
     let resumed = resumed.is_some();
     Ok(Prepared {
         configuration,
@@ -353,7 +353,7 @@ fn hold_out<'d>(
 }
 
 /// What is private to each child, how often it is merged and how.
-fn head(request: &Request, plan: &Plan, topology: &Topology, theta: &Theta, rule: hogback_kernels::Rule) -> Head {
+fn head(request: &Request, plan: &Plan, topology: &Topology, theta: &Theta, rule: Rule) -> Head {
     let children = plan.children();
     let row_bytes = rule.width() * 4;
     let table = theta.tensors()[0].rows() * row_bytes;
@@ -362,13 +362,13 @@ fn head(request: &Request, plan: &Plan, topology: &Topology, theta: &Theta, rule
     let bytes = request.head.unwrap_or(if table <= cache / 8 { table } else { HEAD_BYTES });
     let rows = if children == 1 { 0 } else { (bytes / row_bytes).min(theta.tensors()[0].rows()) };
     let interval = match rule {
-        hogback_kernels::Rule::Adagrad => (IN_FLIGHT / children).clamp(8, 64),
+        Rule::Adagrad => (IN_FLIGHT / children).clamp(8, 64),
         // Constant rates bear few rows in flight.
-        hogback_kernels::Rule::Sgd => (64 / children).clamp(1, 32),
+        Rule::Sgd => (64 / children).clamp(1, 32),
     };
     let scaled = match rule {
-        hogback_kernels::Rule::Adagrad => MergeRule::Scaled { floor: FLOOR },
-        hogback_kernels::Rule::Sgd => MergeRule::Sum,
+        Rule::Adagrad => MergeRule::Scaled { floor: FLOOR },
+        Rule::Sgd => MergeRule::Sum,
     };
     Head {
         rows,

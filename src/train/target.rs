@@ -3,6 +3,7 @@
 use crate::data::Labels;
 use crate::error::{Error, Result};
 use crate::model::configuration::{LossKind, Target};
+use crate::model::linear::Constant;
 
 use super::corpus::LabelMap;
 
@@ -13,10 +14,8 @@ pub(super) struct LabelFacts {
     pub(super) target: Target,
     /// What is minimised.
     pub(super) loss: LossKind,
-    /// The margin of the best constant prediction.
-    pub(super) bias: f32,
-    /// The loss per row of the best constant prediction, in the units of the margin.
-    pub(super) constant: f64,
+    /// The best constant prediction.
+    pub(super) constant: Constant,
     /// How many different labels there are, if few.
     pub(super) classes: Option<usize>,
     /// What the user should know.
@@ -119,15 +118,14 @@ fn two_classes(classes: &[(String, u64)], wanted: Option<LossKind>, words: bool)
     let (n, p) = (negative.1 as f64 + 0.5, positive.1 as f64 + 0.5);
     let loss = wanted.unwrap_or(LossKind::Logistic);
     let share = p / (n + p);
-    let (bias, constant) = match loss {
+    let (margin, loss_per_row) = match loss {
         LossKind::Hinge => (if p > n { 1.0 } else { -1.0 }, 2.0 * share.min(1.0 - share)),
         _ => ((p / n).ln(), -share * share.ln() - (1.0 - share) * (1.0 - share).ln()),
     };
     LabelFacts {
         target: Target::Classes { negative: negative.0, positive: positive.0, words },
         loss,
-        bias: bias as f32,
-        constant,
+        constant: Constant { margin: margin as f32, loss: loss_per_row },
         classes: Some(classes.len()),
         notices,
     }
@@ -147,8 +145,7 @@ fn numbers(labels: &[(&Labels, u64)], classes: Option<usize>, mut notices: Vec<S
     LabelFacts {
         target: Target::Number { exponent },
         loss: LossKind::Squared,
-        bias: (mean / unit) as f32,
-        constant: 0.5 * (deviation / unit).powi(2),
+        constant: Constant { margin: (mean / unit) as f32, loss: 0.5 * (deviation / unit).powi(2) },
         classes,
         notices,
     }
@@ -180,7 +177,7 @@ mod tests {
             let labels = numeric(&[(low, 300), (high, 100)]);
             let facts = learn(&[(&labels, 15)], None, "x").unwrap();
             assert_eq!(facts.loss, LossKind::Logistic);
-            assert!((facts.bias - (1.0f32 / 3.0).ln()).abs() < 1e-2 && (facts.constant - 0.5623).abs() < 1e-3);
+            assert!((facts.constant.margin - (1.0f32 / 3.0).ln()).abs() < 1e-2 && (facts.constant.loss - 0.5623).abs() < 1e-3);
             let LabelMap::Positive(label) = map(&labels, &facts.target) else { panic!("not classes") };
             assert_eq!(label, high);
         }
@@ -191,7 +188,7 @@ mod tests {
         let facts = learn(&[(&numeric(&[(1.0, 10)]), 10)], None, "x").unwrap();
         let expected = Target::Classes { negative: "0".into(), positive: "1".into(), words: false };
         assert_eq!((facts.target, facts.notices.len()), (expected, 1));
-        assert!(facts.bias.is_finite() && facts.bias > 0.0);
+        assert!(facts.constant.margin.is_finite() && facts.constant.margin > 0.0);
     }
 
     #[test]
@@ -199,7 +196,7 @@ mod tests {
         let labels = numeric(&[(1000.0, 5), (3000.0, 5), (5000.0, 5)]);
         let facts = learn(&[(&labels, 15)], None, "x").unwrap();
         assert_eq!((facts.loss, &facts.target), (LossKind::Squared, &Target::Number { exponent: 11 }));
-        assert!((facts.bias - 3000.0 / 2048.0).abs() < 1e-6);
+        assert!((facts.constant.margin - 3000.0 / 2048.0).abs() < 1e-6);
         assert!(
             learn(&[(&labels, 15)], Some(LossKind::Logistic), "x")
                 .unwrap_err()

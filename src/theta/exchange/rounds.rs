@@ -74,13 +74,14 @@ impl Rounds {
             self.opened.notify_all();
             return Ok(());
         }
+        // An open gate counts before a stop: who was let through goes on, as those did who came first.
         while gate.generation == generation {
-            // The time-out is for a stop that nobody announces here.
-            let waited = self.opened.wait_timeout(gate, Duration::from_millis(20));
-            gate = waited.unwrap_or_else(PoisonError::into_inner).0;
             if stop.load(Ordering::Relaxed) {
                 return Err(Stopped);
             }
+            // The time-out is for a stop that nobody announces here.
+            let waited = self.opened.wait_timeout(gate, Duration::from_millis(20));
+            gate = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         Ok(())
     }

@@ -1,0 +1,122 @@
+//! Faults in the middle of a run: children and controllers that panic, weights that explode, disks that fill.
+
+use super::planted::{Plant, write};
+use super::{Request, logloss, run, run_with, tensors, with_children};
+use hogback::checkpoint::Existing;
+use hogback::error::Error;
+use hogback::fault::{Faults, Point};
+use hogback::model::configuration::{LossKind, Optimizer};
+use hogback::store::{Disk, Faulty};
+use hogback::sys::signal::StopRequest;
+use hogback::train::{Consistency, Settings};
+use tempfile::tempdir;
+
+const PLANT: Plant = Plant { rows: 20_000, features: 1 << 12, constant: true };
+
+fn passes(passes: u32) -> Settings {
+    Settings { passes: Some(passes), early_stop: Some(0), ..Settings::default() }
+}
+
+#[test]
+fn a_panic_anywhere_costs_time_but_no_row_and_no_quality() {
+    let folder = tempdir().unwrap();
+    let data = write(folder.path(), &PLANT);
+    let clean = run(&Request { settings: passes(3), ..with_children(&data, folder.path().join("clean"), 2) }).unwrap();
+    let points = [Point::BeforeUpdate, Point::InsideUpdate, Point::AfterUpdate, Point::WhileMerging, Point::Controller];
+    for consistency in [Consistency::Hogwild, Consistency::Sync] {
+        for point in points {
+            for nth in [0, 3, 40] {
+                let faults = Faults::none().panics(point, nth, 1);
+                let model = folder.path().join(format!("m-{consistency:?}-{point:?}-{nth}"));
+                let request = Request { settings: passes(3), faults, consistency, ..with_children(&data, model, 2) };
+                let summary = run(&request).unwrap();
+                let told = u32::from(point != Point::Controller);
+                let story = format!("{consistency:?} {point:?} {nth}");
+                assert!(summary.failed_tasks == told || point == Point::Controller, "{story}: {}", summary.failed_tasks);
+                assert_eq!((summary.passes, summary.rows), (3, 20_000), "{story}");
+                let change = logloss(&summary) / logloss(&clean) - 1.0;
+                assert!(change.abs() < 0.01, "{story}: {change:+.5}");
+            }
+        }
+    }
+}
+
+#[test]
+fn rows_are_counted_once_whatever_panics() {
+    let folder = tempdir().unwrap();
+    let data = write(folder.path(), &PLANT);
+    for nth in 0..30 {
+        let faults = Faults::none().panics(Point::AfterUpdate, nth, 1);
+        let settings = Settings { holdout: Some(0.0), ..passes(1) };
+        let model = folder.path().join(format!("m{nth}"));
+        let summary = run(&Request { settings, faults, ..with_children(&data, model, 2) }).unwrap();
+        let learned = summary.examples_per_second * summary.seconds.train;
+        assert!((learned - 20_000.0).abs() < 0.5, "{learned} rows learned, {nth}");
+    }
+}
+
+#[test]
+fn a_task_that_always_fails_ends_the_run_with_its_reason_and_no_model() {
+    let folder = tempdir().unwrap();
+    let data = write(folder.path(), &PLANT);
+    for consistency in [Consistency::Hogwild, Consistency::Sync] {
+        let model = folder.path().join("m");
+        let faults = Faults::none().panics(Point::BeforeUpdate, 0, i64::MAX);
+        let error = run(&Request { faults, consistency, ..with_children(&data, model.clone(), 2) }).unwrap_err();
+        assert!(matches!(error, Error::Engine(_)) && error.to_string().contains("injected fault"), "{error}");
+        assert!(!model.exists());
+    }
+}
+
+#[test]
+fn divergence_is_rolled_back_thrice_then_given_up_and_nothing_bad_is_saved() {
+    let folder = tempdir().unwrap();
+    let data = write(folder.path(), &PLANT);
+    let model = folder.path().join("m");
+    run(&with_children(&data, model.clone(), 2)).unwrap();
+    let before = tensors(&model);
+    for consistency in [Consistency::Hogwild, Consistency::Sync] {
+        let settings = Settings { lr: Some(1e10), ..Settings::default() };
+        let again = with_children(&data, model.clone(), 2);
+        let request = Request { settings, consistency, existing: Existing::Continue, ..again };
+        let error = run(&request).unwrap_err();
+        assert_eq!(error.exit_code(), 3, "{error}");
+        assert_eq!(tensors(&model), before);
+    }
+}
+
+#[test]
+fn a_rate_that_is_too_bold_is_halved_until_it_learns() {
+    let folder = tempdir().unwrap();
+    let data = write(folder.path(), &PLANT);
+    // Plain descent on squares has a sharp edge: it diverges above a rate of about 2 and learns well at a quarter of 6.
+    let (loss, optimizer) = (Some(LossKind::Squared), Some(Optimizer::Sgd));
+    let settings = Settings { lr: Some(6.0), loss, optimizer, ..passes(4) };
+    let summary = run(&Request { settings, ..with_children(&data, folder.path().join("m"), 1) }).unwrap();
+    let rmse = summary.valid.and_then(|valid| valid.rmse).unwrap();
+    assert!(rmse < 0.95, "{rmse}");
+}
+
+#[test]
+fn a_full_disk_at_any_write_leaves_the_old_model() {
+    let folder = tempdir().unwrap();
+    let data = write(folder.path(), &Plant { rows: 500, ..PLANT });
+    let model = folder.path().join("m");
+    let settings = passes(1);
+    run(&Request { settings: settings.clone(), ..with_children(&data, model.clone(), 1) }).unwrap();
+    let before = tensors(&model);
+    for at in 1..=6 {
+        let attic = folder.path().join(format!("attic-{at}"));
+        std::fs::create_dir(&attic).unwrap();
+        let store = Faulty::new(&attic);
+        store.fail_once(at, rustix::io::Errno::NOSPC);
+        let again = with_children(&data, model.clone(), 1);
+        let request = Request { settings: settings.clone(), existing: Existing::Continue, ..again };
+        let error = run_with(&request, &store, &StopRequest::never()).unwrap_err();
+        assert!(error.to_string().contains("no space left"), "{at}: {error}");
+        assert_eq!(tensors(&model), before, "{at}");
+    }
+    let again = with_children(&data, model.clone(), 1);
+    run_with(&Request { settings, existing: Existing::Continue, ..again }, &Disk, &StopRequest::never()).unwrap();
+    assert_ne!(tensors(&model), before);
+}

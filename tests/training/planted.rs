@@ -1,0 +1,67 @@
+//! Small planted data: Zipf features, values of unit rows, labels from a known logistic model.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// splitmix64.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    fn unit(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+    }
+}
+
+/// What to plant.
+pub(crate) struct Plant {
+    pub(crate) rows: usize,
+    pub(crate) features: u64,
+    /// A feature of value 1 in every row.
+    pub(crate) constant: bool,
+}
+
+/// Writes libsvm text into `folder`; 20 to 40 features a row, Zipf(1.1).
+pub(crate) fn write(folder: &Path, plant: &Plant) -> PathBuf {
+    let mut random = Random(7);
+    let mut weights = Random(11);
+    let weights: Vec<f64> = (0..plant.features).map(|_| 6.0 * (weights.unit() + weights.unit() - 1.0)).collect();
+    let tail = |x: f64| (x.powf(-0.1) - 1.0) / -0.1;
+    let (low, high) = (tail(0.5), tail(plant.features as f64 + 0.5));
+    let mut text = String::new();
+    for _ in 0..plant.rows {
+        let wanted = 20 + (random.next() % 21) as usize;
+        let mut ids: Vec<u64> = Vec::new();
+        while ids.len() < wanted {
+            let at = low + random.unit() * (high - low);
+            let rank = (at * -0.1 + 1.0).powf(-10.0).round().clamp(1.0, plant.features as f64) as u64 - 1;
+            // Hashed, so that numbers do not fall with frequency.
+            let id = rank.wrapping_mul(0x9E37_79B1) % plant.features;
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+        let value = (1e4 / (wanted as f64).sqrt()).round() / 1e4;
+        let margin: f64 = ids.iter().map(|&id| weights[id as usize] * value).sum::<f64>() - 0.5;
+        let label = if random.unit() < 1.0 / (1.0 + (-margin).exp()) { 1 } else { -1 };
+        write!(text, "{label}").expect("a string");
+        if plant.constant {
+            write!(text, " {}:1", plant.features + 1).expect("a string");
+        }
+        for id in ids {
+            write!(text, " {}:{value}", id + 1).expect("a string");
+        }
+        text.push('\n');
+    }
+    let path = folder.join("planted.svm");
+    fs::write(&path, text).expect("room for planted data");
+    path
+}

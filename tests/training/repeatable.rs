@@ -1,0 +1,40 @@
+//! The same twice: `sync`, and one child.
+
+use super::planted::{Plant, write};
+use super::{Request, run, tensors, with_children};
+use hogback::engine::plan;
+use hogback::model::configuration::Optimizer;
+use hogback::train::{Consistency, Settings};
+use tempfile::tempdir;
+
+#[test]
+fn sync_is_bit_identical_for_one_seed_s_k_and_m() {
+    let folder = tempdir().unwrap();
+    let data = write(folder.path(), &Plant { rows: 20_000, features: 1 << 14, constant: true });
+    for (shards, controllers, children) in [(1, 1, 2), (3, 1, 4), (2, 2, 2), (1, 1, 12)] {
+        for optimizer in [Optimizer::Adagrad, Optimizer::Sgd] {
+            let model = |nth: usize| folder.path().join(format!("{shards}{controllers}{children}{optimizer:?}{nth}"));
+            for nth in 0..2 {
+                let (s, k, m) = (Some(shards), Some(controllers), Some(children));
+                let machine = plan::Request { shards: s, controllers: k, children: m, nodes: None };
+                let settings = Settings { passes: Some(3), optimizer: Some(optimizer), ..Settings::default() };
+                let request = super::request(&data, model(nth));
+                run(&Request { machine, settings, consistency: Consistency::Sync, ..request }).unwrap();
+            }
+            assert_eq!(tensors(&model(0)), tensors(&model(1)), "S {shards} K {controllers} m {children} {optimizer:?}");
+        }
+    }
+}
+
+#[test]
+fn one_child_is_bit_identical_and_seeds_matter() {
+    let folder = tempdir().unwrap();
+    let data = write(folder.path(), &Plant { rows: 10_000, features: 1 << 14, constant: false });
+    let model = |name: &str| folder.path().join(name);
+    for (name, seed) in [("a", 0), ("b", 0), ("c", 1)] {
+        let settings = Settings { passes: Some(2), seed: Some(seed), ..Settings::default() };
+        run(&Request { settings, ..with_children(&data, model(name), 1) }).unwrap();
+    }
+    assert_eq!(tensors(&model("a")), tensors(&model("b")));
+    assert_ne!(tensors(&model("a")), tensors(&model("c")));
+}
