@@ -118,11 +118,14 @@ pub(super) fn announce(
         request.consistency.name(),
         request.backend.name(),
     ));
-    ears.log.event("start", &json!({
-        "data": names, "rows": rows, "features": prepared.dictionary.len(), "nonzeros": prepared.nonzeros,
-        "configuration": prepared.configuration, "plan": plan, "consistency": request.consistency,
-        "kernels": request.backend.name(), "read_seconds": reading.as_secs_f64(),
-    }))
+    ears.log.event(
+        "start",
+        &json!({
+            "data": names, "rows": rows, "features": prepared.dictionary.len(), "nonzeros": prepared.nonzeros,
+            "configuration": prepared.configuration, "plan": plan, "consistency": request.consistency,
+            "kernels": request.backend.name(), "read_seconds": reading.as_secs_f64(),
+        }),
+    )
 }
 
 /// Ends a run: its summary, or how it goes on after an interruption.

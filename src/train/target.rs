@@ -177,7 +177,10 @@ mod tests {
             let labels = numeric(&[(low, 300), (high, 100)]);
             let facts = learn(&[(&labels, 15)], None, "x").unwrap();
             assert_eq!(facts.loss, LossKind::Logistic);
-            assert!((facts.constant.margin - (1.0f32 / 3.0).ln()).abs() < 1e-2 && (facts.constant.loss - 0.5623).abs() < 1e-3);
+            assert!(
+                (facts.constant.margin - (1.0f32 / 3.0).ln()).abs() < 1e-2
+                    && (facts.constant.loss - 0.5623).abs() < 1e-3
+            );
             let LabelMap::Positive(label) = map(&labels, &facts.target) else { panic!("not classes") };
             assert_eq!(label, high);
         }

@@ -21,7 +21,7 @@ fn sync_is_bit_identical_for_one_seed_s_k_and_m() {
                 let request = super::request(&data, model(nth));
                 run(&Request { machine, settings, consistency: Consistency::Sync, ..request }).unwrap();
             }
-            assert_eq!(tensors(&model(0)), tensors(&model(1)), "S {shards} K {controllers} m {children} {optimizer:?}");
+            assert!(tensors(&model(0)) == tensors(&model(1)), "S {shards} K {controllers} m {children} {optimizer:?}");
         }
     }
 }
@@ -35,6 +35,6 @@ fn one_child_is_bit_identical_and_seeds_matter() {
         let settings = Settings { passes: Some(2), seed: Some(seed), ..Settings::default() };
         run(&Request { settings, ..with_children(&data, model(name), 1) }).unwrap();
     }
-    assert_eq!(tensors(&model("a")), tensors(&model("b")));
-    assert_ne!(tensors(&model("a")), tensors(&model("c")));
+    assert!(tensors(&model("a")) == tensors(&model("b")));
+    assert!(tensors(&model("a")) != tensors(&model("c")));
 }

@@ -64,7 +64,7 @@ fn a_run_in_pieces_is_bit_identical_to_one_in_a_piece() {
         let pieces = in_pieces(&data, &model, children, consistency);
         println!("{consistency:?}: {pieces} pieces");
         assert!(pieces > 1, "never stopped");
-        assert_eq!(tensors(&model), tensors(&whole), "{children} children, {pieces} pieces");
+        assert!(tensors(&model) == tensors(&whole), "{children} children, {pieces} pieces");
     }
 }
 
