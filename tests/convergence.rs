@@ -1,0 +1,164 @@
+//! Penalised losses learned to the end against the exact minima that scikit-learn finds (tools/fixtures/convergence.py), and columns of very
+//! different scale (tools/fixtures/columns.py).
+
+#![allow(clippy::unwrap_used, reason = "a test fails where a step fails")]
+
+mod common;
+
+use std::fs;
+
+use common::{Linear, Sample, fixture, json_fixture, logistic_loss, logloss, predict, sigmoid, train};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// How many times over the data is learned in a pass: that leaves the minimum where it is, and makes enough tasks for two children.
+const COPIES: usize = 6;
+
+/// Flags of a run that goes all the way.
+const TO_THE_END: [&str; 10] =
+    ["--l2", "0.01", "--holdout", "0", "--early-stop", "0", "--passes", "200", "--schedule", "linear"];
+
+fn dense(label: &str) -> Vec<Sample> {
+    let other = if label == "class" { "number" } else { "class" };
+    common::csv(&fs::read_to_string(fixture("dense.csv")).unwrap(), label, &[other])
+}
+
+fn sparse() -> Vec<Sample> {
+    common::libsvm(&fs::read_to_string(fixture("sparse.svm")).unwrap())
+}
+
+/// Mean loss + l2/2 · |w|², the intercept not penalised.
+fn objective(model: &Linear, rows: &[Sample], loss: impl Fn(f64, f64) -> f64) -> f64 {
+    let losses: f64 = rows.iter().map(|row| loss(model.margin(row), row.label)).sum();
+    let squares: f64 = model.weights.values().map(|weight| weight * weight).sum();
+    losses / rows.len() as f64 + 0.01 / 2.0 * squares
+}
+
+/// The model that scikit-learn found; `key` is the key of its weight number so and so.
+fn minimum(theirs: &Value, key: impl Fn(usize) -> String) -> Linear {
+    let numbers = theirs["weights"].as_array().unwrap().iter().map(|number| number.as_f64().unwrap());
+    let keys: Vec<String> = (0..numbers.len()).map(key).collect();
+    Linear { weights: keys.iter().cloned().zip(numbers).collect(), keys, bias: theirs["bias"].as_f64().unwrap() }
+}
+
+/// How near a run has to come: its objective above the least one, relative, and its weights, in units of the largest.
+struct Within {
+    objective: f64,
+    weights: f64,
+}
+
+/// Trains on the fixture `data` with `flags` and holds the model to the minimum.
+fn reaches(data: &str, flags: &[&str], rows: &[Sample], theirs: &Linear, loss: fn(f64, f64) -> f64, within: &Within) {
+    let file = fixture(data);
+    for children in ["1", "2"] {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("model");
+        let summary = train(
+            &[&file; COPIES].map(|file| &**file),
+            &path,
+            &[&TO_THE_END, flags, &["--children", children]].concat(),
+            &[],
+        );
+        let ours = Linear::read(&path);
+        let (here, there) = (objective(&ours, rows, loss), objective(theirs, rows, loss));
+        let excess = here / there - 1.0;
+        let largest = theirs.weights.values().fold(0.0f64, |most, weight| most.max(weight.abs()));
+        let off = theirs.weights.iter().map(|(key, weight)| (ours.weights[key] - weight).abs());
+        let off = off.fold((ours.bias - theirs.bias).abs(), f64::max) / largest;
+        let what = format!("{data}, {} loss, {children} children", summary["loss"]);
+        println!("{what}: objective {here:.6}, {excess:.1e} above {there:.6}; weights within {off:.1e}");
+        assert!(excess < within.objective, "{what}: objective {here}, the least is {there}");
+        assert!(off < within.weights, "{what}: weights off by {off} of the largest");
+    }
+}
+
+fn logistic(margin: f64, label: f64) -> f64 {
+    logistic_loss(margin, label > 0.0)
+}
+
+fn squared(margin: f64, label: f64) -> f64 {
+    0.5 * (margin - label).powi(2)
+}
+
+fn hinge(margin: f64, label: f64) -> f64 {
+    (1.0 - if label > 0.0 { margin } else { -margin }).max(0.0)
+}
+
+#[test]
+fn the_objective_of_this_test_is_that_of_the_reference() {
+    let fixture = json_fixture("convergence.json");
+    let dense_key = |at: usize| format!("x{at}");
+    let sparse_key = |at: usize| (at + 1).to_string();
+    let least = |set: &str, loss: &str| fixture[set][loss]["objective"].as_f64().unwrap();
+    let cases = [
+        (
+            objective(&minimum(&fixture["dense"]["logistic"], dense_key), &dense("class"), logistic),
+            least("dense", "logistic"),
+        ),
+        (
+            objective(&minimum(&fixture["dense"]["squared"], dense_key), &dense("number"), squared),
+            least("dense", "squared"),
+        ),
+        (
+            objective(&minimum(&fixture["sparse"]["logistic"], sparse_key), &sparse(), logistic),
+            least("sparse", "logistic"),
+        ),
+        (objective(&minimum(&fixture["sparse"]["hinge"], sparse_key), &sparse(), hinge), least("sparse", "hinge")),
+    ];
+    for (here, there) in cases {
+        assert!((here / there - 1.0).abs() < 1e-9, "{here} here, {there} there");
+    }
+}
+
+#[test]
+fn logistic_regression_reaches_its_minimum() {
+    let (reference, near) = (json_fixture("convergence.json"), Within { objective: 1e-5, weights: 3e-3 });
+    let theirs = minimum(&reference["dense"]["logistic"], |at| format!("x{at}"));
+    reaches("dense.csv", &["--label", "class", "--ignore", "number"], &dense("class"), &theirs, logistic, &near);
+    let theirs = minimum(&reference["sparse"]["logistic"], |at| (at + 1).to_string());
+    reaches("sparse.svm", &[], &sparse(), &theirs, logistic, &near);
+}
+
+#[test]
+fn ridge_regression_reaches_its_minimum() {
+    let theirs = minimum(&json_fixture("convergence.json")["dense"]["squared"], |at| format!("x{at}"));
+    let flags = ["--label", "number", "--ignore", "class", "--loss", "squared"];
+    let near = Within { objective: 1e-5, weights: 3e-3 };
+    reaches("dense.csv", &flags, &dense("number"), &theirs, squared, &near);
+}
+
+#[test]
+fn a_support_vector_machine_reaches_its_minimum() {
+    // The loss has corners: steps across them die down slowly.
+    let (reference, near) = (json_fixture("convergence.json"), Within { objective: 1e-4, weights: 2e-2 });
+    let theirs = minimum(&reference["dense"]["hinge"], |at| format!("x{at}"));
+    let flags = ["--label", "class", "--ignore", "number", "--loss", "hinge"];
+    reaches("dense.csv", &flags, &dense("class"), &theirs, hinge, &near);
+    let theirs = minimum(&reference["sparse"]["hinge"], |at| (at + 1).to_string());
+    reaches("sparse.svm", &["--loss", "hinge"], &sparse(), &theirs, hinge, &near);
+}
+
+#[test]
+fn columns_of_very_different_scale_need_no_tuning() {
+    let theirs = json_fixture("columns.json")["scales"]["logloss"].as_f64().unwrap();
+    let rows = common::csv(&fs::read_to_string(fixture("columns.test.csv")).unwrap(), "class", &["year"]);
+    let positive: Vec<bool> = rows.iter().map(|row| row.label > 0.0).collect();
+    for children in ["1", "2"] {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("model");
+        let reading = ["--label", "class", "--ignore", "year"];
+        train(&[&fixture("columns.train.csv")], &path, &[&reading[..], &["--children", children]].concat(), &[]);
+        let predictions = predict(&path, &fixture("columns.test.csv"), &reading);
+
+        let ours = logloss(&predictions, &positive);
+        println!("columns, {children} children: held-out logloss {ours:.5}, scikit-learn's, standardised, {theirs:.5}");
+        assert!(ours < 1.01 * theirs, "{children} children: held-out logloss {ours}, scikit-learn's {theirs}");
+
+        // What is on disk is in the units of the data: no scale is needed to use it.
+        let model = Linear::read(&path);
+        for (row, predicted) in rows.iter().zip(&predictions) {
+            let by_hand = sigmoid(model.margin(row));
+            assert!((by_hand - predicted).abs() < 1e-5, "{by_hand} by hand, {predicted} by predict");
+        }
+    }
+}
