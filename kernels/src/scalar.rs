@@ -128,10 +128,10 @@ impl Lane for Scalar {
 }
 
 /// 1 / √x for a normal positive `x`: the classic first guess from the exponent, then four Newton steps
-/// (`core` has no square root).
+/// (`core` has no square root). Not a number for one that is not.
 #[inline(always)]
 pub(crate) fn rsqrt(x: f32) -> f32 {
-    let mut r = f32::from_bits(0x5f37_5a86 - (x.to_bits() >> 1));
+    let mut r = f32::from_bits(0x5f37_5a86_u32.wrapping_sub(x.to_bits() >> 1));
     let half = 0.5 * x;
     for _ in 0..4 {
         r *= 1.5 - (half * r) * r;
