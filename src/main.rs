@@ -2,8 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use hogback::cli::{Arguments, run};
+use hogback::cli::{parse, run, say};
 
 fn main() -> ExitCode {
     // A child or controller that panics is survived and reported by the engine, in its own words.
@@ -14,10 +13,10 @@ fn main() -> ExitCode {
             report(panic);
         }
     }));
-    match run(Arguments::parse()) {
+    match parse().and_then(run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            say(&format!("error: {error}"));
             ExitCode::from(error.exit_code())
         }
     }

@@ -18,6 +18,16 @@ pub enum Schedule {
 }
 
 impl Schedule {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Constant => "constant",
+            Self::Linear => "linear",
+            Self::Invsqrt => "invsqrt",
+            Self::Plateau => "plateau",
+        }
+    }
+
     /// The factor of the learning rate in pass `pass` (from 0) of `passes`, `stale` of which did not improve the held-out loss.
     pub fn factor(self, pass: u32, passes: u32, stale: u32) -> f32 {
         let done = pass as f32;

@@ -6,6 +6,7 @@
 mod corpus;
 mod job;
 mod keep;
+mod opening;
 mod passes;
 mod prepare;
 mod saved;
@@ -44,6 +45,16 @@ pub enum Consistency {
     Hogwild,
     /// In rounds: the same seed, S, K, m and kernels give the same model, bit for bit.
     Sync,
+}
+
+impl Consistency {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hogwild => "hogwild",
+            Self::Sync => "sync",
+        }
+    }
 }
 
 /// What the user said about the model; what is left open is chosen by the data, or taken from the model that is resumed.
@@ -128,6 +139,7 @@ pub fn train(request: &Request, topology: &Topology, store: &dyn Store, ears: Ea
     let valid = prepare::read_valid(request, &files, resumed.as_ref(), &notice)?;
     let prepared = prepare::prepare(request, topology, &plan, &files, &valid, resumed, &notice)?;
     let reading = begun.elapsed();
+    opening::tell(request, &plan, &files, &prepared, reading, ears)?;
     let keeper = keep::Keeper::new(writer, plan.shards, request.checkpoint_every);
     let end = passes::run(request, &plan, prepared, keeper, ears)?;
     summary::conclude(request, &plan, &files, end, reading, begun, ears)

@@ -85,11 +85,9 @@ pub(super) fn conclude(
 ) -> Result<Summary> {
     let model = request.model.display().to_string();
     if end.interrupted {
-        let data = request.data.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let (pass, generation) = (end.passes + 1, end.generation);
         return Err(Error::Interrupted(format!(
-            "interrupted in pass {}; generation {} of {model} is saved, go on with: hogback train {data} --model {model} --resume",
-            end.passes + 1,
-            end.generation,
+            "interrupted in pass {pass}; generation {generation} of {model} is saved"
         )));
     }
     let train = end.learning.as_secs_f64();
