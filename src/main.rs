@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use hogback::cli::{parse, run, say};
+use hogback::error::Error;
 
 fn main() -> ExitCode {
     // A child or controller that panics is survived and reported by the engine, in its own words.
@@ -16,7 +17,8 @@ fn main() -> ExitCode {
     match parse().and_then(run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            say(&format!("error: {error}"));
+            let is = if matches!(error, Error::Interrupted(_)) { "" } else { "error: " };
+            say(&format!("{is}{error}"));
             ExitCode::from(error.exit_code())
         }
     }

@@ -101,7 +101,9 @@ impl DataFile {
         match Cached::open(&cache, &cache, stamp) {
             Ok(Some(found)) => return Ok(Self::of_cache(input, found, true)),
             Ok(None) => {}
-            Err(what) => notice(&format!("warning: {}: is damaged ({what}): reading the data again", cache.display())),
+            Err(what) => {
+                notice(&format!("warning: {}: cannot be used ({what}): reading the data again", cache.display()))
+            }
         }
         match read_and_write(input, options, store, &cache, stamp) {
             Err(Failure::Cache(error)) => {
