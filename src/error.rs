@@ -87,7 +87,7 @@ impl Error {
 }
 
 /// The system's reason in words, without Rust's "(os error N)".
-fn plain(source: &io::Error) -> String {
+pub(crate) fn plain(source: &io::Error) -> String {
     let text = source.to_string();
     match text.find(" (os error") {
         Some(end) => text[..end].to_lowercase(),

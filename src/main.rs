@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use hogback::cli::{Arguments, run};
+use hogback::cli::{parse, run, say};
+use hogback::error::Error;
 
 fn main() -> ExitCode {
     // A child or controller that panics is survived and reported by the engine, in its own words.
@@ -14,10 +14,11 @@ fn main() -> ExitCode {
             report(panic);
         }
     }));
-    match run(Arguments::parse()) {
+    match parse().and_then(run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            let is = if matches!(error, Error::Interrupted(_)) { "" } else { "error: " };
+            say(&format!("{is}{error}"));
             ExitCode::from(error.exit_code())
         }
     }

@@ -2,14 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where a step fails")]
 
-mod common;
+mod reference;
 
 use std::collections::HashMap;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use common::{accuracy, auc, hogback, json_fixture, logloss, predict, train};
+use reference::{accuracy, auc, hogback, json_fixture, logloss, predict, train};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -30,7 +30,7 @@ impl Split {
 static SPLIT: LazyLock<Split> = LazyLock::new(|| {
     let packed = fs::read("src/data/builtin/adult.svm.zst").unwrap();
     let text = String::from_utf8(zstd::decode_all(&packed[..]).unwrap()).unwrap();
-    let frozen = fs::read_to_string(common::fixture("adult.heldout.txt")).unwrap();
+    let frozen = fs::read_to_string(reference::fixture("adult.heldout.txt")).unwrap();
     let theirs: HashMap<usize, f64> = frozen
         .lines()
         .map(|line| line.split_once(' ').unwrap())

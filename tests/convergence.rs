@@ -3,11 +3,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where a step fails")]
 
-mod common;
+mod reference;
 
 use std::fs;
 
-use common::{Linear, Sample, fixture, json_fixture, logistic_loss, logloss, predict, sigmoid, train};
+use reference::{Linear, Sample, fixture, json_fixture, logistic_loss, logloss, predict, sigmoid, train};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -20,11 +20,11 @@ const TO_THE_END: [&str; 10] =
 
 fn dense(label: &str) -> Vec<Sample> {
     let other = if label == "class" { "number" } else { "class" };
-    common::csv(&fs::read_to_string(fixture("dense.csv")).unwrap(), label, &[other])
+    reference::csv(&fs::read_to_string(fixture("dense.csv")).unwrap(), label, &[other])
 }
 
 fn sparse() -> Vec<Sample> {
-    common::libsvm(&fs::read_to_string(fixture("sparse.svm")).unwrap())
+    reference::libsvm(&fs::read_to_string(fixture("sparse.svm")).unwrap())
 }
 
 /// Mean loss + l2/2 · |w|², the intercept not penalised.
@@ -141,7 +141,7 @@ fn a_support_vector_machine_reaches_its_minimum() {
 #[test]
 fn columns_of_very_different_scale_need_no_tuning() {
     let theirs = json_fixture("columns.json")["scales"]["logloss"].as_f64().unwrap();
-    let rows = common::csv(&fs::read_to_string(fixture("columns.test.csv")).unwrap(), "class", &["year"]);
+    let rows = reference::csv(&fs::read_to_string(fixture("columns.test.csv")).unwrap(), "class", &["year"]);
     let positive: Vec<bool> = rows.iter().map(|row| row.label > 0.0).collect();
     for children in ["1", "2"] {
         let directory = TempDir::new().unwrap();

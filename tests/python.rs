@@ -2,13 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where a step fails")]
 
-mod common;
+mod reference;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use common::{Linear, hogback};
+use reference::{Linear, hogback};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -48,7 +48,7 @@ fn python_opens_every_file_and_predicts_the_same() {
     fs::write(path("adult.svm"), zstd::decode_all(&packed[..]).unwrap()).unwrap();
     for shards in ["1", "3"] {
         let model = path(&format!("model-{shards}"));
-        common::train(&[&path("adult.svm")], &model, &["--shards", shards, "--passes", "2"], &[]);
+        reference::train(&[&path("adult.svm")], &model, &["--shards", shards, "--passes", "2"], &[]);
         let predictions = hogback(&["predict", model.to_str().unwrap(), "@adult"], &[]);
         fs::write(path("predictions"), predictions).unwrap();
         fs::write(path("keys.json"), serde_json::to_string(&Linear::read(&model).keys).unwrap()).unwrap();

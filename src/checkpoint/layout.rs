@@ -58,7 +58,11 @@ pub(super) fn resolve(model: &Path) -> Result<PathBuf> {
         (Ok(path), _) => Ok(path),
         (Err(_), Some(name)) => {
             let parent = model.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            Ok(parent.canonicalize().map_err(no_place)?.join(name))
+            let parent = parent.canonicalize().map_err(no_place)?;
+            if !parent.is_dir() {
+                return Err(Error::model(parent, "is not a directory: a model cannot be put there"));
+            }
+            Ok(parent.join(name))
         }
         (Err(error), None) => Err(no_place(error)),
     }

@@ -133,7 +133,7 @@ fn disagrees(directory: &Path, name: &str) -> Error {
 
 /// Adds to an error about a damaged file of a model what can be done: going back to the newest generation that is whole.
 /// An error about the model as such stays as it is.
-fn advise(model: &Path, error: Error) -> Error {
+pub(super) fn advise(model: &Path, error: Error) -> Error {
     match error {
         Error::Model { path, what } if path.starts_with(model) && path != model => {
             let advice = match whole_generation(model) {

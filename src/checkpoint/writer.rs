@@ -10,6 +10,7 @@ use super::commit::{add_generation, check};
 use super::layout::{hidden, is_model, is_there, previous, resolve};
 use super::lock::Lock;
 use super::manifest::Manifest;
+use super::restore::advise;
 use crate::error::{Error, Result};
 use crate::store::Store;
 
@@ -76,14 +77,14 @@ impl<'a> Writer<'a> {
         let foreign = |path: &Path| is_there(path) && !is_model(path);
         let refuse = |path: &Path, what: &str| Err(Error::model(path, what));
         match self.existing {
-            Existing::Continue => Manifest::read(&self.model).map(|_| ()),
-            Existing::Refuse if is_there(&self.model) => Err(Error::Usage(format!(
-                "{} exists; --resume goes on with it, --overwrite replaces it",
-                self.model.display()
-            ))),
-            Existing::Replace | Existing::KeepPrevious if foreign(&self.model) => {
+            Existing::Continue => Manifest::read(&self.model).map(drop).map_err(|error| advise(&self.model, error)),
+            Existing::Refuse | Existing::Replace | Existing::KeepPrevious if foreign(&self.model) => {
                 refuse(&self.model, "exists and is not a hogback model; choose another --model")
             }
+            Existing::Refuse if is_there(&self.model) => Err(Error::Usage(format!(
+                "{} exists: --resume goes on with it, --overwrite replaces it",
+                self.model.display()
+            ))),
             Existing::Replace | Existing::KeepPrevious if foreign(&previous(&self.model)) => refuse(
                 &previous(&self.model),
                 "stands where a replaced model is kept; move it or choose another --model",

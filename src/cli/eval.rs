@@ -5,13 +5,14 @@ use std::time::Instant;
 use clap::Args;
 use serde::Serialize;
 
-use super::{ModelPath, Reading, input, kernels, notice};
+use super::values::input;
+use super::{ModelPath, Reading, ignored, kernels, print, say};
 use crate::data::{CachePolicy, Input, stream};
 use crate::error::{Error, Result};
 use crate::model::configuration::{LossKind, Target};
 use crate::model::predictor::Model;
 use crate::report::auc::auc;
-use crate::report::format::{count, duration, percent};
+use crate::report::format::{count, duration, number, percent};
 use crate::report::log::RunLog;
 use crate::report::metrics::{ClassTally, ErrorTally, Metrics};
 
@@ -39,8 +40,13 @@ struct Summary<'a> {
     unknown_keys: u64,
     unlabelled: u64,
     kernels: &'a str,
-    seconds: f64,
+    seconds: Seconds,
     eval: Metrics,
+}
+
+#[derive(Serialize)]
+struct Seconds {
+    total: f64,
 }
 
 pub(super) fn run(flags: &Flags) -> Result<()> {
@@ -48,10 +54,10 @@ pub(super) fn run(flags: &Flags) -> Result<()> {
     let kernels = kernels()?;
     let model = Model::open(&flags.model, kernels)?;
     let classes = matches!(model.configuration.target, Target::Classes { .. });
-    let (mut class, mut number) = (ClassTally::default(), ErrorTally::default());
+    let (mut class, mut regression) = (ClassTally::default(), ErrorTally::default());
     let (mut scores, mut positive, mut strange) = (Vec::new(), Vec::new(), 0u64);
     let options = flags.reading.options(CachePolicy::Off);
-    let seen = stream(&flags.data, &options, &model.known(), &notice, &mut |block| {
+    let seen = stream(&flags.data, &options, &model.known(), &say, &mut |block| {
         let block = block.as_block();
         for (margin, &label) in model.margins(&block).into_iter().zip(block.labels()) {
             let Some(target) = model.target(label) else {
@@ -63,26 +69,24 @@ pub(super) fn run(flags: &Flags) -> Result<()> {
                 scores.push(margin);
                 positive.push(target > 0.0);
             } else {
-                number.record(margin, target);
+                regression.record(margin, target);
             }
         }
         Ok(())
     })?;
     let metrics = match model.configuration.loss {
-        LossKind::Squared => number.metrics(),
+        LossKind::Squared => regression.metrics(),
         LossKind::Logistic => Metrics { auc: auc(&scores, &positive), ..class.metrics() },
         LossKind::Hinge => Metrics { auc: auc(&scores, &positive), logloss: None, ..class.metrics() },
     };
-    if class.rows + number.rows == 0 {
+    if class.rows + regression.rows == 0 {
         return Err(Error::data(flags.data.to_string(), "has no row with a label that the model knows"));
     }
     let unlabelled = seen.unlabelled + seen.unknown_labels + strange;
     if unlabelled > 0 {
-        notice(&format!("note: {} rows without a label that the model knows were left out", count(unlabelled)));
+        say(&format!("note: {} without a label that the model knows: left out", number(unlabelled, "row")));
     }
-    if seen.unknown_keys > 0 {
-        notice(&format!("note: {} values of features the model does not know were ignored", count(seen.unknown_keys)));
-    }
+    ignored(seen.unknown_keys);
     let seconds = begun.elapsed().as_secs_f64();
     if flags.json {
         return RunLog::stdout().event(
@@ -96,18 +100,18 @@ pub(super) fn run(flags: &Flags) -> Result<()> {
                 unknown_keys: seen.unknown_keys,
                 unlabelled,
                 kernels: kernels.name(),
-                seconds,
+                seconds: Seconds { total: seconds },
                 eval: metrics,
             },
         );
     }
-    println!("{:<10}{} in {}", "rows", count(seen.rows), duration(seconds));
+    let mut text = format!("{:<10}{} in {}\n", "rows", count(seen.rows), duration(seconds));
     let lines = [("logloss", metrics.logloss), ("auc", metrics.auc), ("rmse", metrics.rmse), ("mae", metrics.mae)];
     for (name, value) in lines.into_iter().filter_map(|(name, value)| Some((name, value?))) {
-        println!("{name:<10}{value:.5}");
+        text += &format!("{name:<10}{value:.5}\n");
     }
     if let Some(accuracy) = metrics.accuracy {
-        println!("{:<10}{}", "accuracy", percent(accuracy));
+        text += &format!("{:<10}{}\n", "accuracy", percent(accuracy));
     }
-    Ok(())
+    print(&text)
 }

@@ -4,14 +4,18 @@ mod eval;
 mod predict;
 mod topology;
 mod train;
+mod values;
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use hogback_kernels::Backend;
 
-use crate::data::{CachePolicy, Format, Input, ReadOptions};
+use crate::data::{CachePolicy, Format, ReadOptions};
 use crate::error::{Error, Result};
+use crate::report::format::number;
 
 /// Trains models on every core of one machine, without a lock.
 ///
@@ -39,6 +43,26 @@ enum Command {
     Eval(eval::Flags),
     /// Shows nodes, cores and caches, and the S, K and m that train would choose here
     Topology(topology::Flags),
+}
+
+/// What the process was asked to do. Prints help, or the version, and ends the process where that is what it was.
+///
+/// # Errors
+/// [`Error::Usage`], in one line.
+pub fn parse() -> Result<Arguments> {
+    Arguments::try_parse().map_err(|error| match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            error.exit()
+        }
+        _ => Error::Usage(format!("{} (see --help)", one_line(&error.to_string()))),
+    })
+}
+
+/// Clap's message in one line: its paragraphs apart, without those that --help says better.
+fn one_line(message: &str) -> String {
+    let paragraphs = message.trim_start_matches("error: ").split("\n\n");
+    let told = paragraphs.filter(|text| !text.starts_with("Usage: ") && !text.starts_with("For more information"));
+    told.map(|text| text.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>().join("; ")
 }
 
 /// Runs a command.
@@ -80,11 +104,6 @@ impl Reading {
     }
 }
 
-/// Parses a DATA argument.
-fn input(text: &str) -> Result<Input, String> {
-    Input::parse(text).map_err(|error| error.to_string())
-}
-
 /// The instruction set to use: the best there is, or what HOGBACK_KERNELS says.
 fn kernels() -> Result<Backend> {
     let Some(wanted) = std::env::var_os("HOGBACK_KERNELS") else { return Ok(Backend::best()) };
@@ -98,7 +117,24 @@ fn kernels() -> Result<Backend> {
 /// A model directory argument.
 type ModelPath = PathBuf;
 
-/// Prints a notice of a command that has no progress display.
-fn notice(text: &str) {
-    eprintln!("{text}");
+/// Says something on stderr; where that is gone there is nobody left to tell.
+pub fn say(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Says how many values of the data the model had no use for, if any.
+fn ignored(unknown_keys: u64) {
+    if unknown_keys > 0 {
+        let values = number(unknown_keys, "value");
+        say(&format!("note: {values} of features that the model does not know: ignored"));
+    }
+}
+
+/// Prints the result of a command on stdout. Whoever closes it has seen enough.
+fn print(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::io("standard output", "write", error)),
+        _ => Ok(()),
+    }
 }

@@ -4,11 +4,11 @@ use std::io::{self, BufWriter, Write};
 
 use clap::Args;
 
-use super::{ModelPath, Reading, input, kernels, notice};
+use super::values::input;
+use super::{ModelPath, Reading, ignored, kernels, say};
 use crate::data::{CachePolicy, Input, stream};
 use crate::error::{Error, Result};
 use crate::model::predictor::Model;
-use crate::report::format::count;
 
 #[derive(Debug, Args)]
 pub(super) struct Flags {
@@ -27,7 +27,7 @@ pub(super) fn run(flags: &Flags) -> Result<()> {
     let (mut closed, mut row) = (false, 0u64);
     let live = flags.data == Input::Stdin;
     let options = flags.reading.options(CachePolicy::Off);
-    let result = stream(&flags.data, &options, &model.known(), &notice, &mut |block| {
+    let result = stream(&flags.data, &options, &model.known(), &say, &mut |block| {
         let written = model.margins(&block.as_block()).into_iter().try_for_each(|margin| {
             row += 1;
             writeln!(out, "{}", model.prediction(margin))
@@ -46,8 +46,6 @@ pub(super) fn run(flags: &Flags) -> Result<()> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
         other => other.map_err(|error| Error::io("standard output", "write the predictions", error))?,
     }
-    if seen.unknown_keys > 0 {
-        notice(&format!("note: {} values of features the model does not know were ignored", count(seen.unknown_keys)));
-    }
+    ignored(seen.unknown_keys);
     Ok(())
 }

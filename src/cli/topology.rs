@@ -4,7 +4,7 @@ use std::path::Path;
 
 use clap::Args;
 
-use super::kernels;
+use super::{kernels, print};
 use crate::engine::plan::{Plan, Request};
 use crate::engine::topology::Topology;
 use crate::error::{Error, Result};
@@ -23,10 +23,9 @@ pub(super) fn run(flags: &Flags) -> Result<()> {
     let (plan, _) = Plan::choose(&topology, &Request::default())?;
     let machine = Machine { topology: &topology, kernels: kernels()?.name(), plan: &plan };
     if flags.json {
-        let json = serde_json::to_string(&machine);
-        println!("{}", json.map_err(|error| Error::Engine(error.to_string()))?);
+        let json = serde_json::to_string(&machine).map_err(|error| Error::Engine(error.to_string()))?;
+        print(&format!("{json}\n"))
     } else {
-        print!("{machine}");
+        print(&machine.to_string())
     }
-    Ok(())
 }

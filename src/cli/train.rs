@@ -1,11 +1,13 @@
 //! `hogback train`.
 
+use std::env;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 
-use super::{ModelPath, Reading, input, kernels};
+use super::values::{count, input, not_negative, positive, share, whole};
+use super::{ModelPath, Reading, kernels, say};
 use crate::checkpoint::Existing;
 use crate::data::{CachePolicy, Input};
 use crate::engine::plan;
@@ -26,7 +28,9 @@ use crate::train::{Consistency, Ears, Request, Settings, Summary, train};
 /// Where the model goes when nobody says.
 const MODEL: &str = "hogback-model";
 
+// Numbers below 0 are refused by the flag that has them, not taken for flags.
 #[derive(Debug, Args)]
+#[command(mut_args(|arg| if arg.get_action().takes_values() { arg.allow_negative_numbers(true) } else { arg }))]
 pub(super) struct Flags {
     /// The data: paths, `-` for standard input, or a built-in set (@adult)
     #[arg(required = true, value_parser = input)]
@@ -77,7 +81,7 @@ struct Learning {
     #[arg(long, value_parser = not_negative)]
     l2: Option<f32>,
     /// The seed of row order and held-out rows [default: 0]
-    #[arg(long)]
+    #[arg(long, value_parser = whole::<u64>)]
     seed: Option<u64>,
 }
 
@@ -85,7 +89,7 @@ struct Learning {
 #[command(next_help_heading = "Passes")]
 struct Stopping {
     /// The most passes over the data [default: 20; 3 without held-out rows]
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_parser = count::<u32>)]
     passes: Option<u32>,
     /// Data to stop by, instead of held-out rows
     #[arg(long, value_name = "FILE", value_parser = input, conflicts_with = "holdout")]
@@ -94,7 +98,7 @@ struct Stopping {
     #[arg(long, value_name = "SHARE", value_parser = share)]
     holdout: Option<f64>,
     /// Stop after that many passes without a better held-out loss, and keep the best pass; 0 never stops [default: 2]
-    #[arg(long, value_name = "PASSES")]
+    #[arg(long, value_name = "PASSES", value_parser = whole::<u32>)]
     early_stop: Option<u32>,
     /// How the learning rate changes from pass to pass [default: invsqrt]
     #[arg(long, value_enum)]
@@ -116,28 +120,28 @@ struct Caching {
 #[command(next_help_heading = "Machine")]
 struct Machine {
     /// S, the parameter servers [default: the number of nodes]
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", value_parser = count::<usize>)]
     shards: Option<usize>,
     /// K, the controllers [default: as many as it takes to use every core]
-    #[arg(long, value_name = "K")]
+    #[arg(long, value_name = "K", value_parser = count::<usize>)]
     controllers: Option<usize>,
     /// m, the children of each controller [default: the cores of a node, up to 8]
-    #[arg(long, value_name = "M")]
+    #[arg(long, value_name = "M", value_parser = count::<usize>)]
     children: Option<usize>,
     /// NUMA nodes to use; a machine with fewer is split
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count::<usize>)]
     nodes: Option<usize>,
     /// How children share the parameters: hogwild in place, sync in rounds, bit for bit repeatable
     #[arg(long, value_enum, default_value = "hogwild")]
     consistency: Consistency,
     /// Bytes of the hottest rows that each child keeps private [default: 8192, or all of a small table]
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES", value_parser = whole::<usize>)]
     head: Option<usize>,
     /// Rows between two merges of the private rows [default: by optimizer and m]
-    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "ROWS", value_parser = count::<u16>)]
     merge: Option<u16>,
     /// Save the model at least that often, in seconds
-    #[arg(long, value_name = "SECS", default_value_t = 60)]
+    #[arg(long, value_name = "SECS", value_parser = count::<u64>, default_value_t = 60)]
     checkpoint_every: u64,
 }
 
@@ -148,7 +152,13 @@ pub(super) fn run(flags: Flags) -> Result<()> {
     let quiet = flags.quiet;
     let request = request(flags)?;
     let topology = Topology::read(Path::new("/"), &allowed_cpus())?;
-    let summary = train(&request, &topology, &Disk, Ears { progress: &progress, log: &log, stop: &stop })?;
+    let summary =
+        train(&request, &topology, &Disk, Ears { progress: &progress, log: &log, stop: &stop }).map_err(|error| {
+            match error {
+                Error::Interrupted(what) => Error::Interrupted(format!("{what}; go on with: {}", again(env::args()))),
+                other => other,
+            }
+        })?;
     if !quiet {
         conclude(&summary);
     }
@@ -197,7 +207,7 @@ fn request(flags: Flags) -> Result<Request> {
         consistency: flags.machine.consistency,
         head: flags.machine.head,
         merge: flags.machine.merge.map(usize::from),
-        checkpoint_every: Duration::from_secs(flags.machine.checkpoint_every.max(1)),
+        checkpoint_every: Duration::from_secs(flags.machine.checkpoint_every),
         backend: kernels()?,
         faults: Faults::none(),
     })
@@ -216,27 +226,40 @@ fn conclude(summary: &Summary) {
     ];
     let metrics: Vec<_> = metrics.into_iter().flatten().collect();
     let whose = if summary.valid.is_some() { "held-out" } else { "progressive" };
-    eprintln!("\n{whose} {}", metrics.join(", "));
-    eprintln!("saved {} in {}", summary.model, duration(summary.seconds.total));
+    say(&format!("\n{whose} {}", metrics.join(", ")));
+    say(&format!("saved {} in {}", summary.model, duration(summary.seconds.total)));
 }
 
-fn positive(text: &str) -> Result<f32, String> {
-    match text.parse::<f32>() {
-        Ok(number) if number > 0.0 && number.is_finite() => Ok(number),
-        _ => Err("must be a number above 0".to_owned()),
+/// The command that goes on with a run that was begun by `arguments`, as it may be typed into a shell.
+fn again(arguments: impl Iterator<Item = String>) -> String {
+    let kept = arguments.filter(|argument| argument != "--overwrite" && argument != "--resume");
+    let mut words: Vec<String> = kept.map(|argument| quoted(&argument)).collect();
+    words.push("--resume".to_owned());
+    words.join(" ")
+}
+
+fn quoted(argument: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./=,:@%+".contains(&byte) || !byte.is_ascii();
+    if !argument.is_empty() && argument.bytes().all(plain) {
+        return argument.to_owned();
     }
+    format!("'{}'", argument.replace('\'', r"'\''"))
 }
 
-fn not_negative(text: &str) -> Result<f32, String> {
-    match text.parse::<f32>() {
-        Ok(number) if number >= 0.0 && number.is_finite() => Ok(number),
-        _ => Err("must be a number, 0 or more".to_owned()),
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn share(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(share) if (0.0..1.0).contains(&share) => Ok(share),
-        _ => Err("must be a share of the rows: 0 or more, below 1".to_owned()),
+    #[test]
+    fn the_command_that_goes_on_can_be_typed() {
+        let again = |words: &[&str]| again(words.iter().map(|&word| word.to_owned()));
+        assert_eq!(
+            again(&["hogback", "train", "a.svm", "--overwrite", "--model", "m", "--lr=1e-2"]),
+            "hogback train a.svm --model m --lr=1e-2 --resume"
+        );
+        assert_eq!(
+            again(&["hogback", "train", "it's data.csv", "--resume", "--label", ""]),
+            r"hogback train 'it'\''s data.csv' --label '' --resume"
+        );
     }
 }

@@ -13,7 +13,7 @@ use super::block::Block;
 use super::cache::{ALIGNMENT, Footer, HAS_VALUES, MAGIC, Stamp, VERSION, block_hash};
 use super::dictionary::Dictionary;
 use super::facts::Facts;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, plain};
 use crate::sys::map::Map;
 
 /// What a cache brings back.
@@ -56,8 +56,10 @@ impl Cached {
     pub(crate) fn open(path: &Path, name: &Path, stamp: Stamp) -> Result<Option<Self>, String> {
         let map = match File::open(path).and_then(|file| Map::open(&file)) {
             Ok(map) => map,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error.to_string()),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(plain(&error)),
         };
         let bytes = map.bytes();
         let (body, footer) = bytes.split_last_chunk::<{ Footer::BYTES }>().ok_or("it is cut short")?;

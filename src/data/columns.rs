@@ -111,7 +111,17 @@ impl Header {
     }
 
     fn list(&self) -> String {
-        self.names.join(", ")
+        listed(&self.names)
+    }
+}
+
+/// Names for a message, the first of them where they are many.
+fn listed(names: &[impl AsRef<str>]) -> String {
+    const MOST: usize = 12;
+    let first: Vec<&str> = names.iter().take(MOST).map(AsRef::as_ref).collect();
+    match names.len().saturating_sub(MOST) {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
     }
 }
 
@@ -259,17 +269,17 @@ fn by_name(header: &Header, known: &[Column], path: &Path, notice: &(dyn Fn(&str
     if missing.len() == features && features > 0 {
         let what = format!(
             "no column that the model knows: it was trained on {}, here are {}",
-            missing.join(", "),
+            listed(&missing),
             header.list()
         );
         return Err(Error::data(path, what));
     }
     if !missing.is_empty() {
-        notice(&format!("{}: no column {}: its cells count as missing", path.display(), missing.join(", ")));
+        notice(&format!("warning: {}: no column {}: its cells count as missing", path.display(), listed(&missing)));
     }
     let unknown: Vec<&str> = header.names.iter().filter(|name| column(name).is_none()).map(String::as_str).collect();
     if !unknown.is_empty() {
-        notice(&format!("{}: the model does not know {}: ignored", path.display(), unknown.join(", ")));
+        notice(&format!("note: {}: the model does not know column {}: ignored", path.display(), listed(&unknown)));
     }
     Ok(header.names.iter().map(|name| column(name).map_or(Role::Ignored, |column| Role::of(column.kind))).collect())
 }
@@ -326,6 +336,8 @@ mod tests {
             header("age,income,city\n", &[]).unwrap().flagged("--label", "incmoe", Path::new("t.csv")).unwrap_err();
         assert_eq!(error.exit_code(), 2);
         assert!(error.to_string().contains("did you mean \"income\"? It has age, income, city"), "{error}");
+        let wide: Vec<String> = (1..=1000).map(|at| format!("c{at}")).collect();
+        assert!(listed(&wide).ends_with("c11, c12 and 988 more"));
         assert_eq!((distance("kitten", "sitting"), distance("", "ab"), distance("A", "a")), (3, 2, 0));
     }
 
@@ -343,7 +355,10 @@ mod tests {
         assert_eq!(plan("age,x,z", Some("z")).unwrap(), [Role::Number, Role::Ignored, Role::Label]);
         assert_eq!(
             *notices.lock().unwrap(),
-            ["t.csv: no column city: its cells count as missing", "t.csv: the model does not know x, z: ignored"]
+            [
+                "warning: t.csv: no column city: its cells count as missing",
+                "note: t.csv: the model does not know column x, z: ignored"
+            ]
         );
         assert!(plan("id,y,x", None).unwrap_err().to_string().contains("trained on age, city"));
         assert_eq!(plan("1,2,3", None).unwrap(), [Role::Ignored, Role::Number, Role::Words]);

@@ -43,7 +43,7 @@ impl Input {
         let names = BUILTINS.map(|(name, ..)| name);
         names.iter().find(|&&name| text == name).map(|name| Self::Builtin(name)).ok_or_else(|| {
             let (given, names) = (text.display(), names.join(", "));
-            Error::Usage(format!("{given}: no such built-in data; there is {names} (a file of that name is ./{given})"))
+            Error::Usage(format!("no such built-in data; there is {names} (a file of that name is ./{given})"))
         })
     }
 

@@ -101,12 +101,14 @@ impl DataFile {
         match Cached::open(&cache, &cache, stamp) {
             Ok(Some(found)) => return Ok(Self::of_cache(input, found, true)),
             Ok(None) => {}
-            Err(what) => notice(&format!("{}: is damaged ({what}): reading the data again", cache.display())),
+            Err(what) => {
+                notice(&format!("warning: {}: cannot be used ({what}): reading the data again", cache.display()))
+            }
         }
         match read_and_write(input, options, store, &cache, stamp) {
             Err(Failure::Cache(error)) => {
                 let error = Error::io(&cache, "write this cache", error);
-                notice(&format!("{error}; going on without it"));
+                notice(&format!("note: {error}; going on without it"));
                 read_text(input, options)
             }
             Err(Failure::Data(error)) => Err(error),

@@ -121,9 +121,9 @@ impl Source {
             Text::Stream(stream) => &stream.buffer,
         };
         let head = without_mark(&head[..head.len().min(HEAD)]);
-        let line = &head[..memchr(b'\n', head).unwrap_or(head.len())];
-        if line.contains(&0) {
-            return Err(Error::data(&self.name, format!("is not text: it begins with {}", excerpt(line))));
+        if let Some(at) = memchr(0, head) {
+            let what = format!("is not text: byte {} is 0, the first ones are {}", at + 1, excerpt(head));
+            return Err(Error::data(&self.name, what));
         }
         Ok(head)
     }

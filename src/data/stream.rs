@@ -107,8 +107,8 @@ fn cut(source: &mut Source, format: Format, known: &Known<'_>) -> Result<Cut> {
     let trained = match (format, known.columns) {
         (Format::Libsvm, None) if !known.dictionary.is_names() => return Ok(Cut::Lines),
         (Format::Csv, Some(_)) => return Ok(Cut::Records(columns::delimiter(source.head()?))),
-        (Format::Libsvm, _) => "this is libsvm data, but the model was trained on named columns (csv)",
-        (Format::Csv, None) => "this is csv data, but the model was not trained on columns",
+        (Format::Libsvm, _) => "this is libsvm data, but the model was trained on csv data",
+        (Format::Csv, None) => "this is csv data, but the model was trained on libsvm data",
     };
-    Err(Error::data(source.name(), format!("{trained}: give data of that kind, or --format if this is of it")))
+    Err(Error::data(source.name(), format!("{trained}: give data of that kind, or say --format if this is such data")))
 }

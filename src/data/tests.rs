@@ -206,7 +206,10 @@ fn a_damaged_cache_is_never_believed() {
         } else {
             assert!(!read.from_cache() && rows(&read) == expected);
             assert_eq!(notices.len(), 1);
-            assert!(notices[0].contains("is damaged") && notices[0].contains("reading the data again"), "{notices:?}");
+            assert!(
+                notices[0].contains("cannot be used") && notices[0].contains("reading the data again"),
+                "{notices:?}"
+            );
         }
     };
     let index = good.len() - 200;

@@ -109,10 +109,10 @@ impl Plan {
         let (cores, cpus) = (crowd.cores(), crowd.cpus());
         let mut warnings = Vec::new();
         if crowd.taking_turns() {
-            let place = if cores == cpus { number(cores, "core") } else { number(cpus, "cpu") };
+            let place = if cores == cpus { number(cores as u64, "core") } else { number(cpus as u64, "cpu") };
             warnings.push(format!("{children} children share {place}: they take turns, which costs speed"));
         } else if children > cores {
-            let place = number(cores, "core");
+            let place = number(cores as u64, "core");
             warnings.push(format!(
                 "{children} children share {place}: hardware threads are slower than cores of their own"
             ));

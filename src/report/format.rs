@@ -21,6 +21,12 @@ pub fn rate(per_second: f64, unit: &str) -> String {
     }
 }
 
+/// A number to three figures: `1.23 M`.
+pub fn prefixed(number: f64) -> String {
+    let (figures, prefix) = scaled(number, 1000.0, &["", "k", "M", "G", "T"]);
+    format!("{figures} {prefix}").trim_end().to_owned()
+}
+
 /// The size of a file or of data, in powers of 1000: `480 MB`.
 pub fn bytes(bytes: u64) -> String {
     let (figures, unit) = scaled(bytes as f64, 1000.0, &["bytes", "kB", "MB", "GB", "TB", "PB"]);
@@ -62,9 +68,9 @@ pub fn cpus(cpus: &[usize]) -> String {
     runs.collect::<Vec<_>>().join(",")
 }
 
-/// A `thing` or several: `1 core`, `2 cores`.
-pub fn number(count: usize, thing: &str) -> String {
-    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+/// A `thing` or several: `1 core`, `2 cores`, `1,000 rows`.
+pub fn number(things: u64, thing: &str) -> String {
+    format!("{} {thing}{}", count(things), if things == 1 { "" } else { "s" })
 }
 
 /// `share` of a bar `width` signs wide: `[####------]`.

@@ -52,7 +52,7 @@ impl RunLog {
                 *out = None;
                 Ok(())
             }
-            written => written.map_err(|error| Error::io("stdout", "write", error)),
+            written => written.map_err(|error| Error::io("standard output", "write", error)),
         }
     }
 }
@@ -110,6 +110,6 @@ mod tests {
     fn a_full_disk_is_an_error() {
         let log = RunLog::to(Failing(Arc::default(), io::ErrorKind::StorageFull));
         let error = log.event("summary", &json!({})).unwrap_err();
-        assert!(error.to_string().starts_with("stdout: cannot write: "), "{error}");
+        assert!(error.to_string().starts_with("standard output: cannot write: "), "{error}");
     }
 }

@@ -71,7 +71,7 @@ fn line(f: &mut Formatter<'_>, heading: &str, parts: impl Iterator<Item = String
 fn describe(node: &Node) -> String {
     let mut all = node.cores.concat();
     all.sort_unstable();
-    let mut text = format!("{}, cpus {}", number(node.cores.len(), "core"), cpus(&all));
+    let mut text = format!("{}, cpus {}", number(node.cores.len() as u64, "core"), cpus(&all));
     if let Some(bytes) = node.memory {
         text = format!("{text}, {}", memory(bytes));
     }

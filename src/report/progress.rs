@@ -7,7 +7,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 use serde::Serialize;
 
-use super::format::{bar, count, duration, percent, rate};
+use super::format::{bar, count, duration, percent, prefixed, rate};
 use super::metrics::Metrics;
 
 /// How often a plain log says how far a pass is, in seconds.
@@ -209,30 +209,40 @@ impl Live {
 impl PassLine {
     fn header(&self) -> &'static str {
         if self.is_regression() {
-            "pass           rows    train rmse    valid rmse     valid mae             rate     seconds"
+            "pass           rows   train rmse   valid rmse    valid mae   rows/s  seconds"
         } else {
-            "pass           rows  train logloss  valid logloss  valid accuracy             rate     seconds"
+            "pass           rows  train logloss  valid logloss  accuracy   rows/s  seconds"
         }
     }
 
     fn text(&self) -> String {
         let PassLine { pass, rows, seconds, progressive, valid, best } = self;
         let valid = valid.unwrap_or_default();
-        let number = |number: Option<f64>| number.map_or_else(|| "-".into(), |number| format!("{number:.6}"));
+        let number = |number: Option<f64>| number.map_or_else(|| "-".into(), figures);
         let metrics = if self.is_regression() {
-            format!("{:>12}  {:>12}  {:>12}", number(progressive.rmse), number(valid.rmse), number(valid.mae))
+            format!("{:>11}  {:>11}  {:>11}", number(progressive.rmse), number(valid.rmse), number(valid.mae))
         } else {
             let accuracy = valid.accuracy.map_or_else(|| "-".into(), percent);
-            format!("{:>13}  {:>13}  {accuracy:>14}", number(progressive.logloss), number(valid.logloss))
+            format!("{:>13}  {:>13}  {accuracy:>8}", number(progressive.logloss), number(valid.logloss))
         };
-        let rate = if *seconds > 0.0 { rate(*rows as f64 / seconds, "rows") } else { "-".into() };
+        let rate = if *seconds > 0.0 { prefixed(*rows as f64 / seconds) } else { "-".into() };
         let best = if *best { "  *" } else { "" };
-        format!("{pass:>4}  {:>13}  {metrics}  {rate:>15}  {seconds:>10.2}{best}", count(*rows))
+        format!("{pass:>4}  {:>13}  {metrics}  {rate:>7}  {seconds:>7.2}{best}", count(*rows))
     }
 
     fn is_regression(&self) -> bool {
         self.progressive.rmse.is_some()
     }
+}
+
+/// `number` with as many decimals as say something.
+fn figures(number: f64) -> String {
+    let decimals = match number.abs() {
+        n if n < 100.0 => 6,
+        n if n < 10_000.0 => 4,
+        _ => 1,
+    };
+    format!("{number:.decimals$}")
 }
 
 /// A live line that shows its message, cut to the width of the terminal.
@@ -288,10 +298,10 @@ mod tests {
             text,
             "\
 note: no cache
-pass           rows  train logloss  valid logloss  valid accuracy             rate     seconds
-   1         29,305       0.372914       0.334518          84.61%    1.23 M rows/s        0.02  *
-   2  1,234,567,890       0.330000      12.500000         100.00%    1.23 M rows/s     1003.70
-  10              0       0.330000              -               -                -        0.00
+pass           rows  train logloss  valid logloss  accuracy   rows/s  seconds
+   1         29,305       0.372914       0.334518    84.61%   1.23 M     0.02  *
+   2  1,234,567,890       0.330000      12.500000   100.00%   1.23 M  1003.70
+  10              0       0.330000              -         -        -     0.00
 "
         );
     }
@@ -302,12 +312,16 @@ pass           rows  train logloss  valid logloss  valid accuracy             ra
             let progressive = Metrics { rmse: Some(1.25), mae: Some(1.0), ..Metrics::default() };
             let valid = Some(Metrics { rmse: Some(0.98), mae: Some(0.75), ..Metrics::default() });
             progress.pass(&PassLine { pass: 1, rows: 2_000, seconds: 2.0, progressive, valid, best: true });
+            let progressive = Metrics { rmse: Some(4321.125), mae: Some(1.0), ..Metrics::default() };
+            let valid = Some(Metrics { rmse: Some(98_765.125), mae: Some(1_234_567.9), ..Metrics::default() });
+            progress.pass(&PassLine { pass: 2, rows: 2_000, seconds: 2.0, progressive, valid, best: false });
         });
         assert_eq!(
             text,
             "\
-pass           rows    train rmse    valid rmse     valid mae             rate     seconds
-   1          2,000      1.250000      0.980000      0.750000    1.00 k rows/s        2.00  *
+pass           rows   train rmse   valid rmse    valid mae   rows/s  seconds
+   1          2,000     1.250000     0.980000     0.750000   1.00 k     2.00  *
+   2          2,000    4321.1250      98765.1    1234567.9   1.00 k     2.00
 "
         );
     }

@@ -6,6 +6,7 @@
 mod corpus;
 mod job;
 mod keep;
+mod opening;
 mod passes;
 mod prepare;
 mod saved;
@@ -138,7 +139,7 @@ pub fn train(request: &Request, topology: &Topology, store: &dyn Store, ears: Ea
     let valid = prepare::read_valid(request, &files, resumed.as_ref(), &notice)?;
     let prepared = prepare::prepare(request, topology, &plan, &files, &valid, resumed.as_ref(), &notice)?;
     let reading = begun.elapsed();
-    summary::announce(request, &plan, &files, &prepared, reading, ears)?;
+    opening::tell(request, &plan, &files, &prepared, reading, ears)?;
     let keeper = keep::Keeper::new(writer, plan.shards, request.checkpoint_every);
     let end = passes::run(request, &plan, prepared, keeper, ears)?;
     summary::conclude(request, &plan, &files, end, reading, begun, ears)

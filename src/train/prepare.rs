@@ -389,13 +389,24 @@ impl Position {
     /// Before pass `pass`, with `passes` to come.
     fn beginning(data: (u64, u64), pass: u32, passes: u32, patience: u32) -> Self {
         let (stop, until) = (EarlyStop::new(patience), pass + passes);
-        Self { pass, until, done: Vec::new(), progress: (0, 0.0, 0.0), data, stop, rescues: 0, finished: false }
+        Self {
+            from: pass,
+            pass,
+            until,
+            done: Vec::new(),
+            progress: (0, 0.0, 0.0),
+            data,
+            stop,
+            rescues: 0,
+            finished: false,
+        }
     }
 
     /// Where a run goes on from here: exactly here if it was cut short on the same data, else with as many passes more.
     fn go_on(&self, data: (u64, u64), settings: &Settings, configuration: &Configuration) -> Self {
         if self.data == data && !self.finished {
-            return Self { until: settings.passes.unwrap_or(self.until), ..self.clone() };
+            let until = settings.passes.map_or(self.until, |passes| self.from + passes);
+            return Self { until, ..self.clone() };
         }
         let fresh = Self::beginning(data, self.pass, configuration.passes, configuration.early_stop);
         Self { rescues: self.rescues, ..fresh }

@@ -19,6 +19,8 @@ use crate::theta::{Class, Snapshot, TensorSpec, Theta};
 /// Where a run stands; goes into the manifest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Position {
+    /// The pass that the run began with (from 0).
+    pub(super) from: u32,
     /// The pass under way, or to come (from 0).
     pub(super) pass: u32,
     /// The pass that is not to be begun any more.

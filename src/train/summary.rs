@@ -4,16 +4,12 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use serde_json::json;
 
 use super::passes::End;
-use super::prepare::Prepared;
 use super::{Consistency, Ears, Request};
 use crate::data::DataFile;
 use crate::engine::plan::Plan;
 use crate::error::{Error, Result};
-use crate::model::configuration::Configuration;
-use crate::report::format::{count, duration, number};
 use crate::report::metrics::Metrics;
 use crate::report::staleness::Staleness;
 
@@ -77,57 +73,6 @@ pub struct Seconds {
     pub total: f64,
 }
 
-/// Says what is about to be trained, from what, and by whom: everything a flag could have set.
-pub(super) fn announce(
-    request: &Request,
-    plan: &Plan,
-    files: &[DataFile],
-    prepared: &Prepared<'_>,
-    reading: Duration,
-    ears: Ears<'_>,
-) -> Result<()> {
-    let Configuration { loss, optimizer, lr, l2, schedule, holdout, seed, .. } = &prepared.configuration;
-    let names: Vec<_> = files.iter().map(DataFile::name).collect();
-    let rows: u64 = files.iter().map(DataFile::rows).sum();
-    let how = if files.iter().all(DataFile::from_cache) { "from the cache" } else { "read" };
-    ears.progress.notice(&format!(
-        "{}: {} rows, {} features, {} values, {how} in {}",
-        names.join(" "),
-        count(rows),
-        count(prepared.dictionary.len() as u64),
-        count(prepared.nonzeros),
-        duration(reading.as_secs_f64()),
-    ));
-    let l2 = if *l2 > 0.0 { format!(", l2 {l2}") } else { String::new() };
-    let held_out = match &request.valid {
-        Some(input) => format!("stopped by {input}"),
-        None => format!("{}% of the rows held out", 100.0 * holdout),
-    };
-    let passes = prepared.position.until;
-    ears.progress.notice(&format!(
-        "linear model, {} loss, {}, rate {lr} {}{l2}, seed {seed}, {held_out}, at most {passes} passes",
-        loss.name(),
-        optimizer.name(),
-        schedule.name(),
-    ));
-    ears.progress.notice(&format!(
-        "{}, {}, {}, {}, {} kernels\n",
-        number(plan.shards, "shard"),
-        number(plan.controllers.len(), "controller"),
-        if plan.children() == 1 { "1 child".to_owned() } else { format!("{} children", plan.children()) },
-        request.consistency.name(),
-        request.backend.name(),
-    ));
-    ears.log.event(
-        "start",
-        &json!({
-            "data": names, "rows": rows, "features": prepared.dictionary.len(), "nonzeros": prepared.nonzeros,
-            "configuration": prepared.configuration, "plan": plan, "consistency": request.consistency,
-            "kernels": request.backend.name(), "read_seconds": reading.as_secs_f64(),
-        }),
-    )
-}
-
 /// Ends a run: its summary, or how it goes on after an interruption.
 pub(super) fn conclude(
     request: &Request,
@@ -140,11 +85,9 @@ pub(super) fn conclude(
 ) -> Result<Summary> {
     let model = request.model.display().to_string();
     if end.interrupted {
-        let data = request.data.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let (pass, generation) = (end.passes + 1, end.generation);
         return Err(Error::Interrupted(format!(
-            "interrupted in pass {}; generation {} of {model} is saved, go on with: hogback train {data} --model {model} --resume",
-            end.passes + 1,
-            end.generation,
+            "interrupted in pass {pass}; generation {generation} of {model} is saved"
         )));
     }
     let train = end.learning.as_secs_f64();

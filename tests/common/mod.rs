@@ -1,145 +1,183 @@
-//! What tests of the command share: runs of it, models read from their directories, and metrics by their definitions.
+//! A folder to run `hogback` in as a user would, and small data for it.
 
-#![allow(dead_code, clippy::unwrap_used, reason = "each test uses its part, and fails where a step fails")]
+#![allow(dead_code, reason = "each test program uses a part of it")]
 
-use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
-use hogback::checkpoint::load_weights;
-use hogback::data::Dictionary;
-use serde_json::Value;
+/// A temporary folder, in which every command of a test runs.
+pub(crate) struct Folder(tempfile::TempDir);
 
-/// The path of a committed fixture.
-pub(crate) fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+/// What a command came to.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
-/// A committed fixture that is JSON.
-pub(crate) fn json_fixture(name: &str) -> Value {
-    serde_json::from_str(&fs::read_to_string(fixture(name)).unwrap()).unwrap()
-}
-
-/// What `hogback` prints on stdout.
-///
-/// # Panics
-/// With its stderr, where it fails.
-pub(crate) fn hogback(arguments: &[&str], environment: &[(&str, &str)]) -> String {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_hogback"));
-    let output = command.args(arguments).envs(environment.iter().copied()).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "hogback {}: {said}", arguments.join(" "));
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// Trains on `data` into `model`, with `flags` besides; the summary.
-pub(crate) fn train(data: &[&Path], model: &Path, flags: &[&str], environment: &[(&str, &str)]) -> Value {
-    let data: Vec<&str> = data.iter().map(|path| path.to_str().unwrap()).collect();
-    let always = ["--model", model.to_str().unwrap(), "--no-cache", "--quiet", "--json"];
-    let stdout = hogback(&[&["train"], &data[..], &always, flags].concat(), environment);
-    serde_json::from_str(stdout.lines().last().unwrap()).unwrap()
-}
-
-/// The predictions of `model` for `data`.
-pub(crate) fn predict(model: &Path, data: &Path, flags: &[&str]) -> Vec<f64> {
-    let paths = [model, data].map(|path| path.to_str().unwrap());
-    let stdout = hogback(&[&["predict", paths[0], paths[1]], flags].concat(), &[]);
-    stdout.lines().map(|line| line.parse().unwrap()).collect()
-}
-
-/// A linear model as it stands on disk.
-pub(crate) struct Linear {
-    pub(crate) keys: Vec<String>,
-    pub(crate) weights: HashMap<String, f64>,
-    pub(crate) bias: f64,
-}
-
-impl Linear {
-    /// Reads the weights of a model directory.
-    pub(crate) fn read(model: &Path) -> Self {
-        let loaded = load_weights(model).unwrap();
-        let dictionary = Dictionary::from_bytes(&loaded.dictionary).unwrap();
-        let tensor = |name: &str| loaded.weights.iter().find(|tensor| tensor.name == name).unwrap().data.clone();
-        let keys: Vec<String> = (0..dictionary.len() as u32).map(|row| dictionary.name_of(row)).collect();
-        let weights = keys.iter().cloned().zip(tensor("weight").into_iter().map(f64::from)).collect();
-        Self { keys, weights, bias: f64::from(tensor("bias")[0]) }
+impl Folder {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
     }
 
-    /// Intercept + Σ w·x.
-    pub(crate) fn margin(&self, row: &Sample) -> f64 {
-        let products = row.features.iter().map(|(key, value)| self.weights.get(key).unwrap_or(&0.0) * value);
-        self.bias + products.sum::<f64>()
+    /// A folder with `good.svm` and a model of it, `m`, of one child.
+    pub(crate) fn with_model() -> Self {
+        let folder = Self::new();
+        folder.write("good.svm", svm(200));
+        folder.run(&["train", "good.svm", "--model", "m", "--children", "1", "--passes", "3", "--no-cache"]).done();
+        folder
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        fs::write(self.path(name), bytes).unwrap();
+    }
+
+    pub(crate) fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).unwrap()
+    }
+
+    /// Whether something has this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.path(name).symlink_metadata().is_ok()
+    }
+
+    /// `hogback` with these arguments, in this folder, with nothing to read.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hogback"));
+        command.args(arguments).current_dir(self.0.path()).stdin(Stdio::null());
+        command.env_remove("HOGBACK_KERNELS").env_remove("RUST_BACKTRACE").env("COLUMNS", "80");
+        command
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Run {
+        run(&mut self.command(arguments))
+    }
+
+    /// Runs with `input` piped in.
+    pub(crate) fn pipe(&self, arguments: &[&str], input: impl AsRef<[u8]>) -> Run {
+        let mut child = self.spawn(arguments);
+        let mut stdin = child.stdin.take().unwrap();
+        let input = input.as_ref().to_vec();
+        // Beside the reading of the answers, as neither pipe holds much. What is not read is not wanted.
+        let writer = std::thread::spawn(move || _ = stdin.write_all(&input));
+        let run = Run::of(&child.wait_with_output().unwrap());
+        writer.join().unwrap();
+        run
+    }
+
+    /// Begins a command whose three streams are piped.
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Child {
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// What `model` predicts for `data`.
+    pub(crate) fn predictions(&self, model: &str, data: &str) -> String {
+        self.run(&["predict", model, data]).done().out
+    }
+
+    /// The files that a model consists of but for its manifest, which says when it was made.
+    pub(crate) fn model_bytes(&self, model: &str) -> Vec<(String, Vec<u8>)> {
+        let entries = fs::read_dir(self.path(model).join("latest")).unwrap().map(|entry| entry.unwrap().path());
+        let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+        let files = entries.filter(|path| !path.ends_with("manifest.json"));
+        let mut files: Vec<_> = files.map(|path| (name(&path), fs::read(path).unwrap())).collect();
+        files.sort();
+        files
     }
 }
 
-/// A row of data, read here and not by the program under test.
-pub(crate) struct Sample {
-    pub(crate) label: f64,
-    pub(crate) features: Vec<(String, f64)>,
+pub(crate) fn run(command: &mut Command) -> Run {
+    Run::of(&command.output().unwrap())
 }
 
-/// The rows of a libsvm text.
-pub(crate) fn libsvm(text: &str) -> Vec<Sample> {
-    let feature = |word: &str| {
-        let (key, value) = word.split_once(':').unwrap();
-        (key.to_owned(), value.parse().unwrap())
-    };
-    let row = |line: &str| {
-        let mut words = line.split_ascii_whitespace();
-        let label = words.next().unwrap().parse().unwrap();
-        Sample { label, features: words.map(feature).collect() }
-    };
-    text.lines().map(row).collect()
-}
+impl Run {
+    fn of(output: &std::process::Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        Self { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
+    }
 
-/// The rows of a CSV text of numbers, with the column `label` as label and without those in `ignore`.
-pub(crate) fn csv(text: &str, label: &str, ignore: &[&str]) -> Vec<Sample> {
-    let mut lines = text.lines();
-    let header: Vec<&str> = lines.next().unwrap().split(',').collect();
-    let row = |line: &str| {
-        let cells = header.iter().zip(line.split(',').map(|cell| cell.parse::<f64>().unwrap()));
-        let (labels, features): (Vec<_>, Vec<_>) =
-            cells.filter(|(name, _)| !ignore.contains(name)).partition(|(name, _)| **name == label);
-        let features = features.into_iter().map(|(name, value)| ((*name).to_owned(), value)).collect();
-        Sample { label: labels[0].1, features }
-    };
-    lines.map(row).collect()
-}
+    /// The same, which must have ended well.
+    pub(crate) fn done(self) -> Self {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        assert!(!self.err.contains("panicked"), "{self:?}");
+        self
+    }
 
-/// ln(1 + e^(-y·m)), y being 1 where `positive` and else -1.
-pub(crate) fn logistic_loss(margin: f64, positive: bool) -> f64 {
-    let against = if positive { -margin } else { margin };
-    against.max(0.0) + (-against.abs()).exp().ln_1p()
-}
-
-/// 1 / (1 + e^-x).
-pub(crate) fn sigmoid(margin: f64) -> f64 {
-    1.0 / (1.0 + (-margin).exp())
-}
-
-/// The mean of -ln of the probability given to what was true.
-pub(crate) fn logloss(probabilities: &[f64], positive: &[bool]) -> f64 {
-    let losses = probabilities.iter().zip(positive).map(|(&p, &yes)| -(if yes { p } else { 1.0 - p }).max(1e-15).ln());
-    losses.sum::<f64>() / positive.len() as f64
-}
-
-/// The share of rows whose probability is on the right side of a half.
-pub(crate) fn accuracy(probabilities: &[f64], positive: &[bool]) -> f64 {
-    let right = probabilities.iter().zip(positive).filter(|&(&p, &yes)| (p > 0.5) == yes).count();
-    right as f64 / positive.len() as f64
-}
-
-/// The share of pairs of a positive and a negative row in which the positive one scores higher, ties counting half.
-pub(crate) fn auc(scores: &[f64], positive: &[bool]) -> f64 {
-    let of = |class| scores.iter().zip(positive).filter(move |(_, yes)| **yes == class).map(|(score, _)| *score);
-    let negatives: Vec<f64> = of(false).collect();
-    let (mut won, mut pairs) = (0.0, 0.0);
-    for p in of(true) {
-        for &n in &negatives {
-            won += if p > n { 1.0 } else { f64::from(u8::from(p == n)) / 2.0 };
+    /// The message of a command that must have failed with `code`: one line and nothing else, without noise.
+    pub(crate) fn failed(&self, code: i32) -> &str {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        let message = self.err.strip_prefix("error: ").unwrap_or_else(|| panic!("{self:?}"));
+        let message = message.strip_suffix('\n').unwrap_or_else(|| panic!("{self:?}"));
+        for noise in ["\n", "os error", "panicked", "Error {", "\x1b"] {
+            assert!(!message.contains(noise), "{noise:?}: {self:?}");
         }
-        pairs += negatives.len() as f64;
+        assert!(message.chars().count() <= 250, "too long: {message}");
+        message
     }
-    won / pairs
+
+    /// Fails as [`failed`](Self::failed), and says every one of `parts`.
+    pub(crate) fn failed_with(&self, code: i32, parts: &[&str]) {
+        let message = self.failed(code);
+        for part in parts {
+            assert!(message.contains(part), "{part:?} is not in {message:?}");
+        }
+    }
+
+    /// The last line on stdout, which is JSON.
+    pub(crate) fn summary(&self) -> serde_json::Value {
+        serde_json::from_str(self.out.lines().last().unwrap()).unwrap()
+    }
+}
+
+/// Holds two lists of predictions to be the same but for the last bits, which the order of a sum changes.
+pub(crate) fn assert_close(ones: &str, others: &str) {
+    assert_eq!(ones.lines().count(), others.lines().count());
+    for (one, other) in ones.lines().zip(others.lines()) {
+        assert!((one.parse::<f32>().unwrap() - other.parse::<f32>().unwrap()).abs() < 1e-6, "{one} {other}");
+    }
+}
+
+/// Numbers that look random and are always the same.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % limit
+    }
+}
+
+/// `rows` lines of libsvm data of two classes, 1 and -1, which a linear model tells apart but for some noise.
+pub(crate) fn svm(rows: usize) -> String {
+    let (mut numbers, mut text) = (Numbers(1), String::new());
+    for _ in 0..rows {
+        let ids: Vec<u64> = (0..6).map(|group| 1 + 5 * group + numbers.below(5)).collect();
+        let score: i64 = ids.iter().map(|id| if id % 5 < 2 { 2 } else { -1 }).sum();
+        let label = if score + numbers.below(3) as i64 > 1 { 1 } else { -1 };
+        write!(text, "{label:+}").unwrap();
+        ids.iter().for_each(|id| write!(text, " {id}:{}", [1.0, 0.5][numbers.below(2) as usize]).unwrap());
+        text.push('\n');
+    }
+    text
+}
+
+/// `rows` records of CSV with a header: two numbers, a word, and the label.
+pub(crate) fn csv(rows: usize) -> String {
+    let (mut numbers, mut text) = (Numbers(2), "size,weight,color,label\n".to_owned());
+    for _ in 0..rows {
+        let (size, weight) = (numbers.below(100), numbers.below(100));
+        let color = ["red", "green", "blue"][numbers.below(3) as usize];
+        let label = u64::from(size + numbers.below(30) > weight + if color == "red" { 0 } else { 30 });
+        writeln!(text, "{},{},{color},{label}", size as f64 / 100.0, weight as f64 / 100.0).unwrap();
+    }
+    text
 }

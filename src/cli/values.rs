@@ -1,0 +1,48 @@
+//! What the values of flags may be, with a message for what they may not.
+
+use crate::data::Input;
+
+/// A DATA argument.
+pub(super) fn input(text: &str) -> Result<Input, String> {
+    Input::parse(text).map_err(|error| error.to_string())
+}
+
+/// A whole number.
+pub(super) fn whole<T: TryFrom<u64>>(text: &str) -> Result<T, String> {
+    within(text, 0)
+}
+
+/// A whole number above 0.
+pub(super) fn count<T: TryFrom<u64>>(text: &str) -> Result<T, String> {
+    within(text, 1)
+}
+
+fn within<T: TryFrom<u64>>(text: &str, least: u64) -> Result<T, String> {
+    let number = text.parse::<u64>().ok().filter(|&number| number >= least);
+    let number = number.ok_or_else(|| format!("must be a whole number, {least} or more"))?;
+    T::try_from(number).map_err(|_| "is too large".to_owned())
+}
+
+/// A number above 0.
+pub(super) fn positive(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(number) if number > 0.0 && number.is_finite() => Ok(number),
+        _ => Err("must be a number above 0".to_owned()),
+    }
+}
+
+/// A number that is not below 0.
+pub(super) fn not_negative(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(number) if number >= 0.0 && number.is_finite() => Ok(number),
+        _ => Err("must be a number, 0 or more".to_owned()),
+    }
+}
+
+/// A share of the rows.
+pub(super) fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(share) if (0.0..1.0).contains(&share) => Ok(share),
+        _ => Err("must be a share of the rows: 0 or more, below 1".to_owned()),
+    }
+}

@@ -1,0 +1,463 @@
+//! Wrong data, wrong usage, damaged models and a system that refuses: one clear line, the right exit code, and what was saved
+//! before is as it was.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod common;
+
+use std::fs;
+use std::io::Write as _;
+use std::process::Command;
+
+use common::{Folder, Run, assert_close, csv, run, svm};
+
+/// Holds `act` to leave the model `m` of `folder` as it is, to the last prediction.
+fn keeping_the_model(folder: &Folder, act: impl FnOnce() -> Run) -> Run {
+    let before = (folder.predictions("m", "good.svm"), folder.model_bytes("m"));
+    let run = act();
+    assert_eq!((folder.predictions("m", "good.svm"), folder.model_bytes("m")), before);
+    run
+}
+
+/// Training on `bytes` must fail with `parts` in the message, the name of the file among them; the model that was to be replaced
+/// stays.
+fn refused(name: &str, bytes: impl AsRef<[u8]>, parts: &[&str]) {
+    let folder = Folder::with_model();
+    folder.write(name, bytes);
+    let run = keeping_the_model(&folder, || folder.run(&["train", name, "--model", "m", "--overwrite"]));
+    run.failed_with(1, &[&[name], parts].concat());
+    assert!(!folder.has(&format!("{name}.hogcache")), "a cache of bad data");
+}
+
+/// The same of data whose line 151 is `line`.
+fn refused_line(line: &str, part: &str) {
+    let good = svm(200);
+    let lines: Vec<&str> = good.lines().collect();
+    refused("bad.svm", [&lines[..150], &[line], &lines[150..]].concat().join("\n"), &["bad.svm:151: ", part]);
+}
+
+// Data.
+
+#[test]
+fn a_missing_file() {
+    let folder = Folder::with_model();
+    let run = keeping_the_model(&folder, || folder.run(&["train", "no.svm", "--model", "m", "--overwrite"]));
+    assert_eq!(run.failed(1), "no.svm: cannot open: no such file or directory");
+    folder.run(&["predict", "m", "no.svm"]).failed_with(1, &["no.svm: cannot open"]);
+    folder.run(&["eval", "m", "no.svm"]).failed_with(1, &["no.svm: cannot open"]);
+}
+
+#[test]
+fn an_empty_file() {
+    refused("empty.svm", "", &["holds no rows"]);
+    refused("blank.svm", "\n\n# nothing\n", &["holds no rows"]);
+    refused("header.csv", "a,b,label\n", &["holds no rows"]);
+}
+
+#[test]
+fn a_directory() {
+    let folder = Folder::with_model();
+    folder.run(&["train", ".", "--model", "n"]).failed_with(1, &["is a directory: a data file is expected"]);
+    folder.run(&["predict", "m", "m"]).failed_with(1, &["m: is a directory"]);
+}
+
+#[test]
+fn binary_garbage() {
+    let garbage: Vec<u8> = (0..4096u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    refused("garbage", &garbage, &["is not text"]);
+    refused("garbage.svm", &garbage, &["is not text"]);
+    refused("garbage.csv", &garbage, &["is not text"]);
+}
+
+#[test]
+fn text_of_no_known_format() {
+    refused("novel", "It was a dark night\nand it rained\n", &["neither libsvm", "nor csv", "It was a dark night"]);
+}
+
+#[test]
+fn cut_and_damaged_archives() {
+    let gzip = gzip(svm(500).as_bytes());
+    refused("cut.svm.gz", &gzip[..gzip.len() / 2], &["cut short"]);
+    let zstd = zstd::encode_all(svm(500).as_bytes(), 3).unwrap();
+    refused("cut.svm.zst", &zstd[..zstd.len() / 2], &["cut short"]);
+    let mut flipped = gzip.clone();
+    flipped[gzip.len() - 6] ^= 1;
+    refused("flipped.svm.gz", flipped, &["the gzip data is damaged"]);
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packer.write_all(bytes).unwrap();
+    packer.finish().unwrap()
+}
+
+#[test]
+fn a_line_without_a_label() {
+    refused_line("3:1 4:1", "no label: the line begins with \"3:1\", a number was expected");
+}
+
+#[test]
+fn a_value_that_is_no_number() {
+    refused_line("1 3:abc", "\"3:abc\" has a value that is not a number");
+    refused_line("1 3:1 word", "\"word\" is not index:value");
+    refused_line("yes 3:1", "the label \"yes\" is not a number");
+}
+
+#[test]
+fn indices_that_are_none() {
+    for pair in ["0:1", "-3:1", "4294967296:1", "99999999999999999999:1"] {
+        refused_line(&format!("1 {pair}"), &format!("\"{pair}\" has an index that is not within 1 and 4294967295"));
+    }
+    let folder = Folder::new();
+    folder.write("edge.svm", "1 4294967295:1\n-1 1:1\n".repeat(20));
+    folder.run(&["train", "edge.svm"]).done();
+}
+
+#[test]
+fn numbers_that_are_not_finite() {
+    for value in ["nan", "inf", "-inf", "1e99"] {
+        refused_line(&format!("1 3:{value}"), "has a value that is not finite");
+        refused_line(&format!("{value} 3:1"), "is not finite");
+    }
+}
+
+#[test]
+fn a_csv_row_too_short_or_too_long() {
+    refused("short.csv", csv(30) + "0.5,0.5\n", &["short.csv:32: 2 cells, but 4 columns were expected"]);
+    refused("long.csv", csv(30) + "1,1,red,1,1\n", &["long.csv:32: 5 cells, but 4 columns were expected"]);
+}
+
+#[test]
+fn a_csv_cell_that_is_not_finite() {
+    let bad = csv(30) + "inf,0.5,red,1\n";
+    refused("bad.csv", bad, &["bad.csv:32: ", "column \"size\"", "\"inf\" is not finite"]);
+}
+
+#[test]
+fn a_label_that_is_no_column() {
+    let folder = Folder::new();
+    folder.write("a.csv", csv(30));
+    let run = folder.run(&["train", "a.csv", "--label", "lable"]);
+    run.failed_with(2, &["--label lable", "a.csv", "did you mean \"label\"?", "size, weight, color, label"]);
+    folder.write("b.csv", csv(30).replace("label", "outcome"));
+    folder
+        .run(&["train", "b.csv"])
+        .failed_with(2, &["b.csv: which column is the label?", "size, weight, color, outcome"]);
+    folder.write("wide.csv", (0..2000).map(|at| format!("column{at}")).collect::<Vec<_>>().join(",") + "\n");
+    folder.run(&["train", "wide.csv"]).failed_with(2, &["column10, column11 and 1988 more"]);
+}
+
+#[test]
+fn three_classes() {
+    let three: String = csv(30).lines().map(|line| line.replace(",0", ",maybe").replace(",1", ",yes") + "\n").collect();
+    let three = three.replacen("maybe\n", "no\n", 1);
+    assert!(three.contains("yes\n") && three.contains("no\n") && three.contains("maybe\n"));
+    let folder = Folder::with_model();
+    folder.write("three.csv", three);
+    let run = keeping_the_model(&folder, || folder.run(&["train", "three.csv", "--model", "m", "--overwrite"]));
+    run.failed_with(1, &["three.csv: has 3 classes", "two classes or numbers"]);
+    folder.write("three.svm", "1 1:1\n2 2:1\n3 3:1\n");
+    let run = folder.run(&["train", "three.svm", "--loss", "logistic"]);
+    run.failed_with(1, &["three.svm: has 3 different labels; --loss logistic needs two classes"]);
+}
+
+#[test]
+fn data_of_two_kinds() {
+    let folder = Folder::with_model();
+    folder.write("a.csv", csv(30));
+    folder.run(&["train", "good.svm", "a.csv", "--model", "n"]).failed_with(2, &["data of one kind"]);
+    folder.run(&["predict", "m", "a.csv"]).failed_with(1, &["a.csv: this is csv data", "trained on libsvm data"]);
+    folder.run(&["train", "a.csv", "--model", "c"]).done();
+    folder.run(&["predict", "c", "good.svm"]).failed_with(1, &["good.svm: this is libsvm data", "trained on csv data"]);
+}
+
+#[test]
+fn bad_lines_in_predict_and_eval_are_named_too() {
+    let folder = Folder::with_model();
+    folder.write("bad.svm", "1 1:1\n-1 2:x\n");
+    for command in ["predict", "eval"] {
+        folder.run(&[command, "m", "bad.svm"]).failed_with(1, &["bad.svm:2: \"2:x\" has a value that is not a number"]);
+    }
+    folder.pipe(&["predict", "m", "-"], "1 1:1\n-1 2:x\n").failed_with(1, &["standard input:2: "]);
+    folder.write("other.svm", "7 1:1\n");
+    folder
+        .run(&["eval", "m", "other.svm"])
+        .failed_with(1, &["other.svm: has no row with a label that the model knows"]);
+}
+
+#[test]
+fn one_class_is_learned_with_a_warning() {
+    let folder = Folder::new();
+    folder.write("one.svm", "1 1:1 2:1\n1 2:1\n".repeat(50));
+    let run = folder.run(&["train", "one.svm"]).done();
+    assert!(run.err.starts_with("warning: every row has the label 1: there is nothing to tell apart\n"), "{run:?}");
+    let predictions = folder.predictions("hogback-model", "one.svm");
+    assert!(predictions.lines().all(|line| line.parse::<f32>().unwrap() > 0.5));
+}
+
+#[test]
+fn unsorted_and_repeated_indices_are_the_row_they_amount_to() {
+    let folder = Folder::with_model();
+    folder.write("repeated.svm", "9:1 2:1.5 9:0.5 2:-0.5 30:1\n7:1 1:1\n");
+    folder.write("merged.svm", "9:1.5 2:1 30:1\n7:1 1:1\n");
+    folder.write("sorted.svm", "2:1 9:1.5 30:1\n1:1 7:1\n");
+    let repeated = folder.predictions("m", "repeated.svm");
+    assert_eq!(repeated, folder.predictions("m", "merged.svm"));
+    assert_close(&repeated, &folder.predictions("m", "sorted.svm"));
+
+    let merged = "1 9:1.5 2:1\n-1 7:1 1:1\n".repeat(30);
+    folder.write("repeated.svm", "1 9:1 2:1 9:0.5\n-1 7:1 1:1\n".repeat(30));
+    folder.write("merged.svm", merged);
+    for name in ["repeated", "merged"] {
+        folder.run(&["train", &format!("{name}.svm"), "--model", name, "--children", "1"]).done();
+    }
+    assert_eq!(folder.predictions("repeated", "good.svm"), folder.predictions("merged", "good.svm"));
+}
+
+// Models and caches.
+
+/// The current generation's file, damaged by `damage`, must make predicting or going on fail with `part`, and whole again work.
+fn damaged(file: &str, damage: impl Fn(&mut Vec<u8>), part: &str) {
+    let folder = Folder::with_model();
+    let (path, before) = (folder.path("m").join(file), folder.predictions("m", "good.svm"));
+    let whole = fs::read(&path).unwrap();
+    let mut bytes = whole.clone();
+    damage(&mut bytes);
+    if bytes.is_empty() {
+        fs::remove_file(&path).unwrap();
+    } else {
+        fs::write(&path, &bytes).unwrap();
+    }
+    let name = file.rsplit('/').next().unwrap();
+    if name.starts_with("state") {
+        assert_eq!(folder.predictions("m", "good.svm"), before, "predicting needs no optimiser state");
+    } else {
+        folder.run(&["predict", "m", "good.svm"]).failed_with(1, &[name, part]);
+        folder.run(&["eval", "m", "good.svm"]).failed_with(1, &[name, part]);
+    }
+    folder.run(&["train", "good.svm", "--model", "m", "--resume"]).failed_with(1, &[name, part]);
+    fs::write(&path, whole).unwrap();
+    assert_eq!(folder.predictions("m", "good.svm"), before);
+}
+
+const FILES: [&str; 3] =
+    ["latest/weights-00000.safetensors", "latest/state-00000.safetensors", "latest/dictionary.bin"];
+
+#[test]
+fn a_model_with_a_file_missing() {
+    FILES.iter().for_each(|file| damaged(file, Vec::clear, "missing"));
+    damaged("manifest.json", Vec::clear, "not a hogback model: it has no manifest.json");
+}
+
+#[test]
+fn a_model_cut_short() {
+    FILES.iter().for_each(|file| damaged(file, |bytes| bytes.truncate(bytes.len() - 5), "the file is damaged"));
+    damaged("manifest.json", |bytes| bytes.truncate(bytes.len() / 2), "the file is damaged; gen-00001 is whole: cp ");
+}
+
+#[test]
+fn a_model_with_a_flipped_byte() {
+    let flip = |bytes: &mut Vec<u8>| {
+        let at = bytes.len() - 7;
+        bytes[at] ^= 4;
+    };
+    FILES.iter().for_each(|file| damaged(file, flip, "checksum differs: the file is damaged"));
+    damaged("manifest.json", flip, "the file is damaged; gen-00001 is whole: cp ");
+}
+
+#[test]
+fn what_is_no_model() {
+    let folder = Folder::with_model();
+    folder.run(&["predict", "none", "good.svm"]).failed_with(1, &["none: no such model"]);
+    folder.run(&["predict", "good.svm", "good.svm"]).failed_with(1, &["good.svm: not a hogback model"]);
+    for flags in [&[][..], &["--overwrite"]] {
+        let run = folder.run(&[&["train", "good.svm", "--model", "good.svm"], flags].concat());
+        run.failed_with(1, &["good.svm: exists and is not a hogback model"]);
+    }
+    assert_eq!(folder.read("good.svm"), svm(200).as_bytes());
+}
+
+#[test]
+fn a_damaged_cache_is_written_again() {
+    let folder = Folder::with_model();
+    let train = || folder.run(&["train", "good.svm", "--children", "1", "--passes", "3"]).done();
+    assert!(train().err.contains("nonzeros, read in"));
+    let whole = folder.read("good.svm.hogcache");
+    assert!(train().err.contains("nonzeros, from the cache in"));
+    for cut in [0, 100, whole.len() - 1] {
+        folder.write("good.svm.hogcache", &whole[..cut]);
+        let run = train();
+        assert!(run.err.starts_with("warning: good.svm.hogcache: cannot be used ("), "{run:?}");
+        assert_eq!(folder.read("good.svm.hogcache"), whole);
+        assert_eq!(folder.model_bytes("hogback-model"), folder.model_bytes("m"));
+    }
+}
+
+#[test]
+fn a_damaged_block_of_a_cache_is_never_learned() {
+    let folder = Folder::with_model();
+    folder.run(&["train", "good.svm", "--passes", "1"]).done();
+    let mut bytes = folder.read("good.svm.hogcache");
+    bytes[64 + 201 * 4 + 60] ^= 1;
+    folder.write("good.svm.hogcache", &bytes);
+    let train = ["train", "good.svm", "--model", "m", "--overwrite", "--quiet"];
+    let run = keeping_the_model(&folder, || folder.run(&train));
+    run.failed_with(1, &["good.svm.hogcache: block 0 is not as it was written: delete this file and run again"]);
+    fs::remove_file(folder.path("good.svm.hogcache")).unwrap();
+    folder.run(&train).done();
+}
+
+#[test]
+fn a_cache_of_another_version_is_written_again() {
+    let folder = Folder::new();
+    folder.write("good.svm", svm(200));
+    folder.run(&["train", "good.svm"]).done();
+    let whole = folder.read("good.svm.hogcache");
+    // The footer: sixteen words, the second the version, the last the hash of those before it.
+    let mut other = whole.clone();
+    let footer = other.len() - 128;
+    other[footer + 8] += 1;
+    let hash = xxhash_rust::xxh3::xxh3_64(&other[footer..footer + 120]);
+    other[footer + 120..].copy_from_slice(&hash.to_le_bytes());
+    folder.write("good.svm.hogcache", &other);
+    let run = folder.run(&["train", "good.svm"]).done();
+    assert!(run.err.contains("nonzeros, read in") && !run.err.contains("damaged"), "{run:?}");
+    assert_eq!(folder.read("good.svm.hogcache"), whole);
+}
+
+#[test]
+fn a_cache_that_cannot_be_written_is_done_without() {
+    let folder = Folder::with_model();
+    let run = folder.run(&["train", "good.svm", "--model", "n", "--cache", "good.svm/caches"]).done();
+    assert!(run.err.starts_with("note: good.svm/caches/") && run.err.contains("; going on without it\n"), "{run:?}");
+}
+
+// The system.
+
+#[test]
+fn a_disk_that_takes_no_more() {
+    let folder = Folder::with_model();
+    for flag in ["--overwrite", "--resume"] {
+        let run = keeping_the_model(&folder, || {
+            // Blocks of 512 bytes: less than any weights need. Without the trap the system would end the process.
+            let script = "trap '' XFSZ; ulimit -f 8; exec \"$@\"";
+            let program = env!("CARGO_BIN_EXE_hogback");
+            let train = ["train", "good.svm", "--model", "m", "--no-cache", "--quiet", flag];
+            run(Command::new("sh").args(["-c", script, "sh", program]).args(train).current_dir(folder.path("")))
+        });
+        run.failed_with(1, &["cannot", "file too large", "intact"]);
+        let left: Vec<_> = fs::read_dir(folder.path("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left.len(), 2, "{left:?}");
+    }
+}
+
+#[test]
+fn a_full_device_for_output() {
+    let folder = Folder::with_model();
+    let full = || fs::File::options().write(true).open("/dev/full").unwrap();
+    for arguments in [
+        &["predict", "m", "good.svm"][..],
+        &["eval", "m", "good.svm"],
+        &["eval", "m", "good.svm", "--json"],
+        &["topology"],
+        &["topology", "--json"],
+    ] {
+        let run = run(folder.command(arguments).stdout(full()));
+        run.failed_with(1, &["standard output: cannot write", "no space left on device"]);
+    }
+    // Nobody hears it, but the model is made.
+    let code = folder.command(&["train", "good.svm", "--model", "n"]).stderr(full()).status().unwrap().code();
+    assert_eq!(code, Some(0));
+    assert_eq!(folder.predictions("n", "good.svm").lines().count(), 200);
+}
+
+#[test]
+fn a_place_that_takes_no_model() {
+    let folder = Folder::with_model();
+    let train = |model: &str| folder.run(&["train", "good.svm", "--model", model]);
+    train("good.svm/model").failed_with(1, &["good.svm: is not a directory: a model cannot be put there"]);
+    train("no/such/model").failed_with(1, &["no/such/model: cannot find the directory to put the model into"]);
+    train("/proc/model").failed_with(1, &["/proc/", "cannot lock the model"]);
+}
+
+#[test]
+fn a_model_that_is_being_trained() {
+    let folder = Folder::with_model();
+    let lock = hogback::checkpoint::Lock::take(&folder.path("m")).unwrap();
+    let process = format!("(process {})", std::process::id());
+    for flag in ["--resume", "--overwrite"] {
+        let run = keeping_the_model(&folder, || folder.run(&["train", "good.svm", "--model", "m", flag]));
+        run.failed_with(1, &["another hogback is training this model", &process]);
+    }
+    drop(lock);
+    folder.run(&["train", "good.svm", "--model", "m", "--resume"]).done();
+}
+
+// Usage.
+
+#[test]
+fn wrong_usage_is_one_line() {
+    let folder = Folder::with_model();
+    folder.write("a.csv", csv(30));
+    for (arguments, parts) in [
+        ("train", &["<DATA>", "--help"][..]),
+        ("trian good.svm", &["'trian'", "'train'"]),
+        ("train good.svm --pases 3", &["--pases", "--passes"]),
+        ("train good.svm --children 0", &["--children", "whole number, 1 or more"]),
+        ("train good.svm --children -2", &["--children", "whole number, 1 or more"]),
+        ("train good.svm --children two", &["--children", "whole number, 1 or more"]),
+        ("train good.svm --children 1000", &["--children is 1000, must be at most 256"]),
+        ("train good.svm --passes 0", &["--passes", "whole number, 1 or more"]),
+        ("train good.svm --merge 70000", &["--merge", "too large"]),
+        ("train good.svm --lr -1", &["--lr", "'-1'", "a number above 0"]),
+        ("train good.svm --l2 nan", &["--l2", "a number, 0 or more"]),
+        ("train good.svm --holdout 1", &["--holdout", "a share of the rows"]),
+        ("train good.svm --holdout 0.1 --valid good.svm", &["--valid", "--holdout"]),
+        ("train good.svm --model m --resume --overwrite", &["--resume", "--overwrite"]),
+        ("train good.svm --kind boosted", &["'boosted'", "linear"]),
+        ("train good.svm --loss tropical", &["'tropical'", "logistic, hinge, squared"]),
+        ("train good.svm --format pdf", &["'pdf'", "auto, libsvm, csv"]),
+        ("train @adults", &["@adults", "@adult, @digits", "./@adults"]),
+        ("train - -", &["standard input (-) can be read only once"]),
+        ("train good.svm --label y --model n", &["good.svm is libsvm data, which has no columns: leave out --label"]),
+        ("train a.csv --ignore colour --model n", &["--ignore colour", "did you mean \"color\"?"]),
+        ("train a.csv --ignore label --model n", &["--ignore label: this column is the label"]),
+        ("predict m", &["<DATA>"]),
+        ("eval m good.svm more.svm", &["'more.svm'"]),
+    ] {
+        let arguments: Vec<&str> = arguments.split(' ').collect();
+        let run = keeping_the_model(&folder, || folder.run(&arguments));
+        run.failed_with(2, parts);
+        assert!(run.out.is_empty(), "{run:?}");
+    }
+}
+
+#[test]
+fn an_existing_model_is_refused_without_a_word_on_what_to_do_with_it() {
+    let folder = Folder::with_model();
+    let run = keeping_the_model(&folder, || folder.run(&["train", "good.svm", "--model", "m"]));
+    run.failed_with(2, &["exists: --resume goes on with it, --overwrite replaces it"]);
+}
+
+#[test]
+fn there_is_nothing_to_resume() {
+    let folder = Folder::with_model();
+    folder.run(&["train", "good.svm", "--model", "none", "--resume"]).failed_with(1, &["none: no such model"]);
+    folder.run(&["train", "good.svm", "--resume"]).failed_with(1, &["hogback-model: no such model"]);
+}
+
+#[test]
+fn more_children_than_cores_are_warned_of() {
+    let folder = Folder::with_model();
+    let run = folder.run(&["train", "good.svm", "--model", "n", "--children", "200"]).done();
+    assert!(run.err.starts_with("warning: ") && run.err.contains("200 children share "), "{run:?}");
+}
+
+#[test]
+fn kernels_that_this_machine_has_not() {
+    let folder = Folder::with_model();
+    for arguments in [&["train", "good.svm", "--model", "n"][..], &["predict", "m", "good.svm"], &["topology"]] {
+        let run = run(folder.command(arguments).env("HOGBACK_KERNELS", "nonsense"));
+        run.failed_with(2, &["HOGBACK_KERNELS=nonsense: this machine has scalar"]);
+    }
+}

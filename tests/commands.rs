@@ -1,0 +1,343 @@
+//! What every command prints, keeps and ends with, and how a run is stopped and gone on with.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod common;
+
+use std::io::{BufRead, BufReader, Read};
+
+use common::{Folder, run, svm};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+/// The flags of each command.
+const FLAGS: [(&str, &str); 4] = [
+    (
+        "train",
+        "--model --resume --overwrite --kind --loss --optimizer --lr --l2 --seed --passes --valid --holdout --early-stop --schedule \
+         --format --label --ignore --cache --no-cache --shards --controllers --children --nodes --consistency --head --merge \
+         --checkpoint-every --json --quiet --help",
+    ),
+    ("predict", "--format --label --ignore --help"),
+    ("eval", "--format --label --ignore --json --help"),
+    ("topology", "--json --help"),
+];
+
+#[test]
+fn every_command_has_a_help_text_with_every_flag() {
+    let folder = Folder::new();
+    let general = folder.run(&["--help"]).done().out;
+    assert!(general.contains("hogback train @adult") && general.contains("Exit codes:"), "{general}");
+    for (command, flags) in FLAGS {
+        assert!(general.contains(&format!("  {command} ")), "{general}");
+        for help in ["--help", "-h"] {
+            let run = folder.run(&[command, help]).done();
+            assert_eq!(run.err, "");
+            for flag in flags.split_whitespace() {
+                assert!(run.out.contains(flag), "{command} {help} does not tell of {flag}");
+            }
+            // Whatever is told of is a flag that is known here, or --interact and the like would be promised.
+            let told = run.out.split(|at: char| !(at.is_ascii_alphanumeric() || at == '-'));
+            let told = told.filter(|word| word.len() > 2 && word.starts_with("--"));
+            told.for_each(|flag| assert!(flags.contains(flag), "{command} {help} tells of {flag}"));
+        }
+    }
+    let nothing = folder.run(&[]);
+    assert_eq!((nothing.code, nothing.out.as_str()), (Some(2), ""));
+    assert!(nothing.err.contains("Usage: hogback <COMMAND>"), "{nothing:?}");
+}
+
+#[test]
+fn the_version_is_that_of_the_package() {
+    let run = Folder::new().run(&["--version"]).done();
+    assert_eq!(run.out, concat!("hogback ", env!("CARGO_PKG_VERSION"), "\n"));
+}
+
+#[test]
+fn json_is_a_line_an_event_and_ends_with_a_summary() {
+    let folder = Folder::with_model();
+    let train =
+        ["train", "good.svm", "--model", "n", "--json", "--passes", "4", "--early-stop", "0", "--children", "2"];
+    let run = folder.run(&train).done();
+    let events: Vec<Value> = run.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let names: Vec<&str> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
+    assert_eq!(names, ["start", "pass", "pass", "pass", "pass", "summary"]);
+    let summary = &events[5];
+    for (field, value) in [
+        ("model", Value::from("n")),
+        ("kind", "linear".into()),
+        ("loss", "logistic".into()),
+        ("rows", 200.into()),
+        ("nonzeros", 1200.into()),
+        ("passes", 4.into()),
+        ("classes", 2.into()),
+        ("shards", 1.into()),
+        ("controllers", 1.into()),
+        ("children", 2.into()),
+        ("consistency", "hogwild".into()),
+        ("failed_tasks", 0.into()),
+    ] {
+        assert_eq!(summary[field], value, "{field}");
+    }
+    assert!(["scalar", "avx2", "avx512", "neon"].contains(&summary["kernels"].as_str().unwrap()), "{summary}");
+    for field in [
+        "/seconds/read",
+        "/seconds/train",
+        "/seconds/total",
+        "/examples_per_second",
+        "/nonzeros_per_second",
+        "/peak_rss_bytes",
+        "/progressive/logloss",
+        "/progressive/accuracy",
+        "/valid/logloss",
+        "/valid/auc",
+        "/valid/accuracy",
+    ] {
+        assert!(
+            summary.pointer(field).and_then(Value::as_f64).is_some_and(|number| number > 0.0),
+            "{field}: {summary}"
+        );
+    }
+    for field in ["/staleness/p50", "/staleness/p99"] {
+        assert!(summary.pointer(field).is_some_and(Value::is_number), "{field}: {summary}");
+    }
+    let best = events[1..5].iter().map(|pass| pass["valid"]["logloss"].as_f64().unwrap()).fold(f64::MAX, f64::min);
+    assert_eq!(summary["valid"]["logloss"], best, "the best pass is kept");
+}
+
+#[test]
+fn eval_measures_what_training_measured() {
+    let folder = Folder::with_model();
+    folder.write("rest.svm", svm(400).lines().skip(200).collect::<Vec<_>>().join("\n"));
+    let train = ["train", "good.svm", "--model", "n", "--valid", "rest.svm", "--json"];
+    let trained = folder.run(&train).done().summary();
+    let evaluated = folder.run(&["eval", "n", "rest.svm", "--json"]).done();
+    let summary = evaluated.summary();
+    for metric in ["logloss", "auc", "accuracy"] {
+        let (one, other) = (&summary["eval"][metric], &trained["valid"][metric]);
+        assert!((one.as_f64().unwrap() - other.as_f64().unwrap()).abs() < 1e-6, "{metric}: {one} {other}");
+    }
+    assert_eq!((summary["event"].as_str(), summary["rows"].as_u64()), (Some("summary"), Some(200)));
+    assert!(summary["seconds"]["total"].is_number() && evaluated.out.lines().count() == 1);
+
+    let text = folder.run(&["eval", "n", "rest.svm"]).done().out;
+    let names: Vec<&str> = text.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(names, ["rows", "logloss", "auc", "accuracy"], "{text}");
+}
+
+#[test]
+fn what_is_piped_is_plain_and_fits_a_terminal() {
+    let folder = Folder::with_model();
+    let run = folder.run(&["train", "good.svm", "--model", "n", "--passes", "3"]).done();
+    assert_eq!(run.out, "");
+    assert!(!run.err.contains(['\x1b', '\r']), "{run:?}");
+    assert!(run.err.lines().all(|line| line.chars().count() <= 80), "{}", run.err);
+    let starts = [
+        "data  ",
+        "model  ",
+        "passes  ",
+        "machine  ",
+        "pass  ",
+        "   1  ",
+        "   2  ",
+        "   3  ",
+        "",
+        "held-out ",
+        "saved n in",
+    ];
+    let lines: Vec<&str> = run.err.lines().collect();
+    assert_eq!(lines.len(), starts.len(), "{}", run.err);
+    lines.iter().zip(starts).for_each(|(line, start)| assert!(line.starts_with(start), "{line:?} {start:?}"));
+}
+
+#[test]
+fn quiet_says_nothing_unless_something_fails() {
+    let folder = Folder::with_model();
+    let run = folder.run(&["train", "good.svm", "--model", "n", "--quiet", "--children", "200"]).done();
+    assert_eq!((run.out.as_str(), run.err.as_str()), ("", ""));
+    folder.run(&["train", "good.svm", "--model", "n", "--quiet"]).failed_with(2, &["exists"]);
+    let run = folder.run(&["train", "good.svm", "--model", "n", "--quiet", "--json", "--overwrite"]).done();
+    assert_eq!((run.summary()["event"].as_str(), run.err.as_str()), (Some("summary"), ""));
+}
+
+#[test]
+fn the_default_model_keeps_the_one_before() {
+    let folder = Folder::with_model();
+    let train = |passes: &str| folder.run(&["train", "good.svm", "--passes", passes, "--children", "1"]).done();
+    let mut before = None;
+    for passes in ["1", "2", "3"] {
+        assert!(train(passes).err.contains("saved hogback-model in "));
+        let model = folder.model_bytes("hogback-model");
+        assert_eq!(folder.has("hogback-model.previous"), before.is_some());
+        if let Some(before) = before.replace(model.clone()) {
+            assert_eq!(folder.model_bytes("hogback-model.previous"), before);
+            assert_ne!(model, before);
+        }
+    }
+    // And so what failed leaves both.
+    folder.write("bad.svm", "1 x\n");
+    folder.run(&["train", "bad.svm"]).failed_with(1, &["bad.svm:1: "]);
+    assert_eq!(Some(folder.model_bytes("hogback-model")), before);
+}
+
+#[test]
+fn overwrite_replaces_and_keeps_nothing() {
+    let folder = Folder::with_model();
+    let before = folder.model_bytes("m");
+    let train = ["train", "good.svm", "--model", "m", "--overwrite", "--passes", "1", "--children", "1", "--no-cache"];
+    folder.run(&train).done();
+    assert_ne!(folder.model_bytes("m"), before);
+    let mut names: Vec<_> =
+        std::fs::read_dir(folder.path("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["good.svm", "m"]);
+}
+
+#[test]
+fn passes_and_early_stop_are_what_was_asked_for() {
+    let folder = Folder::with_model();
+    // At this rate the first pass is the best of a noisy set.
+    let train = |flags: &[&str]| {
+        let common = ["train", "good.svm", "--json", "--children", "1", "--schedule", "constant", "--lr", "30"];
+        let run = folder.run(&[&common, flags].concat()).done();
+        run.summary()["passes"].as_u64().unwrap()
+    };
+    assert_eq!(train(&["--early-stop", "0", "--passes", "33"]), 33);
+    assert_eq!(train(&["--early-stop", "0", "--passes", "1"]), 1);
+    let stopped = train(&["--early-stop", "1", "--passes", "33"]);
+    assert!(stopped < 33, "{stopped}");
+    assert_eq!(train(&["--holdout", "0"]), 3);
+}
+
+#[test]
+fn sync_is_repeatable_with_any_children() {
+    let folder = Folder::with_model();
+    let train = ["train", "good.svm", "--overwrite", "--consistency", "sync", "--children", "2", "--shards", "3"];
+    let models = ["a", "b"].map(|model| {
+        folder.run(&[&train[..], &["--model", model]].concat()).done();
+        folder.model_bytes(model)
+    });
+    assert_eq!(models[0].iter().filter(|(name, _)| name.starts_with("weights")).count(), 3);
+    assert_eq!(models[0], models[1]);
+}
+
+#[test]
+fn topology_shows_the_machine_and_the_choice() {
+    let folder = Folder::new();
+    let text = folder.run(&["topology"]).done().out;
+    for part in ["node 0", "caches", "kernels", "train would choose", "S = ", "K = ", "m = "] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let json = folder.run(&["topology", "--json"]).done();
+    let (machine, lines) = (json.summary(), json.out.lines().count());
+    assert_eq!(lines, 1);
+    assert!(machine["plan"]["shards"].as_u64().unwrap() >= 1);
+    let children: usize = machine["plan"]["controllers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|controller| controller["children"].as_array().unwrap().len())
+        .sum();
+    folder.write("good.svm", svm(100));
+    let run = folder.run(&["train", "good.svm", "--json", "--passes", "1"]).done();
+    assert_eq!(run.summary()["children"], children, "train does what topology says");
+    assert_eq!(run.summary()["kernels"], machine["kernels"]);
+}
+
+#[test]
+fn forced_kernels_reach_the_same_metrics() {
+    let folder = Folder::with_model();
+    let metrics = |kernels: &str| {
+        let train = [
+            "train",
+            "good.svm",
+            "--model",
+            kernels,
+            "--json",
+            "--children",
+            "1",
+            "--passes",
+            "5",
+            "--early-stop",
+            "0",
+        ];
+        let run = run(folder.command(&train).env("HOGBACK_KERNELS", kernels)).done();
+        assert_eq!(run.summary()["kernels"], kernels);
+        run.summary()["valid"]["logloss"].as_f64().unwrap()
+    };
+    let list = run(folder.command(&["topology"]).env("HOGBACK_KERNELS", "?"));
+    let scalar = metrics("scalar");
+    for kernels in ["avx2", "avx512", "neon"] {
+        if list.failed(2).contains(kernels) {
+            assert!((metrics(kernels) - scalar).abs() < 1e-4, "{kernels}");
+        } else {
+            println!("skipped: this machine has no {kernels}");
+        }
+    }
+}
+
+/// Begins to train for ever, interrupts the run by `signal` when its first pass is done, and gives back the passes it had done and
+/// what it said last.
+fn interrupted(folder: &Folder, flags: &[&str], signal: Signal) -> (u64, String) {
+    let train = ["train", "good.svm", "--children", "2", "--early-stop", "0", "--passes", "4000000"];
+    let mut child = folder.spawn(&[&train, flags].concat());
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.starts_with("pass  ") {
+        line.clear();
+        assert!(stderr.read_line(&mut line).unwrap() > 0, "it ended by itself");
+    }
+    stderr.read_line(&mut line).unwrap();
+    kill_process(Pid::from_child(&child), signal).unwrap();
+    let mut rest = String::new();
+    stderr.read_to_string(&mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{rest}");
+    let last = rest.lines().last().unwrap().to_owned();
+    let passes = last.strip_prefix("interrupted in pass ").and_then(|last| last.split(';').next()).unwrap();
+    (passes.parse::<u64>().unwrap() - 1, last)
+}
+
+#[test]
+fn an_interrupted_run_is_saved_and_says_how_it_goes_on() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let folder = Folder::with_model();
+        let (passes, said) = interrupted(&folder, &["--model", "m", "--overwrite", "--lr", "0.5"], signal);
+        let (cause, again) = said.split_once("; go on with: ").unwrap();
+        assert!(passes >= 1 && cause.ends_with(" of m is saved"), "{said}");
+        let program = env!("CARGO_BIN_EXE_hogback");
+        let flags = "train good.svm --children 2 --early-stop 0 --passes 4000000 --model m --lr 0.5 --resume";
+        assert_eq!(again, format!("{program} {flags}"));
+        assert_eq!(folder.predictions("m", "good.svm").lines().count(), 200);
+
+        // Going on: the run was to be of that many passes in all, the rest of them comes now.
+        let until = (passes + 3).to_string();
+        let again: Vec<&str> =
+            flags.split(' ').map(|word| if word == "4000000" { until.as_str() } else { word }).collect();
+        let run = folder.run(&[&again[..], &["--json"]].concat()).done();
+        assert_eq!(run.summary()["passes"], passes + 3);
+        let first: Value = run.out.lines().map(|line| serde_json::from_str(line).unwrap()).nth(1).unwrap();
+        assert_eq!(first["pass"], passes + 1, "it goes on where it was");
+
+        // A run that is done is gone on with by as many passes more.
+        let run = folder.run(&["train", "good.svm", "--model", "m", "--resume", "--passes", "2", "--json"]).done();
+        assert_eq!(run.summary()["passes"], passes + 5);
+    }
+}
+
+#[test]
+fn an_interrupted_resume_has_passes_of_its_own() {
+    let folder = Folder::with_model();
+    let (passes, _) = interrupted(&folder, &["--model", "m", "--resume"], Signal::INT);
+    assert!(passes > 3, "the model had 3 passes before: {passes}");
+    let more = (passes + 1).to_string();
+    let run = folder.run(&["train", "good.svm", "--model", "m", "--resume", "--passes", &more, "--json"]).done();
+    assert_eq!(run.summary()["passes"], 3 + passes + 1);
+}
+
+#[test]
+fn an_interrupted_default_model_goes_on_without_a_name() {
+    let folder = Folder::with_model();
+    let (_, said) = interrupted(&folder, &[], Signal::INT);
+    assert!(said.ends_with("train good.svm --children 2 --early-stop 0 --passes 4000000 --resume"), "{said}");
+    folder.run(&["train", "good.svm", "--resume", "--passes", "1"]).done();
+}
