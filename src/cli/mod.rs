@@ -74,7 +74,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
         Command::Train(flags) => train::run(*flags),
         Command::Predict(flags) => predict::run(&flags),
         Command::Eval(flags) => eval::run(&flags),
-        Command::Topology(flags) => topology::run(flags),
+        Command::Topology(flags) => topology::run(&flags),
     }
 }
 

@@ -18,7 +18,7 @@ pub(super) struct Flags {
     json: bool,
 }
 
-pub(super) fn run(flags: Flags) -> Result<()> {
+pub(super) fn run(flags: &Flags) -> Result<()> {
     let topology = Topology::read(Path::new("/"), &allowed_cpus())?;
     let (plan, _) = Plan::choose(&topology, &Request::default())?;
     let machine = Machine { topology: &topology, kernels: kernels()?.name(), plan: &plan };
