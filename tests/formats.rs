@@ -63,9 +63,14 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 fn caches_stand_where_they_are_wanted() {
     let folder = Folder::new();
     folder.write("a.svm", svm(50));
-    train(&folder, "one", &["a.svm"], &["--cache", "caches"]);
-    assert!(!folder.has("a.svm.hogcache") && folder.has("caches"));
-    assert!(train(&folder, "two", &["a.svm"], &["--cache", "caches"]).contains("from the cache"));
+    train(&folder, "one", &["a.svm"], &["--cache", "made/caches"]);
+    assert!(!folder.has("a.svm.hogcache") && folder.has("made/caches"));
+    folder.write("b.svm", svm(50));
+    assert!(
+        train(&folder, "other", &["b.svm"], &["--cache", "made/caches"]).starts_with("data "),
+        "it is made without a word"
+    );
+    assert!(train(&folder, "two", &["a.svm", "b.svm"], &["--cache", "made/caches"]).contains("from the cache"));
     assert!(train(&folder, "three", &["a.svm"], &[]).contains("read in"));
     // Changed data makes a new one.
     folder.write("a.svm", svm(51));

@@ -232,13 +232,16 @@ mod tests {
         refused(Existing::Continue, "no such model");
         fs::create_dir(&model).unwrap();
         fs::write(model.join("thesis.txt"), "three years of work").unwrap();
-        assert_eq!(refused(Existing::Refuse, "--resume goes on with it, --overwrite replaces it").exit_code(), 2);
+        refused(Existing::Refuse, "exists and is not a hogback model; choose another --model");
         refused(Existing::Replace, "exists and is not a hogback model; choose another --model");
         refused(Existing::KeepPrevious, "exists and is not a hogback model; choose another --model");
         refused(Existing::Continue, "not a hogback model");
         fs::rename(&model, previous(&model)).unwrap();
         refused(Existing::KeepPrevious, "stands where a replaced model is kept");
         assert_eq!(names(folder.path()), ["m.previous"]);
+        fs::create_dir(&model).unwrap();
+        fs::write(model.join("manifest.json"), "").unwrap();
+        assert_eq!(refused(Existing::Refuse, "--resume goes on with it, --overwrite replaces it").exit_code(), 2);
     }
 
     #[test]
@@ -247,7 +250,7 @@ mod tests {
         let model = folder.path().join("m");
         let mut writer = Writer::new(&Disk, &model, Existing::Refuse).unwrap();
         fs::write(&model, "a file").unwrap();
-        assert_eq!(writer.commit(&generation(1), 1).unwrap_err().exit_code(), 2);
+        assert_eq!(writer.commit(&generation(1), 1).unwrap_err().exit_code(), 1);
         assert_eq!(fs::read_to_string(&model).unwrap(), "a file");
         fs::remove_file(&model).unwrap();
         assert_eq!(writer.commit(&generation(1), 1).unwrap(), 1);

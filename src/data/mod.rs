@@ -102,7 +102,7 @@ impl DataFile {
             Ok(Some(found)) => return Ok(Self::of_cache(input, found, true)),
             Ok(None) => {}
             Err(what) => {
-                notice(&format!("warning: {}: cannot be used ({what}): reading the data again", cache.display()))
+                notice(&format!("warning: {}: cannot be used ({what}): reading the data again", cache.display()));
             }
         }
         match read_and_write(input, options, store, &cache, stamp) {
@@ -276,24 +276,25 @@ fn read_and_write(
     stamp: Stamp,
 ) -> Result<DataFile, Failure> {
     if let CachePolicy::Dir(directory) = &options.cache {
-        create_dirs(store, directory)?;
+        make_directory(store, directory)?;
     }
     let mut writer = CacheWriter::create(store, cache)?;
     let (facts, dictionary) = read_into::<Failure>(input, options, &mut |block| Ok(writer.block(&block)?))?;
     Ok(DataFile::of_cache(input, writer.finish(stamp, &facts, &dictionary)?, false))
 }
 
-/// Creates `directory` and those above it that are missing; another run may be doing the same.
-fn create_dirs(store: &dyn Store, directory: &Path) -> io::Result<()> {
+/// Makes `directory` and what it stands in, as far as they are not there.
+fn make_directory(store: &dyn Store, directory: &Path) -> io::Result<()> {
     if directory.as_os_str().is_empty() || directory.is_dir() {
         return Ok(());
     }
     if let Some(parent) = directory.parent() {
-        create_dirs(store, parent)?;
+        make_directory(store, parent)?;
     }
     match store.create_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        other => other,
+        // Another run was faster.
+        Err(_) if directory.is_dir() => Ok(()),
+        made => made,
     }
 }
 

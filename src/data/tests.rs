@@ -415,7 +415,7 @@ fn a_stream_of_csv_is_matched_by_name() {
     let (rows, seen, notices) = streamed(&Data::new("b.csv", "city,new\nOslo,5\n"), &model).unwrap();
     assert!(rows[0].0.is_nan() && rows[0].1 == pairs(&[("city=Oslo", 1.0)]) && seen.unlabelled == 1);
     assert!(
-        notices.len() == 2 && notices[0].contains("no column age") && notices[1].contains("know new"),
+        notices.len() == 2 && notices[0].contains("no column age") && notices[1].contains("know column new"),
         "{notices:?}"
     );
 

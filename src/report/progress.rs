@@ -127,6 +127,13 @@ impl Progress {
         }
     }
 
+    /// Shows on a terminal what is going on before the first pass.
+    pub fn doing(&self, text: &str) {
+        if let Out::Live(live) = &self.out {
+            live.get_or_init(live_line).set_message(text.to_owned());
+        }
+    }
+
     /// Shows how far a pass is: at once on a terminal (which is redrawn at most 20 times a second), every 10 seconds of a
     /// pass elsewhere.
     pub fn update(&self, pass: &Live) {

@@ -134,7 +134,10 @@ pub fn train(request: &Request, topology: &Topology, store: &dyn Store, ears: Ea
     // The lock comes first: no time is spent on a model that cannot be saved.
     let writer = Writer::new(store, &request.model, request.existing)?;
     let resumed = prepare::resumed(request)?;
-    let read = |input: &Input| DataFile::read(input, &request.read, store, &notice);
+    let read = |input: &Input| {
+        ears.progress.doing(&format!("reading {input}"));
+        DataFile::read(input, &request.read, store, &notice)
+    };
     let files = request.data.iter().map(read).collect::<Result<Vec<DataFile>>>()?;
     let valid = prepare::read_valid(request, &files, resumed.as_ref(), &notice)?;
     let prepared = prepare::prepare(request, topology, &plan, &files, &valid, resumed.as_ref(), &notice)?;
