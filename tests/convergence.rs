@@ -1,5 +1,5 @@
-//! Penalised losses learned to the end against the exact minima that scikit-learn finds (tools/fixtures/convergence.py), and columns of very
-//! different scale (tools/fixtures/columns.py).
+//! Penalised losses learned to the end against the exact minima that scikit-learn finds (tools/fixtures/convergence.py), and
+//! columns of very different scale (tools/fixtures/columns.py).
 
 #![allow(clippy::unwrap_used, reason = "a test fails where a step fails")]
 
