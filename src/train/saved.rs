@@ -1,7 +1,7 @@
 //! Θ to and from a model directory.
 //!
-//! On disk weights are in the units of the data: prediction needs no scales. The scales of columns and labels are powers of two, so
-//! the way there and back changes no bit.
+//! On disk weights are in the units of the data: prediction needs no scales and no centres. The scales of columns and labels are powers
+//! of two, so the way there and back changes no bit; where there are centres, the intercept is rounded once each way.
 
 use hogback_kernels::{Backend, Rule};
 use serde::{Deserialize, Serialize};
@@ -41,6 +41,7 @@ pub(super) struct Position {
 pub(super) struct Scales<'a> {
     pub(super) dictionary: &'a Dictionary,
     pub(super) target: &'a Target,
+    pub(super) centres: &'a [(u32, f32)],
 }
 
 impl Scales<'_> {
@@ -60,6 +61,11 @@ impl Scales<'_> {
             None if label != 0 => weights.iter_mut().for_each(|weight| *weight *= power(direction * label)),
             None => {}
         }
+    }
+
+    /// How much lower the intercept is for values as they are than for centred ones, by the raw weights.
+    fn centred_off(&self, raw: &[f32]) -> f64 {
+        self.centres.iter().map(|&(row, centre)| f64::from(raw[row as usize]) * f64::from(centre)).sum()
     }
 }
 
@@ -99,6 +105,7 @@ pub(super) fn generation(
 /// A snapshot as tensors of weights and tensors of slots.
 fn tensors(snapshot: &Snapshot, rule: Rule, scales: &Scales<'_>, prefix: &str) -> (Vec<TensorData>, Vec<TensorData>) {
     let (mut weights, mut state) = (Vec::new(), Vec::new());
+    let mut off = 0.0;
     for (index, name) in [(WEIGHT, "weight"), (BIAS, "bias")] {
         let words = snapshot.plane(index, 0);
         let every = |first: usize| words.iter().skip(first).step_by(rule.width()).copied().collect::<Vec<f32>>();
@@ -106,8 +113,9 @@ fn tensors(snapshot: &Snapshot, rule: Rule, scales: &Scales<'_>, prefix: &str) -
         let mut raw = every(0);
         if index == WEIGHT {
             scales.apply(&mut raw, 1);
+            off = scales.centred_off(&raw);
         } else {
-            raw.iter_mut().for_each(|bias| *bias *= power(scales.label()));
+            raw.iter_mut().for_each(|bias| *bias = (f64::from(*bias * power(scales.label())) - off) as f32);
         }
         weights.push(tensor(format!("{prefix}{name}"), raw));
         if rule == Rule::Adagrad {
@@ -136,15 +144,17 @@ pub(super) fn theta(
         return Ok(None);
     }
     let theta = Theta::reserve(specs(rows, rule), shards, backend).map_err(out_of_memory)?;
+    let mut off = 0.0;
     for (index, name) in [(WEIGHT, "weight"), (BIAS, "bias")] {
         let cells = theta.tensors()[index].cells();
         let missing = |name: &str| Error::model("model", format!("holds no tensor {name}: it was not made by train"));
         let name = format!("{which}{name}");
         let mut weights = find(&name).ok_or_else(|| missing(&name))?.data.clone();
         if index == WEIGHT {
+            off = scales.centred_off(&weights);
             scales.apply(&mut weights, -1);
         } else {
-            weights.iter_mut().for_each(|bias| *bias *= power(-scales.label()));
+            weights.iter_mut().for_each(|bias| *bias = (f64::from(*bias) + off) as f32 * power(-scales.label()));
         }
         let mut planes = vec![weights];
         if rule == Rule::Adagrad {
