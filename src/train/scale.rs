@@ -16,8 +16,8 @@ pub(super) fn may_need_scales(least: f32, most: f32) -> bool {
 
 /// A column is centred if its mean is further from 0 than this many of its standard deviations.
 const FAR: f64 = 1.0;
-/// Rows that show whether there may be a column that all rows have.
-const FIRST: u64 = 64;
+/// How many rows are looked at, first some, then more, for a column that all rows have.
+const FIRST: [u64; 2] = [64, 8192];
 
 /// What is known of a column.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,10 +33,12 @@ struct Column {
 /// # Errors
 /// A damaged block of a cache.
 pub(super) fn centres(corpus: &Corpus<'_>) -> Result<Vec<(u32, f32)>> {
-    let (all, first) = (corpus.rows(), corpus.rows().min(FIRST));
-    // Sparse data has no such column, and its first rows show it.
-    if corpus.ones() || !columns(corpus, 0..first)?.iter().any(|column| column.rows == first) {
-        return Ok(Vec::new());
+    let all = corpus.rows();
+    // Sparse data has no such column, and soon shows it.
+    for first in FIRST.map(|rows| rows.min(all)) {
+        if corpus.ones() || !columns(corpus, 0..first)?.iter().any(|column| column.rows == first) {
+            return Ok(Vec::new());
+        }
     }
     let centre = |(row, column): (u32, Column)| {
         let mean = column.sum / all as f64;
