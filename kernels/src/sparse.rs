@@ -144,8 +144,31 @@ const ONES: [f32; 8] = [1.0; 8];
 
 /// How many rows ahead of use a tail row is asked for.
 const ROWS_AHEAD: usize = 4;
+/// How many rows ahead of use a row of data is asked for: rows come from distant places in turn, where no hardware follows.
+const DATA_AHEAD: usize = 10;
 
 impl Group<'_, '_> {
+    /// Asks for the ids and values of row `at`.
+    ///
+    /// # Safety
+    /// The instruction set of `V`.
+    #[inline(always)]
+    unsafe fn prefetch_data<V: Lane, S: Shape>(&self, at: usize) {
+        if let Some(row) = self.rows.get(at) {
+            let (ids, values) = (row.ids().as_slice(), row.values());
+            // A cache line holds sixteen of either; rows begin anywhere, so the last one may reach into one line more.
+            for at in (0..ids.len()).step_by(16).chain([ids.len().saturating_sub(1)]) {
+                // SAFETY: the instruction set by contract.
+                unsafe {
+                    V::prefetch(ids.as_ptr().wrapping_add(at));
+                    if !S::ONES {
+                        V::prefetch(values.as_ptr().wrapping_add(at));
+                    }
+                }
+            }
+        }
+    }
+
     /// Asks for the tail rows that row `at` will touch.
     ///
     /// # Safety
@@ -209,6 +232,7 @@ impl Descend for Adagrad {
         unsafe {
             let (floor, rate) = (V::splat(step.floor), V::splat(step.rate));
             for i in 0..group.learn {
+                group.prefetch_data::<V, S>(i + DATA_AHEAD);
                 if S::AHEAD {
                     group.prefetch::<V, S, 2>(i + ROWS_AHEAD);
                 }
@@ -315,6 +339,7 @@ impl Descend for Sgd {
         // `check` compared with the table; values are as many as ids.
         unsafe {
             for i in 0..group.learn {
+                group.prefetch_data::<V, S>(i + DATA_AHEAD);
                 if S::AHEAD {
                     group.prefetch::<V, S, 1>(i + ROWS_AHEAD);
                 }
