@@ -6,7 +6,7 @@ mod common;
 
 use std::io::{BufRead, BufReader, Read};
 
-use common::{Folder, run, svm};
+use common::{Folder, run, svm, watch};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -281,6 +281,7 @@ fn forced_kernels_reach_the_same_metrics() {
 fn interrupted(folder: &Folder, flags: &[&str], signal: Signal) -> (u64, String) {
     let train = ["train", "good.svm", "--children", "2", "--early-stop", "0", "--passes", "4000000"];
     let mut child = folder.spawn(&[&train, flags].concat());
+    let _watched = watch(&child);
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
     while !line.starts_with("pass  ") {

@@ -1,5 +1,5 @@
-//! Penalised losses learned to the end against the exact minima that scikit-learn finds (tools/fixtures/convergence.py), and columns of very
-//! different scale (tools/fixtures/columns.py).
+//! Penalised losses learned to the end against the exact minima that scikit-learn finds (tools/fixtures/convergence.py), and
+//! columns of very different scale (tools/fixtures/columns.py).
 
 #![allow(clippy::unwrap_used, reason = "a test fails where a step fails")]
 
@@ -7,7 +7,7 @@ mod reference;
 
 use std::fs;
 
-use reference::{Linear, Sample, fixture, json_fixture, logistic_loss, logloss, predict, sigmoid, train};
+use reference::{Linear, Sample, fixture, hogback, json_fixture, logistic_loss, logloss, predict, sigmoid, train};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -140,25 +140,60 @@ fn a_support_vector_machine_reaches_its_minimum() {
 
 #[test]
 fn columns_of_very_different_scale_need_no_tuning() {
-    let theirs = json_fixture("columns.json")["scales"]["logloss"].as_f64().unwrap();
-    let rows = reference::csv(&fs::read_to_string(fixture("columns.test.csv")).unwrap(), "class", &["year"]);
+    columns("scales", &["--label", "class", "--ignore", "year"], &["year"]);
+}
+
+#[test]
+fn a_column_far_from_zero_with_little_spread_needs_no_tuning() {
+    columns("with_year", &["--label", "class"], &[]);
+}
+
+/// Trains on the columns but `without` some, and holds the model to scikit-learn's on standardised columns.
+fn columns(key: &str, reading: &[&str], without: &[&str]) {
+    let theirs = json_fixture("columns.json")[key]["logloss"].as_f64().unwrap();
+    let rows = reference::csv(&fs::read_to_string(fixture("columns.test.csv")).unwrap(), "class", without);
     let positive: Vec<bool> = rows.iter().map(|row| row.label > 0.0).collect();
     for children in ["1", "2"] {
         let directory = TempDir::new().unwrap();
         let path = directory.path().join("model");
-        let reading = ["--label", "class", "--ignore", "year"];
-        train(&[&fixture("columns.train.csv")], &path, &[&reading[..], &["--children", children]].concat(), &[]);
-        let predictions = predict(&path, &fixture("columns.test.csv"), &reading);
+        train(&[&fixture("columns.train.csv")], &path, &[reading, &["--children", children]].concat(), &[]);
+        let predictions = predict(&path, &fixture("columns.test.csv"), reading);
 
         let ours = logloss(&predictions, &positive);
-        println!("columns, {children} children: held-out logloss {ours:.5}, scikit-learn's, standardised, {theirs:.5}");
+        println!("{key}, {children} children: held-out logloss {ours:.5}, scikit-learn's {theirs:.5}");
         assert!(ours < 1.01 * theirs, "{children} children: held-out logloss {ours}, scikit-learn's {theirs}");
 
-        // What is on disk is in the units of the data: no scale is needed to use it.
+        // What is on disk is in the units of the data: neither scales nor centres are needed to use it.
         let model = Linear::read(&path);
         for (row, predicted) in rows.iter().zip(&predictions) {
             let by_hand = sigmoid(model.margin(row));
             assert!((by_hand - predicted).abs() < 1e-5, "{by_hand} by hand, {predicted} by predict");
         }
+    }
+}
+
+#[test]
+fn a_column_far_from_zero_is_scored_and_resumed_as_it_is_predicted() {
+    let directory = TempDir::new().unwrap();
+    let [model, held_out] = ["model", "held-out.csv"].map(|name| directory.path().join(name));
+    // In some rows the year is missing, which is 0.
+    let text = fs::read_to_string(fixture("columns.test.csv")).unwrap();
+    let lines = text.lines().enumerate().map(|(at, line)| match line.rsplitn(3, ',').collect::<Vec<_>>()[..] {
+        [class, _, rest] if at % 200 == 1 => format!("{rest},,{class}"),
+        _ => line.to_owned(),
+    });
+    fs::write(&held_out, lines.collect::<Vec<_>>().join("\n")).unwrap();
+    let [model_name, held_out_name] = [&model, &held_out].map(|path| path.to_str().unwrap());
+    let flags = ["--label", "class", "--valid", held_out_name, "--passes", "2", "--early-stop", "0"];
+    for resume in [&[][..], &["--resume"]] {
+        let summary = train(&[&fixture("columns.train.csv")], &model, &[&flags[..], resume].concat(), &[]);
+        let eval = hogback(&["eval", model_name, held_out_name, "--label", "class", "--json"], &[]);
+        let eval: Value = serde_json::from_str(&eval).unwrap();
+        let [scored, predicted] =
+            [&summary["valid"], &eval["eval"]].map(|metrics| metrics["logloss"].as_f64().unwrap());
+        assert!((scored / predicted - 1.0).abs() < 1e-4, "logloss {scored} while training, {predicted} by eval");
+        let progressive = summary["progressive"]["logloss"].as_f64().unwrap();
+        println!("{resume:?} scored {scored:.5}, predicted {predicted:.5}, progressive {progressive:.5}");
+        assert!(progressive < 0.5, "logloss {progressive} in the last pass");
     }
 }

@@ -6,7 +6,7 @@ mod common;
 
 use std::io::{BufRead, BufReader, Read, Write};
 
-use common::{Folder, assert_close, csv, svm};
+use common::{Folder, assert_close, csv, gzip, svm, watch};
 
 /// Trains on `data` with one child into the model `model`.
 fn train(folder: &Folder, model: &str, data: &[&str], flags: &[&str]) -> String {
@@ -51,12 +51,6 @@ fn the_same_data_by_any_way_is_the_same_model() {
     for data in ["all.svm.gz", "all.svm.zst", "windows.svm"] {
         assert_eq!(folder.predictions("plain", data), folder.predictions("plain", "all.svm"), "{data}");
     }
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    packer.write_all(bytes).unwrap();
-    packer.finish().unwrap()
 }
 
 #[test]
@@ -276,6 +270,7 @@ fn predict_answers_each_line_before_the_next_is_written() {
         let (header, lines) = if model == "c" { text.split_once('\n').unwrap() } else { ("", text.as_str()) };
 
         let mut child = folder.spawn(&["predict", model, "-"]);
+        let _watched = watch(&child);
         let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
         if !header.is_empty() {
             writeln!(stdin, "{header}").unwrap();

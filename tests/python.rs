@@ -12,7 +12,8 @@ use reference::{Linear, hogback};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A Python with safetensors and numpy: an environment that is made once and kept. Nothing, with the reason printed, where it cannot be made.
+/// A Python with safetensors and numpy: an environment that is made once and kept. Nothing, with the reason printed, where it
+/// cannot be made.
 fn python() -> Option<PathBuf> {
     let environment = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python");
     let python = environment.join("bin/python");

@@ -315,6 +315,25 @@ impl Backend {
         self.run(Apply(&step));
     }
 
+    /// The sum of a loss over rows, by their margins and targets.
+    ///
+    /// # Panics
+    /// Where the slices differ in length.
+    pub fn sum_loss(self, loss: Loss, margins: &[f32], targets: &[f32]) -> f64 {
+        struct Sum<'a>(Loss, &'a [f32], &'a [f32], &'a mut f64);
+        impl Work for Sum<'_> {
+            #[inline(always)]
+            unsafe fn run<V: Lane>(self) {
+                // SAFETY: the caller's promise.
+                *self.3 = unsafe { self.0.sum::<V>(self.1, self.2) };
+            }
+        }
+        assert_eq!(margins.len(), targets.len(), "a target for each margin");
+        let mut sum = 0.0;
+        self.run(Sum(loss, margins, targets, &mut sum));
+        sum
+    }
+
     /// The margins of `rows`, intercept included, by a table without a head; nothing is changed.
     ///
     /// # Panics

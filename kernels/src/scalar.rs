@@ -99,6 +99,18 @@ impl Lane for Scalar {
     }
 
     #[inline(always)]
+    unsafe fn spread_first(at: *const f32, n: usize) -> Self {
+        // SAFETY: the caller's promise: `n` private floats stand at `at`.
+        Self([if n > 0 { unsafe { *at } } else { 0.0 }, 0.0])
+    }
+
+    #[inline(always)]
+    unsafe fn first_ids(at: *const u32, n: usize) -> [u32; 8] {
+        // SAFETY: the caller's promise: `n` private numbers stand at `at`.
+        [if n > 0 { unsafe { *at } } else { 0 }, 0, 0, 0, 0, 0, 0, 0]
+    }
+
+    #[inline(always)]
     unsafe fn spread_one() -> Self {
         Self([1.0, 0.0])
     }
@@ -121,6 +133,11 @@ impl Lane for Scalar {
     #[inline(always)]
     unsafe fn fma1(a: f32, b: f32, c: f32) -> f32 {
         a * b + c
+    }
+
+    #[inline(always)]
+    unsafe fn rsqrt1(x: f32) -> f32 {
+        rsqrt(x)
     }
 
     #[inline(always)]

@@ -5,13 +5,13 @@
 //! child's update of it may be lost, and that is allowed.
 
 use alloc::vec::Vec;
+use core::hint::select_unpredictable;
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use crate::cells::Cells;
 use crate::lane::Lane;
 use crate::loss::Slope;
 use crate::rows::Row;
-use crate::scalar;
 
 /// The table a child learns on: the first rows live in the child's private head, the others in the
 /// shared tail. Both are numbered from 0, so the shared words of the head's rows are simply not used.
@@ -53,7 +53,11 @@ impl<'a> Table<'a> {
     /// `id` is below [`Table::rows`], and without `S::HEAD` there is no head.
     #[inline(always)]
     unsafe fn at<S: Shape, const WIDTH: usize>(&self, id: u32) -> *const AtomicU32 {
-        let base = if S::HEAD && id < self.head_rows { self.head.start() } else { self.shared.start() };
+        let base = if S::HEAD {
+            select_unpredictable(id < self.head_rows, self.head.start(), self.shared.start())
+        } else {
+            self.shared.start()
+        };
         // SAFETY: the row lies within its cells: `head_rows` rows in the head, `rows()` in the shared words.
         unsafe { base.add(id as usize * WIDTH) }
     }
@@ -135,6 +139,9 @@ pub(crate) struct Group<'c, 'a> {
     pub(crate) scratch: &'c mut Scratch,
 }
 
+/// The values of a register of a row of ones.
+const ONES: [f32; 8] = [1.0; 8];
+
 /// How many rows ahead of use a tail row is asked for.
 const ROWS_AHEAD: usize = 4;
 
@@ -207,17 +214,15 @@ impl Descend for Adagrad {
                 }
                 let row = *group.rows.get_unchecked(i);
                 let (ids, values) = (row.ids().as_slice(), row.values());
-                let (full, rest) = (ids.len() / pairs, ids.len() % pairs);
+                // Whole registers, and a last one that is never empty, so that most rows take the same branches.
+                let full = ids.len().saturating_sub(1) / pairs;
+                let rest = ids.len() - full * pairs;
                 let stash = group.scratch.room(full + 1).cast::<V>();
                 let pair_in = |first: usize| move |j: usize| table.at::<S, 2>(*ids.get_unchecked(first + j));
-                let pair_in_rest = |j: usize| {
-                    if j < rest { table.at::<S, 2>(*ids.get_unchecked(full * pairs + j)) } else { pad.as_ptr() }
-                };
-                let mut x_rest = [0.0f32; 8];
-                for (j, x) in x_rest.iter_mut().enumerate().take(rest) {
-                    *x = if S::ONES { 1.0 } else { *values.get_unchecked(full * pairs + j) };
-                }
-                let x_rest = V::spread(x_rest.as_ptr());
+                let last = V::first_ids(ids.as_ptr().add(full * pairs), rest);
+                let pair_in_rest = |j: usize| select_unpredictable(j < rest, table.at::<S, 2>(last[j]), pad.as_ptr());
+                let last_values = if S::ONES { ONES.as_ptr() } else { values.as_ptr().add(full * pairs) };
+                let x_rest = V::spread_first(last_values, rest);
 
                 // Two sums, so that one addition need not wait for the one before.
                 let (mut even, mut odd) = (V::splat(0.0), V::splat(0.0));
@@ -241,13 +246,13 @@ impl Descend for Adagrad {
                 let margin = pair.fma(x_rest, odd).add(even).sum() + group.bias.weight;
                 *group.margins.get_unchecked_mut(i) = margin;
 
-                let slope = L::slope(margin, row.target);
+                let slope = L::slope::<V>(margin, row.target);
                 if !S::DECAY && slope == 0.0 {
                     continue;
                 }
                 let bias = &mut *group.bias;
                 bias.squares += slope * slope;
-                bias.weight -= step.bias_rate * slope * scalar::rsqrt(step.floor + bias.squares);
+                bias.weight -= step.bias_rate * slope * V::rsqrt1(step.floor + bias.squares);
 
                 let slope = V::splat(slope);
                 for c in 0..full {
@@ -256,7 +261,7 @@ impl Descend for Adagrad {
                     let pair = Self::moved::<V, S>(*stash.add(c), gradient, decay, rate, floor);
                     pair.store_pairs(pair_in(c * pairs));
                 }
-                let decay = |j: usize| if j < rest { step.decay[ids[full * pairs + j] as usize] } else { 0.0 };
+                let decay = |j: usize| if j < rest { step.decay[last[j] as usize] } else { 0.0 };
                 let pair = Self::moved::<V, S>(*stash.add(full), x_rest.mul(slope), decay, rate, floor);
                 pair.store_pairs(pair_in_rest);
             }
@@ -320,7 +325,7 @@ impl Descend for Sgd {
                 let margin = dot::<V>(ids.len(), word, x) + group.bias.weight;
                 *group.margins.get_unchecked_mut(i) = margin;
 
-                let slope = L::slope(margin, row.target);
+                let slope = L::slope::<V>(margin, row.target);
                 if !S::DECAY && slope == 0.0 {
                     continue;
                 }

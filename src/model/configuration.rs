@@ -124,6 +124,9 @@ pub struct Configuration {
     pub holdout: f64,
     /// The seed of row order and held-out rows.
     pub seed: u64,
+    /// Rows of the tensor whose values lie far from 0 compared with their spread, and what is taken off them to learn.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub centres: Vec<(u32, f32)>,
     /// The mean squared norm of the rows as they are learned, which the rate is relative to.
     pub mean_square: f64,
 }

@@ -11,6 +11,7 @@ const GROUP: usize = 64;
 /// A linear model's training pass, specialised for a loss, a rule and a kind of table.
 #[derive(Clone, Copy, Debug)]
 pub struct Linear {
+    backend: Backend,
     learner: Learner,
     loss: Loss,
     constant: Constant,
@@ -40,14 +41,14 @@ pub struct Tally {
 
 impl Tally {
     /// Adds rows of which margins and targets are known; `constant` is the best constant prediction and its loss per row.
-    pub fn add(&mut self, loss: Loss, constant: Constant, margins: &[f32], targets: &[f32]) {
+    fn add(&mut self, backend: Backend, loss: Loss, constant: Constant, margins: &[f32], targets: &[f32]) {
         self.rows += margins.len() as u32;
         self.constant += match loss {
             Loss::Logistic | Loss::Hinge => constant.loss * margins.len() as f64,
             // Numbers may have outliers, which cost any prediction dear.
             Loss::Squared => targets.iter().map(|y| 0.5 * f64::from(constant.margin - y).powi(2)).sum(),
         };
-        self.loss += loss.sum(margins, targets);
+        self.loss += backend.sum_loss(loss, margins, targets);
         let pairs = margins.iter().zip(targets);
         self.score += match loss {
             // A margin of 0 predicts the negative class.
@@ -60,12 +61,12 @@ impl Tally {
 impl Linear {
     /// A pass as `spec` says, over data whose best constant prediction is `constant`.
     pub fn new(backend: Backend, spec: LearnerSpec, constant: Constant) -> Self {
-        Self { learner: Learner::new(backend, spec), loss: spec.loss, constant }
+        Self { backend, learner: Learner::new(backend, spec), loss: spec.loss, constant }
     }
 
     /// What predicting `margins` for rows of these `targets` shows.
     pub fn tally(&self, tally: &mut Tally, margins: &[f32], targets: &[f32]) {
-        tally.add(self.loss, self.constant, margins, targets);
+        tally.add(self.backend, self.loss, self.constant, margins, targets);
     }
 
     /// The best constant prediction.

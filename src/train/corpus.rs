@@ -19,7 +19,11 @@ pub(super) struct Corpus<'d> {
     ones: bool,
     /// Rows of the model's tensor.
     limit: u32,
-    /// By tensor row: what its values are multiplied with.
+    /// By tensor row: what is taken off its values; empty if nothing is.
+    centres: Vec<f32>,
+    /// How many centres are not 0.
+    centred: usize,
+    /// By tensor row: what its values are multiplied with, once centred.
     factors: Option<Vec<f32>>,
 }
 
@@ -87,13 +91,29 @@ impl<'d> Corpus<'d> {
     pub(super) fn new(parts: Vec<Part<'d>>, limit: u32) -> Self {
         let rows = parts.iter().map(|part| part.rows).sum();
         let ones = parts.iter().all(|part| part.ones);
-        Self { parts, rows, ones, limit, factors: None }
+        Self { parts, rows, ones, limit, centres: Vec::new(), centred: 0, factors: None }
+    }
+
+    /// Takes each centre off the values of its tensor row.
+    pub(super) fn centre(&mut self, centres: &[(u32, f32)]) {
+        if centres.is_empty() {
+            return;
+        }
+        self.ones = false;
+        self.centred = centres.len();
+        self.centres = vec![0.0; self.limit as usize];
+        centres.iter().for_each(|&(row, centre)| self.centres[row as usize] = centre);
     }
 
     /// Multiplies the values of tensor row i with `factors[i]`.
     pub(super) fn scale(&mut self, factors: Vec<f32>) {
         self.ones = false;
         self.factors = Some(factors);
+    }
+
+    /// Something is taken off the values of a column.
+    pub(super) fn is_centred(&self) -> bool {
+        self.centred > 0
     }
 
     /// Rows in all.
@@ -184,7 +204,7 @@ impl<'d> Corpus<'d> {
 
     /// Whether the rows of a part can be learned without a copy.
     fn as_it_lies(&self, part: &Part<'_>) -> bool {
-        part.map.is_none() && self.factors.is_none() && part.ones == self.ones
+        part.map.is_none() && self.centred == 0 && self.factors.is_none() && part.ones == self.ones
     }
 
     fn copy(&self, part: &Part<'_>, block: &Block<'_>, at: usize, copies: &mut Copies) {
@@ -200,6 +220,9 @@ impl<'d> Corpus<'d> {
             } else {
                 copies.values.extend_from_slice(values);
             }
+            if self.centred > 0 {
+                self.take_off_centres(from, copies);
+            }
             if let Some(factors) = &self.factors {
                 for (value, &id) in copies.values[from..].iter_mut().zip(&copies.ids[from..]) {
                     *value *= factors[id as usize];
@@ -209,14 +232,33 @@ impl<'d> Corpus<'d> {
         copies.ends.push(copies.ids.len());
     }
 
-    /// Calls `each` with tensor rows and values of every row, in order; the values of a part that is all ones are none.
+    /// Centres the row that was copied to `from` and behind it.
+    fn take_off_centres(&self, from: usize, copies: &mut Copies) {
+        let mut met = 0;
+        for (value, &id) in copies.values[from..].iter_mut().zip(&copies.ids[from..]) {
+            let centre = self.centres[id as usize];
+            *value -= centre;
+            met += usize::from(centre != 0.0);
+        }
+        if met < self.centred {
+            // A column that is not in a row is 0 there, and 0 is off centre as well.
+            let end = copies.ids.len();
+            for (id, &centre) in (0u32..).zip(&self.centres) {
+                if centre != 0.0 && !copies.ids[from..end].contains(&id) {
+                    copies.ids.push(id);
+                    copies.values.push(-centre);
+                }
+            }
+        }
+    }
+
+    /// Calls `each` with tensor rows and values of the rows `rows`, in order; the values of a part that is all ones are none.
     ///
     /// # Errors
     /// A damaged block of a cache.
-    pub(super) fn for_each(&self, mut each: impl FnMut(&[u32], &[f32])) -> Result<()> {
+    pub(super) fn for_each(&self, rows: Range<u64>, mut each: impl FnMut(&[u32], &[f32])) -> Result<()> {
         let (mut copies, mut places) = (Copies::default(), [Place::default(); BATCH]);
-        let all = 0..self.rows;
-        let mut walk = self.walk(vec![all], None);
+        let mut walk = self.walk(vec![rows], None);
         loop {
             let n = walk.next_places(&mut places)?;
             if n == 0 {

@@ -464,7 +464,8 @@ impl Passes<'_, '_, '_> {
         if !current.is_finite() {
             return Err(Error::Diverged("a weight is not a finite number: nothing is saved".to_owned()));
         }
-        let scales = Scales { dictionary: self.dictionary, target: &self.configuration.target };
+        let Configuration { target, centres, .. } = self.configuration;
+        let scales = Scales { dictionary: self.dictionary, target, centres };
         let metrics = serde_json::json!({
             "progressive": self.progressive,
             "valid": if position.finished { self.best_valid } else { self.valid },

@@ -156,6 +156,11 @@ pub(super) fn prepare<'d>(
         labels: target::map(file.labels(), &facts.target),
     });
     let mut corpus = Corpus::new(parts.collect(), limit);
+    let centres = match old {
+        Some(old) => old.centres.clone(),
+        None => scale::centres(&corpus)?,
+    };
+    corpus.centre(&centres);
     scale_columns(&mut corpus, &mut dictionary, files, resumed.is_some(), notice)?;
     let factors = dictionary.scales.clone();
     if let Some(exponents) = &factors {
@@ -163,19 +168,19 @@ pub(super) fn prepare<'d>(
     }
     let mean_square = match old {
         Some(old) => old.mean_square,
-        None if factors.is_some() => scale::mean_square(&corpus)?,
+        None if factors.is_some() || !centres.is_empty() => scale::mean_square(&corpus)?,
         None => files.iter().map(DataFile::sum_squares).sum::<f64>() / corpus.rows().max(1) as f64,
     };
-    let configuration = configuration(request, old, &facts, columns, mean_square);
+    let configuration = configuration(request, old, &facts, columns, centres, mean_square);
 
     let holdout =
         (request.valid.is_none() && configuration.holdout > 0.0).then_some((configuration.holdout, configuration.seed));
-    let held_out = hold_out(&corpus, holdout, request, files, valid, &facts.target, limit, factors.as_deref());
+    let held_out = hold_out(&corpus, holdout, request, files, valid, &configuration, limit, factors.as_deref());
     let decays = if configuration.l2 > 0.0 { scale::decays(&corpus, configuration.l2)? } else { Vec::new() };
 
     let rule = configuration.optimizer.rule();
     let (rows, backend) = (dictionary.len(), request.backend);
-    let scales = Scales { dictionary: &dictionary, target: &facts.target };
+    let scales = Scales { dictionary: &dictionary, target: &facts.target, centres: &configuration.centres };
     let nonzeros = files.iter().map(DataFile::nonzeros).sum();
     let data = (corpus.rows(), nonzeros);
     let (theta, best, position) = match resumed {
@@ -267,7 +272,8 @@ fn scale_columns(
     }
     let least = files.iter().map(DataFile::least_value).filter(|&least| least > 0.0).fold(f32::MAX, f32::min);
     let most = files.iter().map(DataFile::most_value).fold(0.0, f32::max);
-    if scale::may_need_scales(least, most) {
+    // What is far from 0 may be near it, once centred.
+    if corpus.is_centred() || scale::may_need_scales(least, most) {
         dictionary.scales = scale::exponents(corpus)?;
         if dictionary.scales.is_some() {
             notice("note: columns differ widely in scale: each is learned in units of its own size");
@@ -281,6 +287,7 @@ fn configuration(
     old: Option<&Configuration>,
     facts: &LabelFacts,
     columns: Option<Vec<Column>>,
+    centres: Vec<(u32, f32)>,
     mean_square: f64,
 ) -> Configuration {
     let said = &request.settings;
@@ -299,6 +306,7 @@ fn configuration(
         early_stop: said.early_stop.or(old.map(|old| old.early_stop)).unwrap_or(2),
         holdout,
         seed: said.seed.or(old.map(|old| old.seed)).unwrap_or(0),
+        centres,
         mean_square,
     }
 }
@@ -319,7 +327,7 @@ fn hold_out<'d>(
     request: &Request,
     files: &[DataFile],
     valid: &'d [OwnedBlock],
-    target: &Target,
+    configuration: &Configuration,
     limit: u32,
     factors: Option<&[i8]>,
 ) -> HeldOut<'d> {
@@ -336,9 +344,10 @@ fn hold_out<'d>(
             source: Source::Blocks(blocks),
             ones: false,
             map: None,
-            labels: target::map(files[0].labels(), target),
+            labels: target::map(files[0].labels(), &configuration.target),
         };
         let mut corpus = Corpus::new(vec![part], limit);
+        corpus.centre(&configuration.centres);
         if let Some(exponents) = factors {
             corpus.scale(exponents.iter().map(|&exponent| target::power(i32::from(exponent))).collect());
         }

@@ -1,7 +1,7 @@
 //! Θ to and from a model directory.
 //!
-//! On disk weights are in the units of the data: prediction needs no scales. The scales of columns and labels are powers of two, so
-//! the way there and back changes no bit.
+//! On disk weights are in the units of the data: prediction needs no scales and no centres. The scales of columns and labels are powers
+//! of two, so the way there and back changes no bit; where there are centres, the intercept as learned stands beside the raw one.
 
 use hogback_kernels::{Backend, Rule};
 use serde::{Deserialize, Serialize};
@@ -43,6 +43,7 @@ pub(super) struct Position {
 pub(super) struct Scales<'a> {
     pub(super) dictionary: &'a Dictionary,
     pub(super) target: &'a Target,
+    pub(super) centres: &'a [(u32, f32)],
 }
 
 impl Scales<'_> {
@@ -63,7 +64,15 @@ impl Scales<'_> {
             None => {}
         }
     }
+
+    /// How much lower the intercept is for values as they are than for centred ones, by the raw weights.
+    fn centred_off(&self, raw: &[f32]) -> f64 {
+        self.centres.iter().map(|&(row, centre)| f64::from(raw[row as usize]) * f64::from(centre)).sum()
+    }
 }
+
+/// The intercept as it was learned, beside the one for values off centre: the way from one to the other rounds.
+const CENTRED: &str = "bias.centred";
 
 /// The tensors of a linear model over `rows` keys.
 pub(super) fn specs(rows: usize, rule: Rule) -> [TensorSpec; 2] {
@@ -101,6 +110,7 @@ pub(super) fn generation(
 /// A snapshot as tensors of weights and tensors of slots.
 fn tensors(snapshot: &Snapshot, rule: Rule, scales: &Scales<'_>, prefix: &str) -> (Vec<TensorData>, Vec<TensorData>) {
     let (mut weights, mut state) = (Vec::new(), Vec::new());
+    let mut off = 0.0;
     for (index, name) in [(WEIGHT, "weight"), (BIAS, "bias")] {
         let words = snapshot.plane(index, 0);
         let every = |first: usize| words.iter().skip(first).step_by(rule.width()).copied().collect::<Vec<f32>>();
@@ -108,12 +118,16 @@ fn tensors(snapshot: &Snapshot, rule: Rule, scales: &Scales<'_>, prefix: &str) -
         let mut raw = every(0);
         if index == WEIGHT {
             scales.apply(&mut raw, 1);
+            off = scales.centred_off(&raw);
         } else {
-            raw.iter_mut().for_each(|bias| *bias *= power(scales.label()));
+            raw.iter_mut().for_each(|bias| *bias = (f64::from(*bias * power(scales.label())) - off) as f32);
         }
         weights.push(tensor(format!("{prefix}{name}"), raw));
         if rule == Rule::Adagrad {
             state.push(tensor(format!("{prefix}{name}.squares"), every(1)));
+        }
+        if index == BIAS && !scales.centres.is_empty() {
+            state.push(tensor(format!("{prefix}{CENTRED}"), every(0)));
         }
     }
     (weights, state)
@@ -145,6 +159,8 @@ pub(super) fn theta(
         let mut weights = find(&name).ok_or_else(|| missing(&name))?.data.clone();
         if index == WEIGHT {
             scales.apply(&mut weights, -1);
+        } else if let Some(centred) = find(&format!("{which}{CENTRED}")) {
+            weights.clone_from(&centred.data);
         } else {
             weights.iter_mut().for_each(|bias| *bias *= power(-scales.label()));
         }

@@ -1,4 +1,6 @@
-//! Column scales, row norms and L2 factors: what the step rule needs to know of the data so that nobody has to tune it.
+//! Column centres and scales, row norms and L2 factors: what the step rule needs to know of the data so that nobody has to tune it.
+
+use std::ops::Range;
 
 use super::corpus::Corpus;
 use crate::error::Result;
@@ -12,11 +14,40 @@ pub(super) fn may_need_scales(least: f32, most: f32) -> bool {
     most > 0.0 && (most / least > WIDE || !(1.0 / WIDE..=WIDE).contains(&most))
 }
 
+/// A column is centred if its mean is further from 0 than this many of its standard deviations.
+const FAR: f64 = 1.0;
+/// How many rows are looked at, first some, then more, for a column that all rows have.
+const FIRST: [u64; 2] = [64, 8192];
+
 /// What is known of a column.
 #[derive(Clone, Copy, Debug, Default)]
 struct Column {
     rows: u64,
+    sum: f64,
     squares: f64,
+}
+
+/// The tensor rows of columns that every row of data has, far from 0 with little spread (years, temperatures in kelvin), and their means.
+/// Learned as it is, such a column is a second intercept: the steps that its mean causes drown what its spread tells.
+///
+/// # Errors
+/// A damaged block of a cache.
+pub(super) fn centres(corpus: &Corpus<'_>) -> Result<Vec<(u32, f32)>> {
+    let all = corpus.rows();
+    // Sparse data has no such column, and soon shows it.
+    for first in FIRST.map(|rows| rows.min(all)) {
+        if corpus.ones() || !columns(corpus, 0..first)?.iter().any(|column| column.rows == first) {
+            return Ok(Vec::new());
+        }
+    }
+    let centre = |(row, column): (u32, Column)| {
+        let mean = column.sum / all as f64;
+        let variance = column.squares / all as f64 - mean * mean;
+        // A column of one value has nothing to tell, but for rounding.
+        let varies = variance > 1e-12 * mean * mean;
+        (column.rows == all && varies && mean * mean > FAR * FAR * variance).then_some((row, mean as f32))
+    };
+    Ok((0..).zip(columns(corpus, 0..all)?).filter_map(centre).collect())
 }
 
 /// By tensor row, the exponent of two that brings the column's root mean square (over the rows that have it) nearest to 1; nothing
@@ -25,7 +56,7 @@ struct Column {
 /// # Errors
 /// A damaged block of a cache.
 pub(super) fn exponents(corpus: &Corpus<'_>) -> Result<Option<Vec<i8>>> {
-    let columns = columns(corpus)?;
+    let columns = columns(corpus, 0..corpus.rows())?;
     let rms = |column: &Column| (column.squares / column.rows as f64).sqrt();
     // Columns of a few rows have a root mean square by chance and no weight in the whole.
     let common = |column: &&Column| column.rows as f64 >= 1e-3 * corpus.rows() as f64 && column.squares > 0.0;
@@ -45,7 +76,7 @@ pub(super) fn exponents(corpus: &Corpus<'_>) -> Result<Option<Vec<i8>>> {
 /// # Errors
 /// A damaged block of a cache.
 pub(super) fn mean_square(corpus: &Corpus<'_>) -> Result<f64> {
-    let squares: f64 = columns(corpus)?.iter().map(|column| column.squares).sum();
+    let squares: f64 = columns(corpus, 0..corpus.rows())?.iter().map(|column| column.squares).sum();
     Ok(squares / corpus.rows().max(1) as f64)
 }
 
@@ -58,16 +89,17 @@ pub(super) fn decays(corpus: &Corpus<'_>, l2: f32) -> Result<Vec<f32>> {
     let rows = corpus.rows() as f64;
     let decay =
         |column: &Column| if column.rows > 0 { (f64::from(l2) * rows / column.rows as f64) as f32 } else { 0.0 };
-    Ok(columns(corpus)?.iter().map(decay).collect())
+    Ok(columns(corpus, 0..corpus.rows())?.iter().map(decay).collect())
 }
 
-fn columns(corpus: &Corpus<'_>) -> Result<Vec<Column>> {
+fn columns(corpus: &Corpus<'_>, rows: Range<u64>) -> Result<Vec<Column>> {
     let mut columns = vec![Column::default(); corpus.limit() as usize];
-    corpus.for_each(|ids, values| {
+    corpus.for_each(rows, |ids, values| {
         for (at, &id) in ids.iter().enumerate() {
             let value = values.get(at).copied().unwrap_or(1.0);
             let column = &mut columns[id as usize];
             column.rows += 1;
+            column.sum += f64::from(value);
             column.squares += f64::from(value) * f64::from(value);
         }
     })?;

@@ -7,6 +7,10 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
 
 /// A temporary folder, in which every command of a test runs.
 pub(crate) struct Folder(tempfile::TempDir);
@@ -99,6 +103,18 @@ pub(crate) fn run(command: &mut Command) -> Run {
     Run::of(&command.output().unwrap())
 }
 
+/// Ends `child` after a minute unless what this gives back is dropped before: a test that waits for it fails then, and does not hang.
+pub(crate) fn watch(child: &Child) -> Sender<()> {
+    let (watched, over) = channel();
+    let process = Pid::from_child(child);
+    std::thread::spawn(move || {
+        if over.recv_timeout(Duration::from_secs(60)) == Err(RecvTimeoutError::Timeout) {
+            let _ = kill_process(process, Signal::KILL);
+        }
+    });
+    watched
+}
+
 impl Run {
     fn of(output: &std::process::Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
@@ -144,6 +160,21 @@ pub(crate) fn assert_close(ones: &str, others: &str) {
     for (one, other) in ones.lines().zip(others.lines()) {
         assert!((one.parse::<f32>().unwrap() - other.parse::<f32>().unwrap()).abs() < 1e-6, "{one} {other}");
     }
+}
+
+/// Holds `act` to leave the model `m` of `folder` as it is, to the last prediction.
+pub(crate) fn keeping_the_model(folder: &Folder, act: impl FnOnce() -> Run) -> Run {
+    let before = (folder.predictions("m", "good.svm"), folder.model_bytes("m"));
+    let run = act();
+    assert_eq!((folder.predictions("m", "good.svm"), folder.model_bytes("m")), before);
+    run
+}
+
+/// `bytes` in gzip.
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packer.write_all(bytes).unwrap();
+    packer.finish().unwrap()
 }
 
 /// Numbers that look random and are always the same.

@@ -41,7 +41,7 @@ fn in_pieces(data: &Path, model: &Path, children: usize, consistency: Consistenc
             result
         });
         match result {
-            Err(Error::Interrupted(how)) => assert!(how.contains("--resume"), "{how}"),
+            Err(Error::Interrupted(how)) => assert!(how.contains("is saved"), "{how}"),
             other => {
                 other.unwrap();
                 return piece;

@@ -107,6 +107,20 @@ impl Lane for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn spread_first(at: *const f32, n: usize) -> Self {
+        // Lanes that the mask leaves out are not read.
+        unsafe { Self(_mm256_castsi256_ps(_mm256_cvtepu32_epi64(_mm_maskload_epi32(at.cast(), first(n))))) }
+    }
+
+    #[inline(always)]
+    unsafe fn first_ids(at: *const u32, n: usize) -> [u32; 8] {
+        let mut ids = [0; 8];
+        // Lanes that the mask leaves out are not read.
+        unsafe { _mm_storeu_si128((&raw mut ids).cast(), _mm_maskload_epi32(at.cast(), first(n))) };
+        ids
+    }
+
+    #[inline(always)]
     unsafe fn spread_one() -> Self {
         unsafe { Self(_mm256_castsi256_ps(_mm256_set1_epi64x(0x3f80_0000))) }
     }
@@ -136,9 +150,29 @@ impl Lane for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn rsqrt1(x: f32) -> f32 {
+        // As above, in one lane.
+        unsafe {
+            let r = _mm_cvtss_f32(_mm_rsqrt_ss(_mm_set_ss(x)));
+            let error = Self::fma1(-0.5 * x * r, r, 0.5);
+            Self::fma1(r, error, r)
+        }
+    }
+
+    #[inline(always)]
     unsafe fn prefetch<T>(at: *const T) {
         unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
     }
+}
+
+/// A mask of the first `n` of four lanes.
+///
+/// # Safety
+/// The instruction set.
+#[inline(always)]
+unsafe fn first(n: usize) -> __m128i {
+    // SAFETY: the caller's promise.
+    unsafe { _mm_cmpgt_epi32(_mm_set1_epi32(n as i32), _mm_setr_epi32(0, 1, 2, 3)) }
 }
 
 /// # Safety
