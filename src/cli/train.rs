@@ -77,7 +77,7 @@ struct Learning {
     /// The learning rate, relative to the size of the rows [default: 1, for the squared loss 0.5]
     #[arg(long, value_parser = positive, value_name = "RATE")]
     lr: Option<f32>,
-    /// L2 penalty: L2/2 times the sum of squared weights, the intercept's apart, added to the mean loss [default: 0]
+    /// L2 penalty: L2/2 times the sum of squared weights, without the intercept's, is added to the mean loss [default: 0]
     #[arg(long, value_parser = not_negative)]
     l2: Option<f32>,
     /// The seed of row order and held-out rows [default: 0]
@@ -88,7 +88,7 @@ struct Learning {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Passes")]
 struct Stopping {
-    /// The most passes over the data [default: 20; 3 without held-out rows]
+    /// The most passes over the data; to a run that had come to its end --resume adds as many [default: 20; 3 without held-out rows]
     #[arg(long, value_parser = count::<u32>)]
     passes: Option<u32>,
     /// Data to stop by, instead of held-out rows
@@ -140,7 +140,7 @@ struct Machine {
     /// Rows between two merges of the private rows [default: by optimizer and m]
     #[arg(long, value_name = "ROWS", value_parser = count::<u16>)]
     merge: Option<u16>,
-    /// Save the model at least that often, in seconds
+    /// Save the model within a pass once that many seconds have gone by; with sync only between passes
     #[arg(long, value_name = "SECS", value_parser = count::<u64>, default_value_t = 60)]
     checkpoint_every: u64,
 }
