@@ -100,14 +100,20 @@ impl Lane for Scalar {
 
     #[inline(always)]
     unsafe fn spread_first(at: *const f32, n: usize) -> Self {
+        if n == 0 {
+            return Self([0.0; 2]);
+        }
         // SAFETY: the caller's promise: `n` private floats stand at `at`.
-        Self([if n > 0 { unsafe { *at } } else { 0.0 }, 0.0])
+        Self([unsafe { *at }, 0.0])
     }
 
     #[inline(always)]
     unsafe fn first_ids(at: *const u32, n: usize) -> [u32; 8] {
+        if n == 0 {
+            return [0; 8];
+        }
         // SAFETY: the caller's promise: `n` private numbers stand at `at`.
-        [if n > 0 { unsafe { *at } } else { 0 }, 0, 0, 0, 0, 0, 0, 0]
+        [unsafe { *at }, 0, 0, 0, 0, 0, 0, 0]
     }
 
     #[inline(always)]

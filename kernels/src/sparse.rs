@@ -361,7 +361,8 @@ impl Descend for Sgd {
                     let weight = f32::from_bits(word.load(Relaxed));
                     let mut moved = V::fma1(by, x(at), weight);
                     if S::DECAY {
-                        moved -= step.rate * step.decay[*ids.get_unchecked(at) as usize] * weight;
+                        // As if taken at the end of the step: rare features have large factors, and must not overshoot 0.
+                        moved /= 1.0 + step.rate * step.decay[*ids.get_unchecked(at) as usize];
                     }
                     word.store(moved.to_bits(), Relaxed);
                 }

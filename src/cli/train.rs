@@ -155,7 +155,10 @@ pub(super) fn run(flags: Flags) -> Result<()> {
     let summary =
         train(&request, &topology, &Disk, Ears { progress: &progress, log: &log, stop: &stop }).map_err(|error| {
             match error {
-                Error::Interrupted(what) => Error::Interrupted(format!("{what}; go on with: {}", again(env::args()))),
+                Error::Interrupted(what) => Error::Interrupted(format!(
+                    "{what}; go on with: {}",
+                    again(env::args_os().map(|argument| argument.to_string_lossy().into_owned()))
+                )),
                 other => other,
             }
         })?;

@@ -108,14 +108,9 @@ impl<T> Running<'_, T> {
         self.phase.rows()
     }
 
-    /// The answers of the tasks done so far.
-    pub fn answers(&self) -> impl Iterator<Item = Answer> + '_ {
-        self.phase.answers().flatten()
-    }
-
-    /// By task: whether it is done now.
-    pub fn done(&self) -> Vec<bool> {
-        self.phase.answers().map(|answer| answer.is_some()).collect()
+    /// By task: its answer, if it is done by now.
+    pub fn answers(&self) -> impl Iterator<Item = Option<Answer>> + '_ {
+        self.phase.answers()
     }
 
     /// Begins no further task; those in hand are finished.

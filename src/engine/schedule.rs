@@ -28,14 +28,15 @@ impl Schedule {
         }
     }
 
-    /// The factor of the learning rate in pass `pass` (from 0) of `passes`, `stale` of which did not improve the held-out loss.
-    pub fn factor(self, pass: u32, passes: u32, stale: u32) -> f32 {
-        let done = pass as f32;
+    /// The factor of the learning rate in pass `pass` (from 0) of the model's life, where a run of `passes` has done `of_run`, and `idle`
+    /// passes did not improve the held-out loss.
+    pub fn factor(self, pass: u32, (of_run, passes): (u32, u32), idle: u32) -> f32 {
+        let (done, of_run) = (pass as f32, of_run as f32);
         match self {
             Self::Constant => 1.0,
-            Self::Linear => (1.0 - done / passes.max(1) as f32).max(1.0 / passes.max(1) as f32),
+            Self::Linear => (1.0 - of_run / passes.max(1) as f32).max(1.0 / passes.max(1) as f32),
             Self::Invsqrt => 1.0 / (1.0 + done).sqrt(),
-            Self::Plateau => 0.5f32.powi(stale.min(60) as i32),
+            Self::Plateau => 0.5f32.powi(idle.min(60) as i32),
         }
     }
 }
@@ -47,11 +48,11 @@ mod tests {
     #[test]
     fn factors_begin_at_one_and_never_rise() {
         for schedule in [Schedule::Constant, Schedule::Linear, Schedule::Invsqrt, Schedule::Plateau] {
-            assert_eq!(schedule.factor(0, 10, 0), 1.0, "{schedule:?}");
-            let factors: Vec<_> = (0..12).map(|pass| schedule.factor(pass, 10, pass)).collect();
+            assert_eq!(schedule.factor(0, (0, 10), 0), 1.0, "{schedule:?}");
+            let factors: Vec<_> = (0..12).map(|pass| schedule.factor(pass, (pass, 10), pass)).collect();
             assert!(factors.windows(2).all(|pair| pair[1] <= pair[0] && pair[1] > 0.0), "{schedule:?} {factors:?}");
         }
-        assert_eq!(Schedule::Invsqrt.factor(3, 10, 0), 0.5);
-        assert_eq!(Schedule::Linear.factor(5, 10, 0), 0.5);
+        assert_eq!(Schedule::Invsqrt.factor(3, (3, 10), 0), 0.5);
+        assert_eq!(Schedule::Linear.factor(5, (5, 10), 0), 0.5);
     }
 }

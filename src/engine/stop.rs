@@ -14,6 +14,8 @@ pub struct EarlyStop {
     best: Option<(f64, u32)>,
     /// Passes since one was worth its time.
     stale: u32,
+    /// Passes that were not worth their time, all together.
+    idle: u32,
     /// The loss that improvements are measured against.
     mark: f64,
 }
@@ -30,12 +32,18 @@ pub struct Verdict {
 impl EarlyStop {
     /// Stops after `patience` passes without improvement; 0 never stops.
     pub fn new(patience: u32) -> Self {
-        Self { patience, best: None, stale: 0, mark: f64::MAX }
+        Self { patience, best: None, stale: 0, idle: 0, mark: f64::MAX }
+    }
+
+    /// The same judge with another patience.
+    pub fn with_patience(self, patience: u32) -> Self {
+        Self { patience, ..self }
     }
 
     /// Judges the model after `pass` passes by its held-out `loss`.
     pub fn judge(&mut self, pass: u32, loss: f64) -> Verdict {
-        let best = self.best.is_none_or(|(least, _)| loss < least);
+        // Losses that are not finite are never best: nothing could beat them.
+        let best = loss.is_finite() && self.best.is_none_or(|(least, _)| loss < least);
         if best {
             self.best = Some((loss, pass));
         }
@@ -44,6 +52,7 @@ impl EarlyStop {
             self.stale = 0;
         } else {
             self.stale += 1;
+            self.idle += 1;
         }
         Verdict { best, stop: self.patience > 0 && self.stale >= self.patience }
     }
@@ -53,9 +62,9 @@ impl EarlyStop {
         self.best
     }
 
-    /// Passes since one was worth its time.
-    pub fn stale(&self) -> u32 {
-        self.stale
+    /// Passes that were not worth their time.
+    pub fn idle(&self) -> u32 {
+        self.idle
     }
 }
 

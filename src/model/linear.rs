@@ -26,6 +26,14 @@ pub struct Constant {
     pub loss: f64,
 }
 
+impl Constant {
+    /// What it loses on a row with target `y`, or what a model of zeros would if that is more: a rare class is dear to whoever has hardly
+    /// seen it.
+    fn cost(self, loss: Loss, y: f32) -> f64 {
+        f64::from(loss.value(self.margin, y)).max(f64::from(loss.value(0.0, y)))
+    }
+}
+
 /// What learning some rows showed, each row scored before it was learned.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Tally {
@@ -44,7 +52,11 @@ impl Tally {
     fn add(&mut self, backend: Backend, loss: Loss, constant: Constant, margins: &[f32], targets: &[f32]) {
         self.rows += margins.len() as u32;
         self.constant += match loss {
-            Loss::Logistic | Loss::Hinge => constant.loss * margins.len() as f64,
+            Loss::Logistic | Loss::Hinge => {
+                let positive = targets.iter().filter(|&&y| y > 0.0).count();
+                positive as f64 * constant.cost(loss, 1.0)
+                    + (targets.len() - positive) as f64 * constant.cost(loss, -1.0)
+            }
             // Numbers may have outliers, which cost any prediction dear.
             Loss::Squared => targets.iter().map(|y| 0.5 * f64::from(constant.margin - y).powi(2)).sum(),
         };

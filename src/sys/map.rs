@@ -21,8 +21,8 @@ impl Map {
     /// # Errors
     /// The system's, where the file cannot be mapped (a pipe, a device).
     pub fn open(file: &File) -> io::Result<Self> {
-        // SAFETY: the mapping is private and read-only; that nobody truncates or rewrites the file meanwhile is the
-        // documented assumption of this type.
+        // SAFETY: the mapping is read-only, but shows what is written to the file: that nobody rewrites or truncates it
+        // meanwhile is the documented assumption of this type, on which the checks of what was read rest.
         let map = unsafe { Mmap::map(file)? };
         Ok(Self(map))
     }

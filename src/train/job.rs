@@ -109,7 +109,14 @@ impl<'t> Job for Train<'t, '_> {
     fn work(&self, child: &mut Child<'t>, work: &Work<'_, Task>) -> Result<Answer> {
         match work.task {
             Task::Learn(strips) => self.learn(child, strips, work.stop),
-            Task::Round(strips, wave) => self.learn_in_rounds(child, strips, wave, work.stop),
+            Task::Round(strips, wave) => {
+                // A task that began again would be rounds behind the others, who would wait for ever.
+                let rounds = AssertUnwindSafe(|| self.learn_in_rounds(child, strips, wave, work.stop));
+                catch_unwind(rounds).unwrap_or_else(|panic| {
+                    work.stop.store(true, Relaxed);
+                    Err(Error::Engine(format!("a round has failed: {}", crate::engine::said(panic.as_ref()))))
+                })
+            }
             Task::Score(range) => self.score(child, range.clone()),
         }
     }
@@ -185,8 +192,7 @@ impl<'t> Train<'t, '_> {
         let view = match view {
             ChildView::Rounds(view) => view,
             other => {
-                let fresh =
-                    RoundView::new(self.theta, self.head.rule, seat.child, self.faults).map_err(out_of_memory)?;
+                let fresh = RoundView::new(self.theta, self.head, seat.child, self.faults).map_err(out_of_memory)?;
                 *other = ChildView::Rounds(fresh);
                 let ChildView::Rounds(view) = other else { return Err(Error::Engine("no view".to_owned())) };
                 view
@@ -287,7 +293,7 @@ impl<'t> Train<'t, '_> {
 
     /// Ends the phase at once where a task shows that Θ has diverged.
     fn look_out(&self, tally: &Tally, stop: &AtomicBool) {
-        if Guard::diverged(tally.loss, tally.constant, self.linear.constant().loss) {
+        if Guard::diverged(tally.loss, tally.constant, self.linear.constant().loss.max(1.0)) {
             self.diverged.store(true, Relaxed);
             stop.store(true, Relaxed);
         }

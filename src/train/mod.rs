@@ -28,7 +28,7 @@ use crate::data::{DataFile, Input, ReadOptions};
 use crate::engine::plan::{self, Plan};
 use crate::engine::schedule::Schedule;
 use crate::engine::topology::Topology;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fault::Faults;
 use crate::model::configuration::{LossKind, Optimizer};
 use crate::report::log::RunLog;
@@ -139,9 +139,13 @@ pub fn train(request: &Request, topology: &Topology, store: &dyn Store, ears: Ea
         DataFile::read(input, &request.read, store, &notice)
     };
     let files = request.data.iter().map(read).collect::<Result<Vec<DataFile>>>()?;
-    let valid = prepare::read_valid(request, &files, resumed.as_ref(), &notice)?;
-    let prepared = prepare::prepare(request, topology, &plan, &files, &valid, resumed.as_ref(), &notice)?;
+    let facts = prepare::label_facts(request, &files, resumed.as_ref())?;
+    let valid = prepare::read_valid(request, &files, &facts, resumed.as_ref(), &notice)?;
+    let prepared = prepare::prepare(request, topology, &plan, &files, &valid, facts, resumed.as_ref(), &notice)?;
     let reading = begun.elapsed();
+    if ears.stop.requested() {
+        return Err(Error::Interrupted("interrupted while reading: nothing was trained or saved".to_owned()));
+    }
     opening::tell(request, &plan, &files, &prepared, reading, ears)?;
     let keeper = keep::Keeper::new(writer, plan.shards, request.checkpoint_every);
     let end = passes::run(request, &plan, prepared, keeper, ears)?;

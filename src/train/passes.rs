@@ -192,9 +192,8 @@ pub(super) fn run(
 impl Passes<'_, '_, '_> {
     /// Pass after pass until enough is learned. True when the run was interrupted.
     fn all(&mut self, engine: &Engine<'_, Task>) -> Result<bool> {
-        if self.best.is_some() && self.position.stop.best().is_none() {
-            // A model that is trained further has to be beaten first.
-            self.judge(engine)?;
+        if self.best.is_some() {
+            self.judge_what_was_saved(engine)?;
         }
         while self.position.pass < self.position.until {
             let begun = Instant::now();
@@ -234,8 +233,9 @@ impl Passes<'_, '_, '_> {
 
     fn set_rates(&self) {
         let Configuration { lr, schedule, mean_square, .. } = *self.configuration;
-        let passes = self.configuration.passes;
-        let factor = schedule.factor(self.position.pass, passes, self.position.stop.stale());
+        let Position { pass, from, until, .. } = self.position;
+        let run = (pass - from, until - from);
+        let factor = schedule.factor(self.position.pass, run, self.position.stop.idle());
         let rate = f64::from(lr * factor) * 0.5f64.powi(self.guard.rescues() as i32);
         let mean_square = if mean_square > 0.0 { mean_square } else { 1.0 };
         self.job.rate.store(((rate / mean_square) as f32).to_bits(), Relaxed);
@@ -341,7 +341,7 @@ impl Passes<'_, '_, '_> {
 
     fn live(&self, running: &Running<'_, Task>, before: Sums, begun: Instant) {
         let mut sums = before;
-        running.answers().for_each(|answer| sums.add(answer));
+        running.answers().flatten().for_each(|answer| sums.add(answer));
         let held_out = if self.job.holdout.is_some() { self.job.held_out.rows.len() as u64 } else { 0 };
         let rows = sums.rows - before.rows;
         let all = self.job.corpus.rows().max(1);
@@ -371,12 +371,19 @@ impl Passes<'_, '_, '_> {
             None if deal == Deal::Free && self.keeper.is_due() => {
                 // Tasks done now are in the snapshot that comes after; those in hand will be learned again by a resume.
                 let (mut done, mut sums) = (self.position.done.clone(), before);
-                for (&number, is_done) in numbers.iter().zip(running.done()) {
-                    done[number] |= is_done;
+                for (&number, answer) in numbers.iter().zip(running.answers()) {
+                    if let Some(answer) = answer {
+                        done[number] = true;
+                        sums.add(answer);
+                    }
                 }
-                running.answers().for_each(|answer| sums.add(answer));
                 let here = Position { done, progress: (sums.rows, sums.loss, sums.score), ..self.position.clone() };
-                self.generation_at(&self.job.theta.snapshot(), &here, true)?
+                let current = self.job.theta.snapshot();
+                if !current.is_finite() {
+                    // The task that did it will say so, and the guard go back.
+                    return Ok(());
+                }
+                self.generation_at(&current, &here, true)?
             }
             None => return Ok(()),
         };
@@ -391,12 +398,49 @@ impl Passes<'_, '_, '_> {
         }
     }
 
-    /// Scores the held-out rows, keeps Θ if it is the best, and says whether to stop.
+    /// Scores the best model of the run that is resumed, which has to be beaten.
+    fn judge_what_was_saved(&mut self, engine: &Engine<'_, Task>) -> Result<()> {
+        let Some(saved) = self.best.take() else { return Ok(()) };
+        if self.job.held_out.rows.is_empty() {
+            self.best = Some(saved);
+            return Ok(());
+        }
+        let current = self.job.theta.snapshot();
+        self.job.theta.restore(&saved);
+        let (loss, valid) = self.score(engine)?;
+        if self.position.stop.best().is_none() {
+            self.position.stop.judge(self.position.pass, loss);
+        }
+        self.keep_as_best(saved, valid);
+        self.job.theta.restore(&current);
+        Ok(())
+    }
+
+    /// Scores the held-out rows, keeps Θ if it is the best, and says whether to stop. Without held-out rows the last Θ is the best.
     fn judge(&mut self, engine: &Engine<'_, Task>) -> Result<(bool, bool)> {
-        let held_out = &self.job.held_out;
-        if held_out.rows.is_empty() {
+        if self.job.held_out.rows.is_empty() {
+            self.best = Some(self.job.theta.snapshot());
             return Ok((true, false));
         }
+        let (loss, valid) = self.score(engine)?;
+        self.valid = Some(valid);
+        let verdict = self.position.stop.judge(self.position.pass, loss);
+        if verdict.best {
+            self.keep_as_best(self.job.theta.snapshot(), valid);
+        }
+        Ok((verdict.best, verdict.stop))
+    }
+
+    fn keep_as_best(&mut self, snapshot: Snapshot, valid: Metrics) {
+        self.best = Some(snapshot);
+        self.best_valid = Some(valid);
+        let margins = &self.job.held_out.margins;
+        self.best_margins = margins.iter().map(|cell| f32::from_bits(cell.load(Relaxed))).collect();
+    }
+
+    /// The loss per held-out row of the present Θ, and its metrics.
+    fn score(&mut self, engine: &Engine<'_, Task>) -> Result<(f64, Metrics)> {
+        let held_out = &self.job.held_out;
         let children = self.plan.children();
         let size = held_out.rows.len().div_ceil(4 * children).max(256);
         let ranges = (0..held_out.rows.len()).step_by(size).map(|from| from..(from + size).min(held_out.rows.len()));
@@ -404,15 +448,8 @@ impl Passes<'_, '_, '_> {
         let outcome = engine.phase(tasks, Deal::Free, EVERY, |_| {})?;
         let mut sums = Sums::default();
         outcome.answers.iter().flatten().for_each(|&answer| sums.add(answer));
-        let valid = sums.metrics(self.configuration);
-        self.valid = Some(valid);
-        let verdict = self.position.stop.judge(self.position.pass, sums.loss / sums.rows.max(1) as f64);
-        if verdict.best {
-            self.best = Some(self.job.theta.snapshot());
-            self.best_valid = Some(valid);
-            self.best_margins = held_out.margins.iter().map(|cell| f32::from_bits(cell.load(Relaxed))).collect();
-        }
-        Ok((verdict.best, verdict.stop))
+        self.failed += outcome.failed;
+        Ok((sums.loss / sums.rows.max(1) as f64, sums.metrics(self.configuration)))
     }
 
     fn tell(&self, rows: u64, seconds: Duration, best: bool) -> Result<()> {
@@ -478,7 +515,10 @@ impl Passes<'_, '_, '_> {
 
     /// The last commit: the best pass of a run that is done, the present Θ of one that was interrupted.
     fn conclude(&mut self, interrupted: bool) -> Result<u64> {
-        if !interrupted && let Some(best) = &self.best {
+        let lost = !self.job.theta.snapshot().is_finite();
+        if (!interrupted || lost)
+            && let Some(best) = &self.best
+        {
             self.job.theta.restore(best);
         }
         let generation = self.generation(&self.job.theta.snapshot(), !interrupted)?;

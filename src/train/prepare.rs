@@ -5,9 +5,9 @@ use std::sync::atomic::AtomicU32;
 
 use hogback_kernels::{LearnerSpec, MergeRule, Rule};
 
-use super::corpus::{Corpus, Part, Source};
+use super::corpus::{BATCH, Corpus, Part, Source};
 use super::job::HeldOut;
-use super::saved::{self, Position, Scales};
+use super::saved::{self, Fingerprint, Position, Scales};
 use super::target::{self, LabelFacts};
 use super::{Consistency, Request, Settings, scale};
 use crate::checkpoint::{Existing, Loaded, load};
@@ -17,8 +17,9 @@ use crate::engine::plan::Plan;
 use crate::engine::stop::EarlyStop;
 use crate::engine::topology::Topology;
 use crate::error::{Error, Result};
-use crate::model::configuration::{Configuration, Kind, LossKind, Target};
+use crate::model::configuration::{Configuration, Kind, LossKind};
 use crate::model::linear::{FLOOR, Linear};
+use crate::report::format::number;
 use crate::theta::exchange::hogwild::{Head, View};
 use crate::theta::{Snapshot, Theta};
 
@@ -91,20 +92,31 @@ pub(super) fn resumed(request: &Request) -> Result<Option<Resumed>> {
 pub(super) fn read_valid(
     request: &Request,
     files: &[DataFile],
+    facts: &LabelFacts,
     resumed: Option<&Resumed>,
     notice: &(dyn Fn(&str) + Sync),
 ) -> Result<Vec<OwnedBlock>> {
     let Some(input) = &request.valid else { return Ok(Vec::new()) };
     let keys = keys(files, resumed)?;
-    let names = &files[0].labels().names;
-    let known = Known { dictionary: &keys.dictionary, columns: files[0].columns(), label_names: names };
-    let mut blocks = Vec::new();
+    let names = target::names(&facts.target);
+    let known = Known { dictionary: &keys.dictionary, columns: files[0].columns(), label_names: &names };
+    let (mut blocks, mut good) = (Vec::new(), 0);
     let seen = stream(input, &request.read, &known, notice, &mut |block| {
+        good +=
+            block.as_block().labels().iter().filter(|&&label| target::is_known(&facts.target, label)).count() as u64;
         blocks.push(block);
         Ok(())
     })?;
-    if seen.rows == seen.unlabelled + seen.unknown_labels {
+    if good == 0 {
         return Err(Error::data(input.to_string(), "has no row with a label that the training data has"));
+    }
+    if good < seen.rows {
+        let rows = number(seen.rows - good, "row");
+        notice(&format!("note: {input}: {rows} without a label that the training data has: left out"));
+    }
+    if seen.unknown_keys > 0 {
+        let values = number(seen.unknown_keys, "value");
+        notice(&format!("note: {input}: {values} of features that the training data has not: ignored"));
     }
     Ok(blocks)
 }
@@ -132,20 +144,21 @@ fn keys(files: &[DataFile], resumed: Option<&Resumed>) -> Result<Keys> {
 ///
 /// # Errors
 /// Data and settings that do not go together, or too little memory.
+#[expect(clippy::too_many_arguments, reason = "all that a run is made of comes together here")]
 pub(super) fn prepare<'d>(
     request: &Request,
     topology: &Topology,
     plan: &Plan,
     files: &'d [DataFile],
     valid: &'d [OwnedBlock],
+    facts: LabelFacts,
     resumed: Option<&Resumed>,
     notice: &dyn Fn(&str),
 ) -> Result<Prepared<'d>> {
     let Keys { mut dictionary, maps } = keys(files, resumed)?;
-    let columns = columns(files)?;
-    let old = resumed.map(|resumed| &resumed.configuration);
-    let facts = label_facts(request, files, old)?;
     facts.notices.iter().for_each(|text| notice(&format!("warning: {text}")));
+    let old = resumed.map(|resumed| &resumed.configuration);
+    let columns = columns(files, old)?;
 
     let limit = u32::try_from(dictionary.len()).map_err(|_| Error::Engine("more than 2^32 keys".to_owned()))?;
     let parts = files.iter().zip(maps).map(|(file, map)| Part {
@@ -175,18 +188,25 @@ pub(super) fn prepare<'d>(
 
     let holdout =
         (request.valid.is_none() && configuration.holdout > 0.0).then_some((configuration.holdout, configuration.seed));
-    let held_out = hold_out(&corpus, holdout, request, files, valid, &configuration, limit, factors.as_deref());
+    let held_out = hold_out(&corpus, holdout, request, valid, &configuration, limit, factors.as_deref());
     let decays = if configuration.l2 > 0.0 { scale::decays(&corpus, configuration.l2)? } else { Vec::new() };
 
     let rule = configuration.optimizer.rule();
     let (rows, backend) = (dictionary.len(), request.backend);
     let scales = Scales { dictionary: &dictionary, target: &facts.target, centres: &configuration.centres };
     let nonzeros = files.iter().map(DataFile::nonzeros).sum();
-    let data = (corpus.rows(), nonzeros);
+    let data = Fingerprint {
+        rows: corpus.rows(),
+        nonzeros,
+        // Sums of labels and values tell files of equal shape apart.
+        sums: files.iter().map(|file| file.labels().mean + file.sum_squares()).sum(),
+        seed: configuration.seed,
+        holdout: holdout.map_or(0.0, |(share, _)| share),
+    };
     let (theta, best, position) = match resumed {
         None => {
             let theta = Theta::reserve(saved::specs(rows, rule), plan.shards, backend).map_err(saved::out_of_memory)?;
-            (theta, None, Position::beginning(data, 0, configuration.passes, configuration.early_stop))
+            (theta, None, Position::beginning(data, 0, &configuration))
         }
         Some(resumed) => {
             let load = |which| saved::theta(&resumed.loaded, which, rows, plan.shards, backend, rule, &scales);
@@ -224,34 +244,45 @@ pub(super) fn prepare<'d>(
     })
 }
 
-/// The columns of all files, which must be the same.
-fn columns(files: &[DataFile]) -> Result<Option<Vec<Column>>> {
+/// The columns of all files, which must be the same, and those of the model that is resumed.
+fn columns(files: &[DataFile], old: Option<&Configuration>) -> Result<Option<Vec<Column>>> {
     let first = files[0].columns();
-    match files.iter().find(|file| file.columns() != first) {
-        Some(other) => Err(Error::data(other.name(), format!("has other columns than {}", files[0].name()))),
-        None => Ok(first.map(<[Column]>::to_vec)),
+    if let Some(other) = files.iter().find(|file| file.columns() != first) {
+        let what = format!("has other columns than {}, or other kinds of them", files[0].name());
+        return Err(Error::data(other.name(), what));
     }
+    if let Some(old) = old
+        && old.columns.as_deref() != first
+    {
+        let (then, now) = (old.columns.as_deref().unwrap_or_default(), first.unwrap_or_default());
+        let odd = then.iter().find(|column| !now.contains(column)).or(now.iter().find(|column| !then.contains(column)));
+        let which = odd.map_or("their order".to_owned(), |column| format!("column {}", column.name));
+        let what = format!("has other columns than the model was trained on, or other kinds of them: look at {which}");
+        return Err(Error::data(files[0].name(), what));
+    }
+    Ok(first.map(<[Column]>::to_vec))
 }
 
-fn label_facts(request: &Request, files: &[DataFile], old: Option<&Configuration>) -> Result<LabelFacts> {
+/// What the labels mean: by themselves, or to the model that is resumed.
+///
+/// # Errors
+/// Labels and loss that do not go together.
+pub(super) fn label_facts(request: &Request, files: &[DataFile], resumed: Option<&Resumed>) -> Result<LabelFacts> {
     let labels: Vec<_> = files.iter().map(|file| (file.labels(), file.rows())).collect();
-    let wanted = request.settings.loss.or(old.map(|old| old.loss));
-    let facts = target::learn(&labels, wanted, &files[0].name())?;
-    if let Some(old) = old {
-        if facts.loss != old.loss {
-            return Err(Error::Usage(format!(
-                "the model was trained with --loss {}; leave out --loss",
-                old.loss.name()
-            )));
-        }
-        if matches!(facts.target, Target::Number { .. }) {
-            return Ok(LabelFacts { target: old.target.clone(), ..facts });
-        }
-        if facts.target != old.target {
-            return Err(Error::data(files[0].name(), "has other labels than the model was trained on"));
-        }
+    let old = resumed.map(|resumed| &resumed.configuration);
+    if let (Some(loss), Some(old)) = (request.settings.loss, old)
+        && loss != old.loss
+    {
+        return Err(Error::Usage(format!("the model was trained with --loss {}: leave out --loss", old.loss.name())));
     }
-    Ok(facts)
+    if let (Some(optimizer), Some(old)) = (request.settings.optimizer, old)
+        && optimizer != old.optimizer
+    {
+        let name = old.optimizer.name();
+        return Err(Error::Usage(format!("the model was trained with --optimizer {name}: leave out --optimizer")));
+    }
+    let wanted = request.settings.loss.or(old.map(|old| old.loss));
+    target::learn(&labels, wanted, old.map(|old| &old.target), &files[0].name())
 }
 
 /// Gives the dictionary column scales, if the data needs them and the model has no say yet.
@@ -320,12 +351,10 @@ fn default_rate(loss: LossKind) -> f32 {
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "two sources of held-out rows, each with its own needs")]
 fn hold_out<'d>(
     corpus: &Corpus<'_>,
     holdout: Option<(f64, u64)>,
     request: &Request,
-    files: &[DataFile],
     valid: &'d [OwnedBlock],
     configuration: &Configuration,
     limit: u32,
@@ -336,7 +365,8 @@ fn hold_out<'d>(
         let labelled = blocks.iter().flat_map(|block| {
             let first = block.first_row;
             let rows = block.labels().iter().enumerate();
-            rows.filter(|(_, label)| !label.is_nan()).map(move |(at, _)| first + at as u64)
+            rows.filter(|(_, label)| target::is_known(&configuration.target, **label))
+                .map(move |(at, _)| first + at as u64)
         });
         let rows: Vec<u64> = labelled.collect();
         let part = Part {
@@ -344,7 +374,7 @@ fn hold_out<'d>(
             source: Source::Blocks(blocks),
             ones: false,
             map: None,
-            labels: target::map(files[0].labels(), &configuration.target),
+            labels: target::map_known(&configuration.target),
         };
         let mut corpus = Corpus::new(vec![part], limit);
         corpus.centre(&configuration.centres);
@@ -373,7 +403,7 @@ fn head(request: &Request, plan: &Plan, topology: &Topology, theta: &Theta, rule
     let interval = match rule {
         Rule::Adagrad => (IN_FLIGHT / children).clamp(8, 64),
         // Constant rates bear few rows in flight.
-        Rule::Sgd => (64 / children).clamp(1, 32),
+        Rule::Sgd => (64 / (children * children)).clamp(1, 32),
     };
     let scaled = match rule {
         Rule::Adagrad => MergeRule::Scaled { floor: FLOOR },
@@ -381,7 +411,7 @@ fn head(request: &Request, plan: &Plan, topology: &Topology, theta: &Theta, rule
     };
     Head {
         rows,
-        interval: request.merge.unwrap_or(interval),
+        interval: request.merge.unwrap_or(interval).min(BATCH),
         rule: if children > SUMMED { scaled } else { MergeRule::Sum },
         // A feature that every row has: its deltas are the first to overshoot.
         bias_rule: if children > 1 { scaled } else { MergeRule::Sum },
@@ -395,29 +425,27 @@ fn exceeds_cache(theta: &Theta, topology: &Topology) -> bool {
 }
 
 impl Position {
-    /// Before pass `pass`, with `passes` to come.
-    fn beginning(data: (u64, u64), pass: u32, passes: u32, patience: u32) -> Self {
-        let (stop, until) = (EarlyStop::new(patience), pass + passes);
+    /// Before pass `pass`, with those of `configuration` to come.
+    fn beginning(data: Fingerprint, pass: u32, configuration: &Configuration) -> Self {
         Self {
             from: pass,
             pass,
-            until,
+            until: pass + configuration.passes,
             done: Vec::new(),
             progress: (0, 0.0, 0.0),
             data,
-            stop,
+            stop: EarlyStop::new(configuration.early_stop),
             rescues: 0,
             finished: false,
         }
     }
 
     /// Where a run goes on from here: exactly here if it was cut short on the same data, else with as many passes more.
-    fn go_on(&self, data: (u64, u64), settings: &Settings, configuration: &Configuration) -> Self {
-        if self.data == data && !self.finished {
-            let until = settings.passes.map_or(self.until, |passes| self.from + passes);
-            return Self { until, ..self.clone() };
+    fn go_on(&self, data: Fingerprint, settings: &Settings, configuration: &Configuration) -> Self {
+        let until = settings.passes.map_or(self.until, |passes| self.from + passes);
+        if self.data == data && !self.finished && self.pass < until {
+            return Self { until, stop: self.stop.with_patience(configuration.early_stop), ..self.clone() };
         }
-        let fresh = Self::beginning(data, self.pass, configuration.passes, configuration.early_stop);
-        Self { rescues: self.rescues, ..fresh }
+        Self { rescues: self.rescues, ..Self::beginning(data, self.pass, configuration) }
     }
 }

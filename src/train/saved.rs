@@ -29,14 +29,25 @@ pub(super) struct Position {
     pub(super) done: Vec<bool>,
     /// What the tasks done so far have shown: rows, loss, score.
     pub(super) progress: (u64, f64, f64),
-    /// Rows and nonzeros of the data, which must be the same for the tasks to be.
-    pub(super) data: (u64, u64),
+    /// What the data was, which must be the same for the tasks to be.
+    pub(super) data: Fingerprint,
     /// The judge of passes.
     pub(super) stop: EarlyStop,
     /// Halvings of the rate after divergence.
     pub(super) rescues: u32,
     /// The run came to its end.
     pub(super) finished: bool,
+}
+
+/// What tells data, and the way it is dealt out, from others.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Fingerprint {
+    pub(super) rows: u64,
+    pub(super) nonzeros: u64,
+    /// Of labels and squared values.
+    pub(super) sums: f64,
+    pub(super) seed: u64,
+    pub(super) holdout: f64,
 }
 
 /// The scale of each weight and of the intercept: raw = learned · scale.

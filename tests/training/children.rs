@@ -32,15 +32,12 @@ fn adagrad_learns_the_same_with_2_to_32_children() {
 }
 
 #[test]
-fn sgd_learns_no_worse_with_2_or_4_children() {
+fn sgd_learns_no_worse_with_2_children() {
     let folder = tempdir().unwrap();
     let data = write(folder.path(), &Plant { rows: 60_000, features: 1 << 12, constant: true });
     let one = loss(folder.path(), &data, 1, Optimizer::Sgd);
-    for children in [2, 4] {
-        let many = loss(folder.path(), &data, children, Optimizer::Sgd);
-        println!("{children} children {:+.5}", many / one - 1.0);
-        assert!(many / one - 1.0 < 0.01, "{children} children: {many}, one: {one}");
-    }
+    let two = loss(folder.path(), &data, 2, Optimizer::Sgd);
+    assert!(two / one - 1.0 < 0.01, "2 children: {two}, one: {one}");
 }
 
 #[test]

@@ -125,3 +125,16 @@ fn a_full_disk_at_any_write_leaves_the_old_model() {
     let summary = run(&Request { settings, existing: Existing::Continue, ..again }).unwrap();
     assert_eq!(summary.generation, 2);
 }
+
+#[test]
+fn rare_classes_are_not_taken_for_divergence() {
+    let folder = tempdir().unwrap();
+    let data = folder.path().join("rare.svm");
+    let row = |at: usize| format!("{} {}:1 {}:1\n", i32::from(at % 15_000 == 77), 1 + at % 50, 60 + at % 7);
+    std::fs::write(&data, (0..60_000).map(row).collect::<String>()).unwrap();
+    for seed in 0..4 {
+        let settings = Settings { seed: Some(seed), ..passes(3) };
+        let model = folder.path().join(format!("m{seed}"));
+        run(&Request { settings, ..with_children(&data, model, 8) }).unwrap();
+    }
+}

@@ -38,3 +38,17 @@ fn one_child_is_bit_identical_and_seeds_matter() {
     assert!(tensors(&model("a")) == tensors(&model("b")));
     assert!(tensors(&model("a")) != tensors(&model("c")));
 }
+
+#[test]
+fn long_rounds_leave_no_row_out() {
+    let folder = tempdir().unwrap();
+    let data = write(folder.path(), &Plant { rows: 20_000, features: 1 << 12, constant: false });
+    for merge in [1, 100, 256, 1000] {
+        let settings = Settings { passes: Some(1), holdout: Some(0.0), ..Settings::default() };
+        let model = folder.path().join(format!("m{merge}"));
+        let request = Request { merge: Some(merge), settings, ..with_children(&data, model, 2) };
+        let summary = run(&Request { consistency: Consistency::Sync, ..request }).unwrap();
+        let learned = summary.examples_per_second * summary.seconds.train;
+        assert!((learned - 20_000.0).abs() < 0.5, "{learned} rows learned, merged every {merge}");
+    }
+}

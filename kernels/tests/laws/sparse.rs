@@ -119,9 +119,11 @@ impl Naive {
                 }
             }
         };
-        let step = |pair: &mut [f64; 2], gradient: f64, rate: f32| match spec.rule {
-            Rule::Sgd => pair[0] -= f64::from(rate) * gradient,
+        // The penalty of plain descent is taken at the end of the step, that of Adagrad is part of the gradient.
+        let step = |pair: &mut [f64; 2], slope: f64, decay: f64, rate: f32| match spec.rule {
+            Rule::Sgd => pair[0] = (pair[0] - f64::from(rate) * slope) / (1.0 + f64::from(rate) * decay),
             Rule::Adagrad => {
+                let gradient = slope + decay * pair[0];
                 pair[1] += gradient * gradient;
                 pair[0] -= f64::from(rate) * gradient / (f64::from(rates.floor) + pair[1]).sqrt();
             }
@@ -129,10 +131,9 @@ impl Naive {
         for (at, &id) in example.ids.iter().enumerate() {
             let decay = rates.decay.get(id as usize).copied().unwrap_or(0.0);
             let pair = &mut self.pairs[id as usize];
-            let gradient = slope * example.value(at, spec.ones) + f64::from(decay) * pair[0];
-            step(pair, gradient, rates.rate);
+            step(pair, slope * example.value(at, spec.ones), f64::from(decay), rates.rate);
         }
-        step(&mut self.bias, slope, rates.bias_rate);
+        step(&mut self.bias, slope, 0.0, rates.bias_rate);
     }
 }
 

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use hogback_kernels::{Cells, Ids, MergeRule, Row, Slot, Table};
 
+use super::hogwild::Head;
 use super::{BIAS, WEIGHT, joined, read_bias, write_bias};
 use crate::fault::{Faults, Point};
 use crate::sys::map::Region;
@@ -93,6 +94,7 @@ pub struct RoundView<'t> {
     theta: &'t Theta,
     faults: &'t Faults,
     rule: MergeRule,
+    bias_rule: MergeRule,
     child: usize,
     /// For each tensor row its place in the copy, or `u32::MAX`.
     place: Vec<u32>,
@@ -104,15 +106,16 @@ pub struct RoundView<'t> {
 }
 
 impl<'t> RoundView<'t> {
-    /// The view of child number `child`.
+    /// The view of child number `child`; of `head` only the rules count.
     ///
     /// # Errors
     /// The system's, where the memory is not to be had.
-    pub fn new(theta: &'t Theta, rule: MergeRule, child: usize, faults: &'t Faults) -> io::Result<Self> {
+    pub fn new(theta: &'t Theta, head: Head, child: usize, faults: &'t Faults) -> io::Result<Self> {
         Ok(Self {
             theta,
             faults,
-            rule,
+            rule: head.rule,
+            bias_rule: head.bias_rule,
             child,
             place: vec![u32::MAX; theta.tensors()[WEIGHT].rows()],
             copy: Region::reserve(0)?,
@@ -227,7 +230,7 @@ impl<'t> RoundView<'t> {
             }
             if own(BIAS, 0) {
                 let cells = self.theta.tensors()[BIAS].cells();
-                write_bias(cells, joined(read_bias(cells), push.bias_after, push.bias_before, self.rule));
+                write_bias(cells, joined(read_bias(cells), push.bias_after, push.bias_before, self.bias_rule));
             }
             *applied += 1;
             self.faults.pass(Point::WhileMerging);
