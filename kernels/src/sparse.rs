@@ -143,7 +143,7 @@ pub(crate) struct Group<'c, 'a> {
 const ONES: [f32; 8] = [1.0; 8];
 
 /// How many rows ahead of use a tail row is asked for.
-const ROWS_AHEAD: usize = 4;
+const ROWS_AHEAD: usize = 2;
 /// How many rows ahead of use a row of data is asked for: rows come from distant places in turn, where no hardware follows.
 const DATA_AHEAD: usize = 10;
 
