@@ -12,6 +12,7 @@ mod prepare;
 mod saved;
 mod scale;
 mod summary;
+mod sums;
 mod target;
 
 use std::path::PathBuf;

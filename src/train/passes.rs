@@ -11,16 +11,16 @@ use super::job::{Task, Train, Wave};
 use super::keep::Keeper;
 use super::prepare::Prepared;
 use super::saved::{self, Position, Scales};
+use super::sums::Sums;
 use super::{Consistency, Ears, Request};
 use crate::checkpoint::Generation;
 use crate::data::Dictionary;
 use crate::data::order::{self, Strips};
 use crate::engine::guard::Guard;
 use crate::engine::plan::Plan;
-use crate::engine::reward::Answer;
 use crate::engine::{self, Deal, Engine, Running};
 use crate::error::{Error, Result};
-use crate::model::configuration::{Configuration, LossKind, Target};
+use crate::model::configuration::{Configuration, Target};
 use crate::report::metrics::Metrics;
 use crate::report::progress::{Live, PassLine};
 use crate::report::staleness::Staleness;
@@ -49,37 +49,6 @@ pub(super) struct End {
     pub(super) failed: u32,
     pub(super) generation: u64,
     pub(super) interrupted: bool,
-}
-
-/// Sums over the answers of tasks.
-#[derive(Clone, Copy, Debug, Default)]
-struct Sums {
-    rows: u64,
-    loss: f64,
-    score: f64,
-}
-
-impl Sums {
-    fn add(&mut self, answer: Answer) {
-        self.rows += u64::from(answer.rows);
-        self.loss += answer.loss;
-        self.score += answer.score;
-    }
-
-    fn metrics(&self, configuration: &Configuration) -> Metrics {
-        if self.rows == 0 {
-            return Metrics::default();
-        }
-        let (loss, score) = (self.loss / self.rows as f64, self.score / self.rows as f64);
-        match (configuration.loss, &configuration.target) {
-            (LossKind::Logistic, _) => Metrics { logloss: Some(loss), accuracy: Some(score), ..Metrics::default() },
-            (LossKind::Hinge, _) => Metrics { accuracy: Some(score), ..Metrics::default() },
-            (LossKind::Squared, target) => {
-                let unit = if let Target::Number { exponent } = target { 2f64.powi(*exponent) } else { 1.0 };
-                Metrics { rmse: Some((2.0 * loss).sqrt() * unit), mae: Some(score * unit), ..Metrics::default() }
-            }
-        }
-    }
 }
 
 /// How a pass ended.
