@@ -14,6 +14,8 @@ pub struct Block<'a> {
     pub(crate) ids: Ids<'a>,
     /// As many as ids, or none where every value here is 1.
     pub(crate) values: &'a [f32],
+    /// As many as rows, or none where every row here weighs 1.
+    pub(crate) weights: &'a [f32],
     /// What is handed out where `values` has none: as many ones as the longest row has ids, or nothing.
     pub(crate) ones: &'a [f32],
 }
@@ -41,6 +43,17 @@ impl<'a> Block<'a> {
     /// The labels of all rows.
     pub fn labels(&self) -> &'a [f32] {
         self.labels
+    }
+
+    /// How much row `i` counts beside others: as often as so many rows of its kind; 1 where nothing was said.
+    #[inline(always)]
+    pub fn weight(&self, i: usize) -> f32 {
+        if self.weights.is_empty() { 1.0 } else { self.weights[i] }
+    }
+
+    /// The weights of all rows; none where every one is 1.
+    pub fn weights(&self) -> &'a [f32] {
+        self.weights
     }
 
     /// The ids of row `i`, each once.
@@ -71,7 +84,8 @@ impl<'a> Block<'a> {
 
 /// Rows in private memory: what parsing makes, and what a [`Block`] is a view of.
 ///
-/// Filled row by row: [`OwnedBlock::push`] for each id, then [`OwnedBlock::end_row`].
+/// Filled row by row: [`OwnedBlock::push`] for each id, then [`OwnedBlock::end_row`] or
+/// [`OwnedBlock::end_weighted_row`].
 #[derive(Clone, Debug)]
 pub struct OwnedBlock {
     /// The number in the file of the first row here.
@@ -83,6 +97,8 @@ pub struct OwnedBlock {
     pub(crate) ids: Vec<u32>,
     /// As many as ids; none after [`OwnedBlock::drop_ones`] where all were 1.
     pub(crate) values: Vec<f32>,
+    /// As many as rows; none as long as all are 1.
+    pub(crate) weights: Vec<f32>,
 }
 
 impl OwnedBlock {
@@ -94,7 +110,7 @@ impl OwnedBlock {
     /// [`OwnedBlock::new`] with room for `nonzeros` ids.
     pub(crate) fn with_room(limit: u32, nonzeros: usize) -> Self {
         let (ids, values) = (Vec::with_capacity(nonzeros), Vec::with_capacity(nonzeros));
-        Self { first_row: 0, limit, offsets: vec![0], labels: Vec::new(), ids, values }
+        Self { first_row: 0, limit, offsets: vec![0], labels: Vec::new(), ids, values, weights: Vec::new() }
     }
 
     /// Adds an id to the row being filled; a value of 0 adds nothing.
@@ -108,6 +124,15 @@ impl OwnedBlock {
 
     /// Ends the row being filled, in which no id stands twice. The label is NaN where there is none.
     pub fn end_row(&mut self, label: f32) {
+        self.end_weighted_row(label, 1.0);
+    }
+
+    /// [`OwnedBlock::end_row`] for a row that counts as much as `weight` rows; it is finite and not below 0.
+    pub fn end_weighted_row(&mut self, label: f32, weight: f32) {
+        if weight != 1.0 || !self.weights.is_empty() {
+            self.weights.resize(self.rows(), 1.0);
+            self.weights.push(weight);
+        }
         self.offsets.push(self.ids.len() as u32);
         self.labels.push(label);
     }
@@ -180,8 +205,8 @@ impl OwnedBlock {
             Ok(ids) => ids,
             Err(at) => panic!("id {} is not below {}", self.ids[at], self.limit),
         };
-        let (offsets, labels, values) = (&*self.offsets, &*self.labels, &*self.values);
-        Block { first_row: self.first_row, offsets, labels, ids, values, ones: &[] }
+        let (offsets, labels, values, weights) = (&*self.offsets, &*self.labels, &*self.values, &*self.weights);
+        Block { first_row: self.first_row, offsets, labels, ids, values, weights, ones: &[] }
     }
 }
 
@@ -202,6 +227,17 @@ mod tests {
         assert_eq!((block.ids(0).as_slice(), block.values(0), block.label(0)), (&[9, 2][..], &[0.5, -1.0][..], 1.0));
         assert_eq!((block.ids(1).as_slice(), block.values(1)), (&[][..], &[][..]));
         assert_eq!((block.ids(0).limit(), block.label(1).is_nan()), (10, true));
+    }
+
+    #[test]
+    fn rows_weigh_1_until_one_is_said_to_weigh_something_else() {
+        let mut block = OwnedBlock::new(10);
+        block.end_row(1.0);
+        block.end_weighted_row(0.0, 1.0);
+        assert_eq!((block.as_block().weights(), block.as_block().weight(1)), (&[][..], 1.0));
+        block.end_weighted_row(0.0, 2.5);
+        block.end_row(1.0);
+        assert_eq!((block.as_block().weights(), block.as_block().weight(2)), (&[1.0, 1.0, 2.5, 1.0][..], 2.5));
     }
 
     #[test]

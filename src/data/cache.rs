@@ -6,13 +6,14 @@
 //! |---|---|---|
 //! | 0 | 64 | `HOGCACHE`, the rest zero |
 //! | 64 | | the blocks, one for each parsed chunk |
-//! | index | 40 a block | of each block: where it begins, rows, nonzeros, flags (bit 0: it has values), xxh3 |
+//! | index | 40 a block | of each block: where it begins, rows, nonzeros, flags (bit 0: values, bit 1: weights), xxh3 |
 //! | | f | [`Facts`] in JSON |
 //! | | d | the dictionary, as `dictionary` describes it |
 //! | end − 128 | 128 | the footer: sixteen 64-bit words, see [`Footer`] |
 //!
-//! A block is up to four sections, each beginning at a multiple of 64: row offsets (u32, one more than rows), labels
-//! (f32), ids (u32), and values (f32; left out where all are 1). Its xxh3 covers the sections without the gaps.
+//! A block is up to five sections, each beginning at a multiple of 64: row offsets (u32, one more than rows), labels
+//! (f32), ids (u32), values (f32; left out where all are 1), and weights of rows (f32; left out where all are 1). Its
+//! xxh3 covers the sections without the gaps.
 //!
 //! The cache is written under a hidden name and renamed when it is whole. It is not synced: a cut one is noticed by its
 //! footer and written again.
@@ -35,11 +36,13 @@ use crate::store::{Sink, Store};
 const _: () = assert!(cfg!(target_endian = "little"), "the cache maps little-endian words");
 
 pub(crate) const MAGIC: [u8; 8] = *b"HOGCACHE";
-pub(crate) const VERSION: u64 = 1;
+pub(crate) const VERSION: u64 = 2;
 /// Every section begins at a multiple of this.
 pub(crate) const ALIGNMENT: u64 = 64;
 /// The flag of a block that has values.
 pub(crate) const HAS_VALUES: u64 = 1;
+/// The flag of a block that has weights of rows.
+pub(crate) const HAS_WEIGHTS: u64 = 2;
 
 /// What a cache was made of: it is good for no other data and no other settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,20 +146,26 @@ pub(crate) fn place(policy: &CachePolicy, path: &Path) -> io::Result<Option<Path
 }
 
 /// The hash of a block's sections.
-pub(crate) fn block_hash(offsets: &[u32], labels: &[f32], ids: &[u32], values: &[f32]) -> u64 {
+pub(crate) fn block_hash(sections: [&[u8]; 5]) -> u64 {
     let mut hasher = Xxh3::new();
-    for section in sections(offsets, labels, ids, values) {
-        hasher.update(section);
-    }
+    sections.iter().for_each(|section| hasher.update(section));
     hasher.digest()
 }
 
-fn sections<'a>(offsets: &'a [u32], labels: &'a [f32], ids: &'a [u32], values: &'a [f32]) -> [&'a [u8]; 4] {
+/// The sections of a block, in their order in the file.
+pub(crate) fn sections<'a>(
+    offsets: &'a [u32],
+    labels: &'a [f32],
+    ids: &'a [u32],
+    values: &'a [f32],
+    weights: &'a [f32],
+) -> [&'a [u8]; 5] {
     [
         bytemuck::cast_slice(offsets),
         bytemuck::cast_slice(labels),
         bytemuck::cast_slice(ids),
         bytemuck::cast_slice(values),
+        bytemuck::cast_slice(weights),
     ]
 }
 
@@ -193,10 +202,12 @@ impl<'s> CacheWriter<'s> {
     /// The system's.
     pub(crate) fn block(&mut self, block: &OwnedBlock) -> io::Result<()> {
         self.align()?;
-        let hash = block_hash(&block.offsets, &block.labels, &block.ids, &block.values);
-        let flags = if block.values.is_empty() { 0 } else { HAS_VALUES };
-        self.index.push([self.written, block.rows() as u64, block.ids.len() as u64, flags, hash]);
-        for section in sections(&block.offsets, &block.labels, &block.ids, &block.values) {
+        let sections = sections(&block.offsets, &block.labels, &block.ids, &block.values, &block.weights);
+        let flag = |section: &[f32], flag| if section.is_empty() { 0 } else { flag };
+        let flags = flag(&block.values, HAS_VALUES) | flag(&block.weights, HAS_WEIGHTS);
+        let (rows, nonzeros) = (block.rows() as u64, block.ids.len() as u64);
+        self.index.push([self.written, rows, nonzeros, flags, block_hash(sections)]);
+        for section in sections {
             self.align()?;
             self.write(section)?;
         }

@@ -10,7 +10,7 @@ use hogback_kernels::Ids;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::block::Block;
-use super::cache::{ALIGNMENT, Footer, HAS_VALUES, MAGIC, Stamp, VERSION, block_hash};
+use super::cache::{ALIGNMENT, Footer, HAS_VALUES, HAS_WEIGHTS, MAGIC, Stamp, VERSION, block_hash, sections};
 use super::dictionary::Dictionary;
 use super::facts::Facts;
 use crate::error::{Error, Result, plain};
@@ -41,9 +41,10 @@ struct Entry {
     first_row: u64,
     rows: usize,
     nonzeros: usize,
-    /// Where the four sections begin.
-    sections: [usize; 4],
+    /// Where the sections begin.
+    sections: [usize; 5],
     has_values: bool,
+    has_weights: bool,
     hash: u64,
 }
 
@@ -116,19 +117,20 @@ impl CacheFile {
     }
 
     fn checked_block(&self, entry: &Entry) -> Option<Block<'_>> {
-        let [offsets, labels, ids, values] = entry.sections;
+        let [offsets, labels, ids, values, weights] = entry.sections;
         let offsets: &[u32] = self.section(offsets, entry.rows + 1)?;
         let labels: &[f32] = self.section(labels, entry.rows)?;
         let ids: &[u32] = self.section(ids, entry.nonzeros)?;
         let values: &[f32] = self.section(values, if entry.has_values { entry.nonzeros } else { 0 })?;
+        let weights: &[f32] = self.section(weights, if entry.has_weights { entry.rows } else { 0 })?;
         let longest = self.longest_row as u64;
         let rising = offsets.windows(2).all(|row| row[0] <= row[1] && u64::from(row[1] - row[0]) <= longest);
         let whole = offsets.first() == Some(&0) && offsets.last().is_some_and(|&end| end as usize == entry.nonzeros);
-        if !rising || !whole || block_hash(offsets, labels, ids, values) != entry.hash {
+        if !rising || !whole || block_hash(sections(offsets, labels, ids, values, weights)) != entry.hash {
             return None;
         }
         let ids = Ids::check(ids, self.limit).ok()?;
-        Some(Block { first_row: entry.first_row, offsets, labels, ids, values, ones: &[] })
+        Some(Block { first_row: entry.first_row, offsets, labels, ids, values, weights, ones: &[] })
     }
 
     fn section<T: Pod>(&self, start: usize, count: usize) -> Option<&[T]> {
@@ -144,13 +146,14 @@ impl Entry {
         let (mut rows, mut nonzeros, mut most) = (0u64, 0u64, 0);
         for &[start, of_rows, of_nonzeros, flags, hash] in entries {
             let small = of_rows > 0 && of_rows < u64::from(u32::MAX) && of_nonzeros <= u64::from(u32::MAX);
-            if !small || start > end as u64 || flags & !HAS_VALUES != 0 {
+            if !small || start > end as u64 || flags & !(HAS_VALUES | HAS_WEIGHTS) != 0 {
                 return None;
             }
-            let has_values = flags & HAS_VALUES != 0;
+            let (has_values, has_weights) = (flags & HAS_VALUES != 0, flags & HAS_WEIGHTS != 0);
             let mut at = start;
-            let mut sections = [0; 4];
-            let lengths = [of_rows + 1, of_rows, of_nonzeros, if has_values { of_nonzeros } else { 0 }];
+            let mut sections = [0; 5];
+            let (values, weights) = (if has_values { of_nonzeros } else { 0 }, if has_weights { of_rows } else { 0 });
+            let lengths = [of_rows + 1, of_rows, of_nonzeros, values, weights];
             for (section, length) in sections.iter_mut().zip(lengths) {
                 at = at.next_multiple_of(ALIGNMENT);
                 *section = at as usize;
@@ -160,7 +163,15 @@ impl Entry {
                 return None;
             }
             let (of_rows, of_nonzeros) = (of_rows as usize, of_nonzeros as usize);
-            checked.push(Self { first_row: rows, rows: of_rows, nonzeros: of_nonzeros, sections, has_values, hash });
+            checked.push(Self {
+                first_row: rows,
+                rows: of_rows,
+                nonzeros: of_nonzeros,
+                sections,
+                has_values,
+                has_weights,
+                hash,
+            });
             rows += of_rows as u64;
             nonzeros += of_nonzeros as u64;
             most = most.max(of_nonzeros);

@@ -67,7 +67,7 @@ impl Sums {
             least = least.min(value.abs());
             most = most.max(value.abs());
         }
-        let (rows, labels) = (block.rows() as u64, LabelSums::of(&block.labels));
+        let (rows, labels) = (block.rows() as u64, LabelSums::of(&block.labels, &block.weights));
         Self { rows, nonzeros, all_ones, squares, least, most, longest_row, labels }
     }
 

@@ -126,7 +126,7 @@ fn the_built_in_sets_are_what_they_are_known_to_be() {
     let adult = read("@adult");
     assert_eq!((adult.rows(), adult.nonzeros(), adult.dictionary().len()), (32_561, 451_592, 123));
     assert_eq!((adult.all_ones(), adult.longest_row(), adult.bytes_mapped()), (true, 14, 0));
-    assert_eq!(adult.labels().distinct, Some(vec![(-1.0, 24_720), (1.0, 7841)]));
+    assert_eq!(adult.labels().distinct, Some(vec![(-1.0, 24_720, 24_720.0), (1.0, 7841, 7841.0)]));
     assert_eq!((adult.sum_squares(), adult.columns()), (451_592.0, None));
     let digits = read("@digits");
     assert_eq!((digits.rows(), digits.labels().distinct.as_ref().map(Vec::len)), (1797, Some(10)));

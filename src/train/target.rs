@@ -69,7 +69,7 @@ pub(super) fn learn(
             if in_words { "" } else { " (--loss squared learns them as numbers)" }
         )),
         _ if in_words => {
-            let many = how_many.map_or("more than 256".to_owned(), |classes| classes.to_string());
+            let many = how_many.map_or("more than 1024".to_owned(), |classes| classes.to_string());
             wrong(format!("has {many} classes; linear models learn two classes or numbers so far"))
         }
         _ => {
@@ -127,7 +127,7 @@ pub(super) fn power(exponent: i32) -> f32 {
 fn classes(labels: &[(&Labels, u64)]) -> Option<Vec<(String, u64)>> {
     let mut all: Vec<(f32, String, u64)> = Vec::new();
     for (labels, _) in labels {
-        for &(label, count) in labels.distinct.as_ref()? {
+        for &(label, count, _) in labels.distinct.as_ref()? {
             let name = labels.names.get(label as usize).filter(|_| !labels.names.is_empty());
             let name = name.cloned().unwrap_or_else(|| label.to_string());
             match all.iter_mut().find(|(_, known, _)| *known == name) {
@@ -145,7 +145,7 @@ fn classes(labels: &[(&Labels, u64)]) -> Option<Vec<(String, u64)>> {
 }
 
 fn different(classes: Option<usize>) -> String {
-    classes.map_or("more than 256 different labels".to_owned(), |classes| format!("{classes} different labels"))
+    classes.map_or("more than 1024 different labels".to_owned(), |classes| format!("{classes} different labels"))
 }
 
 fn two_classes(classes: &[(String, u64)], wanted: Option<LossKind>, words: bool) -> LabelFacts {
@@ -217,9 +217,10 @@ mod tests {
             distinct.iter().map(|&(label, c)| (f64::from(label) - mean).powi(2) * c as f64).sum::<f64>() / n as f64;
         Labels {
             names: Vec::new(),
-            distinct: Some(distinct.to_vec()),
+            distinct: Some(distinct.iter().map(|&(label, count)| (label, count, count as f64)).collect()),
             least: distinct[0].0,
             most: distinct[distinct.len() - 1].0,
+            weight: n as f64,
             mean,
             deviation: variance.sqrt(),
             missing: 0,
