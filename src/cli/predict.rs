@@ -4,11 +4,13 @@ use std::io::{self, BufWriter, Write};
 
 use clap::Args;
 
-use super::values::input;
+use super::values::{count, input};
 use super::{ModelPath, Reading, ignored, kernels, say};
 use crate::data::{CachePolicy, Input, stream};
 use crate::error::{Error, Result};
+use crate::model::configuration::LossKind;
 use crate::model::predictor::Model;
+use crate::report::metrics::likeliest;
 
 #[derive(Debug, Args)]
 pub(super) struct Flags {
@@ -17,20 +19,27 @@ pub(super) struct Flags {
     /// The data: a path, `-` for standard input, or a built-in set
     #[arg(value_parser = input)]
     data: Input,
+    /// The N likeliest classes a line, each with its probability (after --loss hinge its margin), instead of the first one's name
+    #[arg(long, value_name = "N", value_parser = count::<usize>)]
+    top: Option<usize>,
     #[command(flatten)]
     reading: Reading,
 }
 
 pub(super) fn run(flags: &Flags) -> Result<()> {
-    let model = Model::open(&flags.model, kernels()?)?;
+    let model = Model::open_on(&flags.model, kernels()?)?;
+    if flags.top.is_some() && model.classes().is_empty() {
+        return Err(Error::Usage(format!("--top is for classes, and {} predicts numbers", flags.model.display())));
+    }
     let mut out = BufWriter::with_capacity(1 << 20, io::stdout().lock());
     let (mut closed, mut row) = (false, 0u64);
     let live = flags.data == Input::Stdin;
     let options = flags.reading.options(CachePolicy::Off);
     let result = stream(&flags.data, &options, &model.known(), &say, &mut |block| {
-        let written = model.margins(&block.as_block()).into_iter().try_for_each(|margin| {
+        let mut margins = model.margins(&block.as_block());
+        let written = margins.chunks_exact_mut(model.stride()).try_for_each(|margins| {
             row += 1;
-            writeln!(out, "{}", model.prediction(margin))
+            write(&mut out, &model, &mut margins[..model.outputs()], flags.top)
         });
         written.and_then(|()| if live { out.flush() } else { Ok(()) }).map_err(|error| {
             closed = error.kind() == io::ErrorKind::BrokenPipe;
@@ -48,4 +57,27 @@ pub(super) fn run(flags: &Flags) -> Result<()> {
     }
     ignored(seen.unknown_keys);
     Ok(())
+}
+
+/// Writes what the model says of a row: a number, the name of the likeliest class, or the `top` likeliest ones.
+fn write(out: &mut impl Write, model: &Model, margins: &mut [f32], top: Option<usize>) -> io::Result<()> {
+    model.predict(margins);
+    let classes = model.classes();
+    let Some(top) = top else {
+        return match margins {
+            [one] => writeln!(out, "{one}"),
+            all => writeln!(out, "{}", classes[likeliest(all)]),
+        };
+    };
+    let mut ranked: Vec<(f32, &str)> = match *margins {
+        // One output tells of the second class; of the first it says the opposite.
+        [one] if model.configuration.loss == LossKind::Hinge => vec![(-one, &classes[0]), (one, &classes[1])],
+        [one] => vec![(1.0 - one, &classes[0]), (one, &classes[1])],
+        ref all => all.iter().copied().zip(classes.iter().map(String::as_str)).collect(),
+    };
+    ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
+    for (at, (score, class)) in ranked.iter().take(top).enumerate() {
+        write!(out, "{}{class} {score}", if at > 0 { " " } else { "" })?;
+    }
+    writeln!(out)
 }
