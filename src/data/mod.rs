@@ -15,6 +15,7 @@ mod facts;
 mod ingest;
 mod input;
 mod labels;
+mod names;
 mod numbering;
 pub mod order;
 mod parse;
