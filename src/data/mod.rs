@@ -19,6 +19,7 @@ mod names;
 mod numbering;
 pub mod order;
 mod parse;
+mod repeats;
 mod source;
 mod stream;
 mod table;
@@ -41,7 +42,7 @@ use cache::{CacheWriter, Stamp};
 use cache_read::Cached;
 use facts::Facts;
 use ingest::ingest;
-use parse::Parser;
+use parse::{Parser, vw};
 use source::Source;
 use table::Blocks;
 
@@ -66,7 +67,7 @@ pub struct ReadOptions {
     pub format: Option<Format>,
     /// The column that is the label (CSV), if it is not called label, target, class or y.
     pub label: Option<String>,
-    /// Columns that are left out (CSV).
+    /// Columns (CSV) or namespaces (VW) that are left out.
     pub ignore: Vec<String>,
     /// Where the cache goes.
     pub cache: CachePolicy,
@@ -229,9 +230,12 @@ fn open(input: &Input, options: &ReadOptions) -> Result<Option<(Source, Format)>
         Some(format) => format,
         None => Format::recognise(input, head)?,
     };
-    if format == Format::Libsvm && (options.label.is_some() || !options.ignore.is_empty()) {
-        let flag = if options.label.is_some() { "--label" } else { "--ignore" };
-        return Err(Error::Usage(format!("{input} is libsvm data, which has no columns: leave out {flag}")));
+    let name = format.name();
+    if format != Format::Csv && options.label.is_some() {
+        return Err(Error::Usage(format!("{input} is {name} data, which has no columns: leave out --label")));
+    }
+    if format == Format::Libsvm && !options.ignore.is_empty() {
+        return Err(Error::Usage(format!("{input} is {name} data, which has no columns: leave out --ignore")));
     }
     Ok(Some((source, format)))
 }
@@ -310,6 +314,7 @@ fn read_into<E: From<Error> + Send>(
     };
     let (parser, columns, words) = match format {
         Format::Libsvm => (Parser::Libsvm, None, false),
+        Format::Vw => (Parser::Vw(vw::Plan { ignored: options.ignore.clone() }), None, false),
         Format::Csv => {
             // Gone through twice: for what its columns are, then for its rows.
             source.keep_if_once()?;

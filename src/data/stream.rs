@@ -7,7 +7,7 @@ use super::columns::{self, Column, Header};
 use super::cut::Cut;
 use super::dictionary::Dictionary;
 use super::input::{Format, Input};
-use super::parse::{Context, Parser};
+use super::parse::{Context, Parser, vw};
 use super::source::Source;
 use super::{ReadOptions, open};
 use crate::error::{Error, Result};
@@ -67,6 +67,7 @@ pub fn stream(
             let header = Header::read(&first.text, delimiter, columns, &path)?;
             Parser::Csv(columns::matched(header, columns, options.label.as_deref(), &path, notice)?)
         }
+        _ if format == Format::Vw => Parser::Vw(vw::Plan { ignored: options.ignore.clone() }),
         _ => Parser::Libsvm,
     };
     let mut classes = Dictionary::names();
@@ -104,11 +105,15 @@ pub fn stream(
 
 /// Where the text may be cut, if it is of the kind that the model was trained on.
 fn cut(source: &mut Source, format: Format, known: &Known<'_>) -> Result<Cut> {
-    let trained = match (format, known.columns) {
-        (Format::Libsvm, None) if !known.dictionary.is_names() => return Ok(Cut::Lines),
-        (Format::Csv, Some(_)) => return Ok(Cut::Records(columns::delimiter(source.head()?))),
-        (Format::Libsvm, _) => "this is libsvm data, but the model was trained on csv data",
-        (Format::Csv, None) => "this is csv data, but the model was trained on libsvm data",
+    let trained = match known.columns {
+        Some(_) => Format::Csv,
+        None if known.dictionary.is_names() => Format::Vw,
+        None => Format::Libsvm,
     };
-    Err(Error::data(source.name(), format!("{trained}: give data of that kind, or say --format if this is such data")))
+    if format == trained {
+        return Ok(if format == Format::Csv { Cut::Records(columns::delimiter(source.head()?)) } else { Cut::Lines });
+    }
+    let (here, there) = (format.name(), trained.name());
+    let what = format!("this is {here} data, but the model was trained on {there} data");
+    Err(Error::data(source.name(), format!("{what}: give data of that kind, or say --format if this is such data")))
 }

@@ -3,6 +3,7 @@
 pub(crate) mod csv;
 pub(crate) mod libsvm;
 pub(crate) mod number;
+pub(crate) mod vw;
 
 use super::block::OwnedBlock;
 use super::cut::Cut;
@@ -14,6 +15,7 @@ use super::source::Chunk;
 pub(crate) enum Parser {
     Libsvm,
     Csv(csv::Plan),
+    Vw(vw::Plan),
 }
 
 /// What is known while a chunk is parsed.
@@ -55,7 +57,7 @@ impl Parser {
     /// Where text of this kind may be cut.
     pub(crate) fn cut(&self) -> Cut {
         match self {
-            Self::Libsvm => Cut::Lines,
+            Self::Libsvm | Self::Vw(_) => Cut::Lines,
             Self::Csv(plan) => plan.cut(),
         }
     }
@@ -68,6 +70,7 @@ impl Parser {
         match self {
             Self::Libsvm => libsvm::parse(&chunk.text, context),
             Self::Csv(plan) => csv::parse(&chunk.text, chunk.first, plan, context),
+            Self::Vw(plan) => vw::parse(&chunk.text, plan, context),
         }
     }
 }
