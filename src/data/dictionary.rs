@@ -17,7 +17,7 @@
 use rustc_hash::FxHashMap;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::names::{NO_ROW, NameBatch, Names, hash};
+use super::names::{NO_ROW, NameBatch, Names};
 use crate::error::{Error, Result};
 
 /// More keys than this are refused, so that a row number always has room above it.
@@ -113,14 +113,14 @@ impl Dictionary {
         match &self.keys {
             Keys::Numbers(_) => None,
             Keys::Names(names) => {
-                let row = names.find(key.as_bytes(), hash(key.as_bytes()));
+                let row = names.find(key.as_bytes());
                 (row != NO_ROW).then_some(row)
             }
         }
     }
 
     /// Puts the row of each name of `batch` into `rows`, [`NO_ROW`] where there is none.
-    pub(crate) fn find_all(&self, batch: &NameBatch, rows: &mut [u32]) {
+    pub(crate) fn find_all(&self, batch: &mut NameBatch, rows: &mut [u32]) {
         match &self.keys {
             Keys::Numbers(_) => rows.fill(NO_ROW),
             Keys::Names(names) => names.find_all(batch, rows),
@@ -154,14 +154,14 @@ impl Dictionary {
     /// # Panics
     /// Where keys are numbers.
     pub fn add_name(&mut self, key: &str) -> u32 {
-        self.add_hashed_name(key.as_bytes(), hash(key.as_bytes()))
+        self.add_utf8(key.as_bytes())
     }
 
-    /// [`Dictionary::add_name`] for a name, in UTF-8, whose hash is known.
-    pub(crate) fn add_hashed_name(&mut self, key: &[u8], hash: u64) -> u32 {
+    /// [`Dictionary::add_name`] for bytes that are known to be UTF-8.
+    pub(crate) fn add_utf8(&mut self, key: &[u8]) -> u32 {
         match &mut self.keys {
             Keys::Numbers(_) => panic!("a name is added to a dictionary of numbers"),
-            Keys::Names(names) => names.add(key, hash),
+            Keys::Names(names) => names.add(key),
         }
     }
 
@@ -181,8 +181,7 @@ impl Dictionary {
                 rows.for_each(|row| here[row as usize] = mine.add(theirs.keys[row as usize]));
             }
             (Keys::Names(mine), Keys::Names(theirs)) => rows.for_each(|row| {
-                let key = theirs.name(row);
-                here[row as usize] = mine.add(key, hash(key));
+                here[row as usize] = mine.add(theirs.name(row));
             }),
             _ => {
                 return Err(Error::Usage(

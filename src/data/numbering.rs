@@ -41,11 +41,11 @@ impl<'d> ChunkKeys<'d> {
 
     /// Gives the row that is being filled the rows, or stand-ins, of `names`, which are as many as its ids; the dropped
     /// ones go.
-    pub(crate) fn name_row(&mut self, names: &NameBatch, block: &mut OwnedBlock) {
+    pub(crate) fn name_row(&mut self, names: &mut NameBatch, block: &mut OwnedBlock) {
         let dropped = self.dropped;
         self.known.find_all(names, block.open_row());
         for (nth, row) in block.open_row().iter_mut().enumerate().filter(|(_, row)| **row == NO_ROW) {
-            let unknown = self.unknown(|new| new.add_hashed_name(names.name(nth), names.hash(nth)));
+            let unknown = self.unknown(|new| names.with_name(nth, |name| new.add_utf8(name)));
             *row = unknown.unwrap_or(NO_ROW);
         }
         if self.dropped > dropped {

@@ -13,7 +13,7 @@ use memchr::{memchr, memchr_iter};
 use super::number::{float_at, word_end};
 use super::{Context, Fault, Parsed};
 use crate::data::input::excerpt;
-use crate::data::names::NameBatch;
+use crate::data::names::{NameBatch, Prefix};
 use crate::data::numbering::ChunkKeys;
 use crate::data::repeats::Repeats;
 
@@ -39,7 +39,7 @@ pub(crate) fn parse(text: &[u8], plan: &Plan, context: Context<'_>) -> Result<Pa
         learning: context.learning,
         keys: ChunkKeys::new(context.keys, context.learning),
         names: NameBatch::default(),
-        prefix: Vec::new(),
+        prefix: Prefix::default(),
         repeats: Repeats::default(),
         parsed: Parsed::with_room(text.len()),
     };
@@ -64,7 +64,7 @@ struct Rows<'p> {
     /// The names of the row, as many as it has ids so far.
     names: NameBatch,
     /// What names in the namespace at hand begin with.
-    prefix: Vec<u8>,
+    prefix: Prefix,
     repeats: Repeats,
     parsed: Parsed,
 }
@@ -92,7 +92,7 @@ impl Rows<'_> {
         while at < end {
             at = self.namespace(at + 1, end)?;
         }
-        self.keys.name_row(&self.names, &mut self.parsed.block);
+        self.keys.name_row(&mut self.names, &mut self.parsed.block);
         self.names.clear();
         if self.repeats.any(self.parsed.block.open_row()) && !self.parsed.block.add_up_repeated() {
             return Err("values of one feature add up to more than a float holds".into());
@@ -117,10 +117,7 @@ impl Rows<'_> {
             (scale, at) = number.ok_or_else(|| told("is not a number"))?;
         }
         let ignored = !name.is_empty() && self.plan.ignored.iter().any(|ignored| ignored.as_bytes() == name);
-        self.prefix.clear();
-        if !name.is_empty() {
-            self.prefix.extend([name, b"^"].concat());
-        }
+        self.prefix.set(name);
         let mut nameless = 0;
         while at < end && matches!(text[at], b' ' | b'\t') {
             at += 1;
@@ -169,9 +166,9 @@ impl Rows<'_> {
         if value != 0.0 && !ignored {
             self.parsed.block.push(0, value);
             match (name, word) {
-                ([], []) => self.names.push([&self.prefix, nameless.to_string().as_bytes()]),
-                (name, []) => self.names.push([&self.prefix, name]),
-                (name, word) => self.names.push([&self.prefix, name, b"^", word]),
+                ([], []) => self.names.push_joined(&self.prefix, &[nameless.to_string().as_bytes()]),
+                (_, []) => self.names.push(&self.prefix, text, start, name_end),
+                (name, word) => self.names.push_joined(&self.prefix, &[name, b"^", word]),
             }
         }
         *nameless += u32::from(name.is_empty() && word.is_empty());
