@@ -101,7 +101,7 @@ impl Reading {
             "vw" => Some(Format::Vw),
             _ => None,
         };
-        ReadOptions { format, label: self.label.clone(), ignore: self.ignore.clone(), cache }
+        ReadOptions { format, label: self.label.clone(), ignore: self.ignore.clone(), hashing: None, cache }
     }
 }
 

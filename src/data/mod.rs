@@ -12,6 +12,7 @@ mod columns;
 mod cut;
 mod dictionary;
 mod facts;
+mod hashing;
 mod ingest;
 mod input;
 mod labels;
@@ -31,8 +32,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use block::{Block, OwnedBlock};
+pub(crate) use columns::alternatives;
 pub use columns::{Column, ColumnKind};
 pub use dictionary::{Dictionary, MOST_KEYS};
+pub use hashing::{BITS, Hashing, Interaction, keys_of};
 pub use input::{Format, Input};
 pub use labels::Labels;
 pub use stream::{Known, Seen, stream};
@@ -69,6 +72,8 @@ pub struct ReadOptions {
     pub label: Option<String>,
     /// Columns (CSV) or namespaces (VW) that are left out.
     pub ignore: Vec<String>,
+    /// Whether keys are hashed, and how.
+    pub hashing: Option<Hashing>,
     /// Where the cache goes.
     pub cache: CachePolicy,
 }
@@ -168,6 +173,16 @@ impl DataFile {
         self.facts.columns.as_deref()
     }
 
+    /// The namespaces, if the format has such; the default one's name is empty.
+    pub fn namespaces(&self) -> Option<&[String]> {
+        self.facts.namespaces.as_deref()
+    }
+
+    /// How many values there were before products were added, if keys are hashed.
+    pub fn plain_nonzeros(&self) -> Option<u64> {
+        self.facts.plain_nonzeros
+    }
+
     /// True where the text was not read, but the cache of an earlier run.
     pub fn from_cache(&self) -> bool {
         self.from_cache
@@ -236,6 +251,11 @@ fn open(input: &Input, options: &ReadOptions) -> Result<Option<(Source, Format)>
     }
     if format == Format::Libsvm && !options.ignore.is_empty() {
         return Err(Error::Usage(format!("{input} is {name} data, which has no columns: leave out --ignore")));
+    }
+    if format == Format::Libsvm && options.hashing.as_ref().is_some_and(|hashing| !hashing.interactions.is_empty()) {
+        return Err(Error::Usage(format!(
+            "{input} is {name} data, which has no namespaces or columns: leave out --interact"
+        )));
     }
     Ok(Some((source, format)))
 }
@@ -312,17 +332,22 @@ fn read_into<E: From<Error> + Send>(
     let Some((mut source, format)) = open(input, options)? else {
         return Err(Error::data(input.to_string(), "holds no rows").into());
     };
+    let hashing = options.hashing.clone();
     let (parser, columns, words) = match format {
-        Format::Libsvm => (Parser::Libsvm, None, false),
-        Format::Vw => (Parser::Vw(vw::Plan { ignored: options.ignore.clone() }), None, false),
+        Format::Libsvm => (Parser::Libsvm(hashing), None, false),
+        Format::Vw => (Parser::Vw(vw::Plan { ignored: options.ignore.clone(), hashing }), None, false),
         Format::Csv => {
             // Gone through twice: for what its columns are, then for its rows.
             source.keep_if_once()?;
-            let (plan, columns, words) = columns::learn(&mut source, options.label.as_deref(), &options.ignore)?;
+            let (mut plan, columns, words) = columns::learn(&mut source, options.label.as_deref(), &options.ignore)?;
             source.rewind()?;
+            plan.hashing = hashing;
             (Parser::Csv(plan), Some(columns), words)
         }
     };
     let read = ingest(&mut source, &parser, words, put)?;
-    Ok((read.sums.finish(read.classes, columns), read.keys))
+    let mut facts = read.sums.finish(read.classes, columns);
+    facts.namespaces = (format == Format::Vw).then_some(read.spaces);
+    facts.plain_nonzeros = options.hashing.as_ref().map(|_| read.plain);
+    Ok((facts, read.keys))
 }

@@ -10,7 +10,8 @@ use tempfile::TempDir;
 use super::*;
 use crate::store::{Disk, Sink};
 
-const OPTIONS: ReadOptions = ReadOptions { format: None, label: None, ignore: Vec::new(), cache: CachePolicy::Off };
+const OPTIONS: ReadOptions =
+    ReadOptions { format: None, label: None, ignore: Vec::new(), hashing: None, cache: CachePolicy::Off };
 
 /// A directory with one data file.
 struct Data {
@@ -380,7 +381,12 @@ fn csv_flags_are_checked_against_the_columns() {
 type Streamed = (Vec<(f32, Vec<(String, f32)>)>, Seen, Vec<String>);
 
 fn streamed(data: &Data, model: &DataFile) -> Result<Streamed> {
-    let known = Known { dictionary: model.dictionary(), columns: model.columns(), label_names: &model.labels().names };
+    let known = Known {
+        dictionary: model.dictionary(),
+        columns: model.columns(),
+        label_names: &model.labels().names,
+        hashing: None,
+    };
     let notices = Mutex::new(Vec::new());
     let mut rows = Vec::new();
     let mut each = |owned: OwnedBlock| {
