@@ -2,8 +2,9 @@
 //!
 //! The way of the bytes: `input` names them, `source` opens them (`unpack` where they are packed) and hands them on in
 //! chunks (`cut`), `parse` makes rows of each chunk (for CSV, `columns` says what the cells are), `numbering` gives their
-//! keys rows of the `dictionary`, `ingest` drives these and puts the blocks away, `cache` keeps them in a file and
-//! `cache_read` maps it, `table` hands them out. `stream` goes the same way for a model whose keys are given.
+//! keys rows of the `dictionary` (buckets, where `hashing` is asked for), `ingest` drives these and puts the blocks away,
+//! `cache` keeps them in a file and `cache_read` maps it, `table` hands them out. `stream` goes the same way for a model
+//! whose keys are given.
 
 mod block;
 mod cache;

@@ -22,12 +22,12 @@ pub(super) fn check(files: &[DataFile], options: &ReadOptions) -> Result<()> {
     });
     // Columns to be left out are looked for where the header is read.
     let ignored = options.ignore.iter().filter(|_| !in_columns).map(|name| ("--ignore", name));
-    for (flag, name) in ignored.chain(multiplied).filter(|(_, name)| !there.contains(&name.as_str())) {
-        let kind = if in_columns { "column of features" } else { "namespace" };
-        let others = alternatives(name, &there);
-        return Err(Error::Usage(format!("{flag} {name:?}: {} has no such {kind}{others}", files[0].name())));
-    }
-    Ok(())
+    let Some((flag, name)) = ignored.chain(multiplied).find(|(_, name)| !there.contains(&name.as_str())) else {
+        return Ok(());
+    };
+    let kind = if in_columns { "column of features" } else { "namespace" };
+    let others = alternatives(name, &there);
+    Err(Error::Usage(format!("{flag} {name:?}: {} has no such {kind}{others}", files[0].name())))
 }
 
 /// Says how many keys share buckets, and how many values became how many.
