@@ -19,8 +19,8 @@ use crate::report::format::number;
 
 /// Trains models on every core of one machine, without a lock.
 ///
-/// DATA is a path, several paths, `-` for standard input, or a built-in set such as @adult. Files may be libsvm or CSV, plain, .gz or
-/// .zst.
+/// DATA is a path, several paths, `-` for standard input, or a built-in set such as @adult. Files may be libsvm, CSV or Vowpal
+/// Wabbit's text, plain, .gz or .zst.
 #[derive(Debug, Parser)]
 #[command(name = "hogback", version, max_term_width = 120, after_help = AFTER)]
 pub struct Arguments {
@@ -83,12 +83,12 @@ pub fn run(arguments: Arguments) -> Result<()> {
 #[command(next_help_heading = "Reading")]
 struct Reading {
     /// The format of the data; recognised by name and first lines if left out
-    #[arg(long, value_name = "FORMAT", value_parser = ["auto", "libsvm", "csv"], default_value = "auto", hide_default_value = true)]
+    #[arg(long, value_name = "FORMAT", value_parser = ["auto", "libsvm", "csv", "vw"], default_value = "auto", hide_default_value = true)]
     format: String,
     /// The CSV column that is the label [default: one called label, target, class or y]
     #[arg(long, value_name = "NAME")]
     label: Option<String>,
-    /// CSV columns to leave out, separated by commas
+    /// CSV columns, or VW namespaces, to leave out, separated by commas
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     ignore: Vec<String>,
 }
@@ -98,9 +98,10 @@ impl Reading {
         let format = match self.format.as_str() {
             "libsvm" => Some(Format::Libsvm),
             "csv" => Some(Format::Csv),
+            "vw" => Some(Format::Vw),
             _ => None,
         };
-        ReadOptions { format, label: self.label.clone(), ignore: self.ignore.clone(), cache }
+        ReadOptions { format, label: self.label.clone(), ignore: self.ignore.clone(), hashing: None, cache }
     }
 }
 

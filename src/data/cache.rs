@@ -63,7 +63,7 @@ impl Stamp {
     pub(crate) fn of(path: &Path, options: &ReadOptions) -> io::Result<Self> {
         let data = fs::metadata(path)?;
         let modified = data.mtime().saturating_mul(1_000_000_000).saturating_add(data.mtime_nsec());
-        let settings = format!("{:?}", (options.format, &options.label, &options.ignore));
+        let settings = format!("{:?}", (options.format, &options.label, &options.ignore, &options.hashing));
         Ok(Self { size: data.len(), modified, settings: xxh3_64(settings.as_bytes()) })
     }
 }

@@ -19,6 +19,8 @@ pub(crate) struct Facts {
     pub(crate) longest_row: usize,
     pub(crate) labels: Labels,
     pub(crate) columns: Option<Vec<Column>>,
+    pub(crate) namespaces: Option<Vec<String>>,
+    pub(crate) plain_nonzeros: Option<u64>,
 }
 
 /// Sums over blocks, from which [`Facts`] are made.
@@ -95,6 +97,8 @@ impl Sums {
             longest_row: self.longest_row as usize,
             labels: self.labels.finish(names),
             columns,
+            namespaces: None,
+            plain_nonzeros: None,
         }
     }
 }

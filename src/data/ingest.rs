@@ -18,6 +18,10 @@ pub(crate) struct Ingested {
     pub(crate) keys: Dictionary,
     /// The classes in order, where labels are words.
     pub(crate) classes: Vec<String>,
+    /// The namespaces, as they appear, where the format has such.
+    pub(crate) spaces: Vec<String>,
+    /// Nonzeros before products were added, where keys are hashed.
+    pub(crate) plain: u64,
 }
 
 /// Reads all of `source` and hands its blocks to `put`, in order; `words` says that labels are words.
@@ -32,9 +36,11 @@ pub(crate) fn ingest<E: From<Error> + Send>(
 ) -> Result<Ingested, E> {
     let path = source.name().to_path_buf();
     let mut chunks = source.chunks(parser.cut(), false);
-    let keys = if matches!(parser, Parser::Libsvm) { Dictionary::numbers() } else { Dictionary::names() };
+    let numbers = matches!(parser, Parser::Libsvm(_)) || parser.hashing().is_some();
+    let keys = if numbers { Dictionary::numbers() } else { Dictionary::names() };
     let mut numbering = Numbering { keys, classes: Dictionary::names() };
     let (mut sums, mut lines) = (Sums::new(), 0);
+    let (mut spaces, mut plain) = (Vec::new(), 0);
     // The first chunk goes alone: after it the most frequent keys are known.
     let mut batch = chunks.batch(1)?;
     let mut numbered = Vec::new();
@@ -49,7 +55,10 @@ pub(crate) fn ingest<E: From<Error> + Send>(
         numbered = Vec::with_capacity(parsed.len());
         let (known, classes) = (numbering.keys.len(), numbering.classes.len());
         for parsed in parsed {
-            let parsed = parsed.map_err(|fault| fault.at(&path, lines))?;
+            let mut parsed = parsed.map_err(|fault| fault.at(&path, lines))?;
+            plain += parsed.plain;
+            parsed.spaces.retain(|space| !spaces.contains(space));
+            spaces.append(&mut parsed.spaces);
             lines += parsed.lines;
             numbered.push(numbering.add(parsed, known, classes)?);
         }
@@ -60,7 +69,7 @@ pub(crate) fn ingest<E: From<Error> + Send>(
     }
     let Numbering { keys, classes } = numbering;
     let classes = (0..classes.len() as u32).map(|class| classes.name_of(class)).collect();
-    Ok(Ingested { sums, keys, classes })
+    Ok(Ingested { sums, keys, classes, spaces, plain })
 }
 
 /// Finishes blocks, side by side, and hands them on, in order.

@@ -2,8 +2,9 @@
 //!
 //! The way of the bytes: `input` names them, `source` opens them (`unpack` where they are packed) and hands them on in
 //! chunks (`cut`), `parse` makes rows of each chunk (for CSV, `columns` says what the cells are), `numbering` gives their
-//! keys rows of the `dictionary`, `ingest` drives these and puts the blocks away, `cache` keeps them in a file and
-//! `cache_read` maps it, `table` hands them out. `stream` goes the same way for a model whose keys are given.
+//! keys rows of the `dictionary` (buckets, where `hashing` is asked for), `ingest` drives these and puts the blocks away,
+//! `cache` keeps them in a file and `cache_read` maps it, `table` hands them out. `stream` goes the same way for a model
+//! whose keys are given.
 
 mod block;
 mod cache;
@@ -12,12 +13,15 @@ mod columns;
 mod cut;
 mod dictionary;
 mod facts;
+mod hashing;
 mod ingest;
 mod input;
 mod labels;
+mod names;
 mod numbering;
 pub mod order;
 mod parse;
+mod repeats;
 mod source;
 mod stream;
 mod table;
@@ -29,8 +33,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use block::{Block, OwnedBlock};
+pub(crate) use columns::alternatives;
 pub use columns::{Column, ColumnKind};
 pub use dictionary::{Dictionary, MOST_KEYS};
+pub use hashing::{BITS, Hashing, Interaction, keys_of};
 pub use input::{Format, Input};
 pub use labels::Labels;
 pub use stream::{Known, Seen, stream};
@@ -40,7 +46,7 @@ use cache::{CacheWriter, Stamp};
 use cache_read::Cached;
 use facts::Facts;
 use ingest::ingest;
-use parse::Parser;
+use parse::{Parser, vw};
 use source::Source;
 use table::Blocks;
 
@@ -65,8 +71,10 @@ pub struct ReadOptions {
     pub format: Option<Format>,
     /// The column that is the label (CSV), if it is not called label, target, class or y.
     pub label: Option<String>,
-    /// Columns that are left out (CSV).
+    /// Columns (CSV) or namespaces (VW) that are left out.
     pub ignore: Vec<String>,
+    /// Whether keys are hashed, and how.
+    pub hashing: Option<Hashing>,
     /// Where the cache goes.
     pub cache: CachePolicy,
 }
@@ -166,6 +174,16 @@ impl DataFile {
         self.facts.columns.as_deref()
     }
 
+    /// The namespaces, if the format has such; the default one's name is empty.
+    pub fn namespaces(&self) -> Option<&[String]> {
+        self.facts.namespaces.as_deref()
+    }
+
+    /// How many values there were before products were added, if keys are hashed.
+    pub fn plain_nonzeros(&self) -> Option<u64> {
+        self.facts.plain_nonzeros
+    }
+
     /// True where the text was not read, but the cache of an earlier run.
     pub fn from_cache(&self) -> bool {
         self.from_cache
@@ -228,9 +246,17 @@ fn open(input: &Input, options: &ReadOptions) -> Result<Option<(Source, Format)>
         Some(format) => format,
         None => Format::recognise(input, head)?,
     };
-    if format == Format::Libsvm && (options.label.is_some() || !options.ignore.is_empty()) {
-        let flag = if options.label.is_some() { "--label" } else { "--ignore" };
-        return Err(Error::Usage(format!("{input} is libsvm data, which has no columns: leave out {flag}")));
+    let name = format.name();
+    if format != Format::Csv && options.label.is_some() {
+        return Err(Error::Usage(format!("{input} is {name} data, which has no columns: leave out --label")));
+    }
+    if format == Format::Libsvm && !options.ignore.is_empty() {
+        return Err(Error::Usage(format!("{input} is {name} data, which has no columns: leave out --ignore")));
+    }
+    if format == Format::Libsvm && options.hashing.as_ref().is_some_and(|hashing| !hashing.interactions.is_empty()) {
+        return Err(Error::Usage(format!(
+            "{input} is {name} data, which has no namespaces or columns: leave out --interact"
+        )));
     }
     Ok(Some((source, format)))
 }
@@ -307,16 +333,22 @@ fn read_into<E: From<Error> + Send>(
     let Some((mut source, format)) = open(input, options)? else {
         return Err(Error::data(input.to_string(), "holds no rows").into());
     };
+    let hashing = options.hashing.clone();
     let (parser, columns, words) = match format {
-        Format::Libsvm => (Parser::Libsvm, None, false),
+        Format::Libsvm => (Parser::Libsvm(hashing), None, false),
+        Format::Vw => (Parser::Vw(vw::Plan { ignored: options.ignore.clone(), hashing }), None, false),
         Format::Csv => {
             // Gone through twice: for what its columns are, then for its rows.
             source.keep_if_once()?;
-            let (plan, columns, words) = columns::learn(&mut source, options.label.as_deref(), &options.ignore)?;
+            let (mut plan, columns, words) = columns::learn(&mut source, options.label.as_deref(), &options.ignore)?;
             source.rewind()?;
+            plan.hashing = hashing;
             (Parser::Csv(plan), Some(columns), words)
         }
     };
     let read = ingest(&mut source, &parser, words, put)?;
-    Ok((read.sums.finish(read.classes, columns), read.keys))
+    let mut facts = read.sums.finish(read.classes, columns);
+    facts.namespaces = (format == Format::Vw).then_some(read.spaces);
+    facts.plain_nonzeros = options.hashing.as_ref().map(|_| read.plain);
+    Ok((facts, read.keys))
 }

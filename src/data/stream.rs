@@ -6,8 +6,9 @@ use super::block::OwnedBlock;
 use super::columns::{self, Column, Header};
 use super::cut::Cut;
 use super::dictionary::Dictionary;
+use super::hashing::Hashing;
 use super::input::{Format, Input};
-use super::parse::{Context, Parser};
+use super::parse::{Context, Parser, csv, vw};
 use super::source::Source;
 use super::{ReadOptions, open};
 use crate::error::{Error, Result};
@@ -21,6 +22,8 @@ pub struct Known<'a> {
     pub columns: Option<&'a [Column]>,
     /// Its classes, if labels are words.
     pub label_names: &'a [String],
+    /// How its keys are hashed, if they are.
+    pub hashing: Option<&'a Hashing>,
 }
 
 /// What a stream held.
@@ -53,6 +56,7 @@ pub fn stream(
     each: &mut dyn FnMut(OwnedBlock) -> Result<()>,
 ) -> Result<Seen> {
     let live = *input == Input::Stdin;
+    let options = &ReadOptions { hashing: known.hashing.cloned(), ..options.clone() };
     let (mut source, format) = match open(input, options)? {
         Some(opened) => opened,
         None if live => return Ok(Seen::default()),
@@ -65,9 +69,13 @@ pub fn stream(
     let parser = match (cut, known.columns, batch.first()) {
         (Cut::Records(delimiter), Some(columns), Some(first)) => {
             let header = Header::read(&first.text, delimiter, columns, &path)?;
-            Parser::Csv(columns::matched(header, columns, options.label.as_deref(), &path, notice)?)
+            let plan = columns::matched(header, columns, options.label.as_deref(), &path, notice)?;
+            Parser::Csv(csv::Plan { hashing: options.hashing.clone(), ..plan })
         }
-        _ => Parser::Libsvm,
+        _ if format == Format::Vw => {
+            Parser::Vw(vw::Plan { ignored: options.ignore.clone(), hashing: options.hashing.clone() })
+        }
+        _ => Parser::Libsvm(options.hashing.clone()),
     };
     let mut classes = Dictionary::names();
     for name in known.label_names {
@@ -104,11 +112,17 @@ pub fn stream(
 
 /// Where the text may be cut, if it is of the kind that the model was trained on.
 fn cut(source: &mut Source, format: Format, known: &Known<'_>) -> Result<Cut> {
-    let trained = match (format, known.columns) {
-        (Format::Libsvm, None) if !known.dictionary.is_names() => return Ok(Cut::Lines),
-        (Format::Csv, Some(_)) => return Ok(Cut::Records(columns::delimiter(source.head()?))),
-        (Format::Libsvm, _) => "this is libsvm data, but the model was trained on csv data",
-        (Format::Csv, None) => "this is csv data, but the model was trained on libsvm data",
+    let trained = match known.columns {
+        Some(_) => Format::Csv,
+        // The index 7 and the feature called 7 have one hash.
+        None if known.hashing.is_some() && format == Format::Libsvm => Format::Libsvm,
+        None if known.dictionary.is_names() || known.hashing.is_some() => Format::Vw,
+        None => Format::Libsvm,
     };
-    Err(Error::data(source.name(), format!("{trained}: give data of that kind, or say --format if this is such data")))
+    if format == trained {
+        return Ok(if format == Format::Csv { Cut::Records(columns::delimiter(source.head()?)) } else { Cut::Lines });
+    }
+    let (here, there) = (format.name(), trained.name());
+    let what = format!("this is {here} data, but the model was trained on {there} data");
+    Err(Error::data(source.name(), format!("{what}: give data of that kind, or say --format if this is such data")))
 }

@@ -10,7 +10,8 @@ use tempfile::TempDir;
 use super::*;
 use crate::store::{Disk, Sink};
 
-const OPTIONS: ReadOptions = ReadOptions { format: None, label: None, ignore: Vec::new(), cache: CachePolicy::Off };
+const OPTIONS: ReadOptions =
+    ReadOptions { format: None, label: None, ignore: Vec::new(), hashing: None, cache: CachePolicy::Off };
 
 /// A directory with one data file.
 struct Data {
@@ -313,7 +314,7 @@ fn files_that_are_no_data_are_said_to_be_so() {
         assert!(error.ends_with("holds no rows"), "{name} {text:?}: {error}");
     }
     assert!(fault("a", b"\x7fELF\0\0\n").contains("is not text"));
-    assert!(fault("a.txt", b"the cat\n").contains("--format libsvm|csv"));
+    assert!(fault("a.txt", b"the cat\n").contains("--format libsvm|vw|csv"));
     assert!(fault("a.svm.gz", &gzip(b"1 2:3\n")[..20]).contains("cut short"));
     let missing = DataFile::read(&Input::parse("no/such.svm").unwrap(), &OPTIONS, &Disk, &|_| {}).unwrap_err();
     assert!(missing.to_string().starts_with("no/such.svm: cannot open: no such file"), "{missing}");
@@ -380,7 +381,12 @@ fn csv_flags_are_checked_against_the_columns() {
 type Streamed = (Vec<(f32, Vec<(String, f32)>)>, Seen, Vec<String>);
 
 fn streamed(data: &Data, model: &DataFile) -> Result<Streamed> {
-    let known = Known { dictionary: model.dictionary(), columns: model.columns(), label_names: &model.labels().names };
+    let known = Known {
+        dictionary: model.dictionary(),
+        columns: model.columns(),
+        label_names: &model.labels().names,
+        hashing: None,
+    };
     let notices = Mutex::new(Vec::new());
     let mut rows = Vec::new();
     let mut each = |owned: OwnedBlock| {

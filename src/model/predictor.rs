@@ -76,7 +76,12 @@ impl Model {
             Target::Classes { names, words: true } => names,
             _ => &[][..],
         };
-        Known { dictionary: &self.dictionary, columns: self.configuration.columns.as_deref(), label_names }
+        Known {
+            dictionary: &self.dictionary,
+            columns: self.configuration.columns.as_deref(),
+            label_names,
+            hashing: self.configuration.hashing.as_ref(),
+        }
     }
 
     /// How many features it knows.

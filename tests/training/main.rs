@@ -29,7 +29,7 @@ use hogback_kernels::Backend;
 fn request(data: &Path, model: PathBuf) -> Request {
     Request {
         data: vec![Input::Path(data.to_owned())],
-        read: ReadOptions { format: None, label: None, ignore: Vec::new(), cache: CachePolicy::Off },
+        read: ReadOptions { format: None, label: None, ignore: Vec::new(), hashing: None, cache: CachePolicy::Off },
         valid: None,
         model,
         existing: Existing::Refuse,

@@ -4,37 +4,44 @@ use memchr::memchr;
 
 use super::number::{float_at, integer_at, parse as parse_number};
 use super::{Context, Fault, Parsed};
+use crate::data::hashing::Hashing;
 use crate::data::input::excerpt;
 use crate::data::numbering::ChunkKeys;
+use crate::data::repeats::Repeats;
 
 /// Parses whole lines.
-pub(crate) fn parse(text: &[u8], context: Context<'_>) -> Result<Parsed, Fault> {
+pub(crate) fn parse(text: &[u8], hashing: Option<&Hashing>, context: Context<'_>) -> Result<Parsed, Fault> {
     let mut parsed = Parsed::with_room(text.len());
     let mut keys = ChunkKeys::new(context.keys, context.learning);
-    let mut start = 0;
+    let (mut start, mut repeats) = (0, Repeats::default());
     while start < text.len() {
         let newline = memchr(b'\n', &text[start..]);
         let end = newline.map_or(text.len(), |at| start + at);
-        row(text, start, end, context.learning, &mut keys, &mut parsed)
-            .map_err(|what| Fault { line: parsed.lines, what })?;
+        let line = parsed.lines;
+        let told = |what| Fault { line, what };
+        if let Some(label) = row(text, start, end, context.learning, &mut parsed).map_err(told)? {
+            if let Some(hashing) = hashing {
+                let row = parsed.block.open_row();
+                row.iter_mut().for_each(|index| *index = hashing.number(*index));
+                parsed.plain += row.len() as u64;
+            }
+            keys.translate_row(&mut parsed.block);
+            if hashing.is_some() {
+                parsed.block.check_repeated(&mut repeats).map_err(|what| told(what.into()))?;
+            }
+            parsed.block.end_row(label);
+        }
         parsed.lines += u64::from(newline.is_some());
         start = end + 1;
     }
     Ok(parsed.finish(keys, None))
 }
 
-/// Parses the line from `start` to `end`.
-fn row(
-    text: &[u8],
-    start: usize,
-    end: usize,
-    learning: bool,
-    keys: &mut ChunkKeys<'_>,
-    parsed: &mut Parsed,
-) -> Result<(), String> {
+/// Parses the line from `start` to `end` into the open row, by index; the label, if the line is a row.
+fn row(text: &[u8], start: usize, end: usize, learning: bool, parsed: &mut Parsed) -> Result<Option<f32>, String> {
     let mut at = after_blanks(text, start, end);
     if at == end || text[at] == b'#' {
-        return Ok(());
+        return Ok(None);
     }
     let first = token(text, at, end);
     let label = if first.contains(&b':') {
@@ -69,9 +76,7 @@ fn row(
     if !rising && !parsed.block.add_up_repeated() {
         return Err("an index stands there more than once, and its values add up to more than a float holds".into());
     }
-    keys.translate_row(&mut parsed.block);
-    parsed.block.end_row(label);
-    Ok(())
+    Ok(Some(label))
 }
 
 /// The pair at `at` and where it ends, if it is one of the usual ones: few digits, and more text after it. It ends within
@@ -139,7 +144,7 @@ mod tests {
     fn rows(text: &str, learning: bool) -> Result<Vec<Row>, Fault> {
         let known = Dictionary::numbers();
         let context = Context { keys: &known, classes: None, learning };
-        let parsed = parse(text.as_bytes(), context)?;
+        let parsed = parse(text.as_bytes(), None, context)?;
         let new = parsed.new_keys.unwrap_or_else(Dictionary::numbers);
         let mut block = parsed.block;
         block.limit = new.len() as u32;
@@ -221,11 +226,11 @@ mod tests {
         let mut known = Dictionary::numbers();
         known.add_number(5);
         let context = Context { keys: &known, classes: None, learning: false };
-        let parsed = parse(b"5:1 6:1\n1 7:0 8:2 5:3\n", context).unwrap();
+        let parsed = parse(b"5:1 6:1\n1 7:0 8:2 5:3\n", None, context).unwrap();
         assert_eq!((parsed.unknown_keys, parsed.unlabelled, parsed.lines), (2, 1, 2));
         assert_eq!(parsed.block.ids, [0, 0]);
         assert_eq!(parsed.block.values, [1.0, 3.0]);
         assert!(parsed.block.labels[0].is_nan() && parsed.block.labels[1] == 1.0);
-        assert!(parse(b"qid:1 5:1\n", context).err().unwrap().what.contains("ranking"));
+        assert!(parse(b"qid:1 5:1\n", None, context).err().unwrap().what.contains("ranking"));
     }
 }

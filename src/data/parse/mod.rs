@@ -3,17 +3,20 @@
 pub(crate) mod csv;
 pub(crate) mod libsvm;
 pub(crate) mod number;
+pub(crate) mod vw;
 
 use super::block::OwnedBlock;
 use super::cut::Cut;
 use super::dictionary::Dictionary;
+use super::hashing::Hashing;
 use super::numbering::ChunkKeys;
 use super::source::Chunk;
 
 /// How the text of one input is parsed.
 pub(crate) enum Parser {
-    Libsvm,
+    Libsvm(Option<Hashing>),
     Csv(csv::Plan),
+    Vw(vw::Plan),
 }
 
 /// What is known while a chunk is parsed.
@@ -40,6 +43,10 @@ pub(crate) struct Parsed {
     pub(crate) unknown_labels: u64,
     /// Rows without a label.
     pub(crate) unlabelled: u64,
+    /// Nonzeros before products were added, where keys are hashed.
+    pub(crate) plain: u64,
+    /// The namespaces that the chunk has, where the format has such.
+    pub(crate) spaces: Vec<String>,
 }
 
 /// What is wrong with a line of a chunk.
@@ -52,10 +59,19 @@ pub(crate) struct Fault {
 }
 
 impl Parser {
+    /// How keys are hashed, if they are.
+    pub(crate) fn hashing(&self) -> Option<&Hashing> {
+        match self {
+            Self::Libsvm(hashing) => hashing.as_ref(),
+            Self::Csv(plan) => plan.hashing.as_ref(),
+            Self::Vw(plan) => plan.hashing.as_ref(),
+        }
+    }
+
     /// Where text of this kind may be cut.
     pub(crate) fn cut(&self) -> Cut {
         match self {
-            Self::Libsvm => Cut::Lines,
+            Self::Libsvm(_) | Self::Vw(_) => Cut::Lines,
             Self::Csv(plan) => plan.cut(),
         }
     }
@@ -66,8 +82,9 @@ impl Parser {
     /// The first line that is not as it should be.
     pub(crate) fn parse(&self, chunk: &Chunk<'_>, context: Context<'_>) -> Result<Parsed, Fault> {
         match self {
-            Self::Libsvm => libsvm::parse(&chunk.text, context),
+            Self::Libsvm(hashing) => libsvm::parse(&chunk.text, hashing.as_ref(), context),
             Self::Csv(plan) => csv::parse(&chunk.text, chunk.first, plan, context),
+            Self::Vw(plan) => vw::parse(&chunk.text, plan, context),
         }
     }
 }
@@ -83,6 +100,8 @@ impl Parsed {
             unknown_keys: 0,
             unknown_labels: 0,
             unlabelled: 0,
+            plain: 0,
+            spaces: Vec::new(),
         }
     }
 

@@ -117,6 +117,35 @@ pub(crate) fn float_at(text: &[u8], at: usize) -> Option<(f32, usize)> {
     Some((if negative { -value } else { value }, start + length as usize))
 }
 
+/// Where the word at `at` ends: at a blank, a carriage return, a colon, a bar, or at `end`.
+#[inline(always)]
+pub(crate) fn word_end(text: &[u8], mut at: usize, end: usize) -> usize {
+    let is = |word: u64, byte: u8| {
+        let same = word ^ each(byte);
+        same.wrapping_sub(each(1)) & !same
+    };
+    while at < end {
+        let Some(word) = word(text, at) else { break };
+        let controls = word.wrapping_sub(each(b' ' + 1)) & !word;
+        let stops = (controls | is(word, b':') | is(word, b'|')) & each(0x80);
+        if stops == 0 {
+            at += 8;
+            continue;
+        }
+        at += stops.trailing_zeros() as usize / 8;
+        if at >= end || ends_word(text[at]) {
+            return at.min(end);
+        }
+        at += 1;
+    }
+    let rest = text.get(at..end).unwrap_or_default();
+    at.min(end) + rest.iter().position(|&byte| ends_word(byte)).unwrap_or(rest.len())
+}
+
+fn ends_word(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b':' | b'|')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,6 +220,25 @@ mod tests {
         assert_eq!(integer_at(b":1234567", 0), None);
         assert_eq!(integer_at(b"12:3", 0), None, "too near the end");
         assert_eq!(integer_at(b"12\xff34567", 0), Some((12, 2)));
+    }
+
+    #[test]
+    fn words_end_where_they_end() {
+        for word in ["", "a", "abcdefg", "abcdefgh", "abcdefghijklmno", "na\u{ef}ve \u{7}s", "a\u{b}b"] {
+            let word = word.replace(' ', "");
+            for stop in [" ", "\t", ":", "|", "\r", ""] {
+                for rest in ["", "b", " and what comes after"] {
+                    let text = format!("{word}{stop}{rest}");
+                    let expected = if stop.is_empty() {
+                        text.len().min(word.len() + rest.find(' ').unwrap_or(rest.len()))
+                    } else {
+                        word.len()
+                    };
+                    assert_eq!(word_end(text.as_bytes(), 0, text.len()), expected, "{text:?}");
+                    assert_eq!(word_end(text.as_bytes(), 0, expected / 2), expected / 2, "{text:?}");
+                }
+            }
+        }
     }
 
     #[test]
