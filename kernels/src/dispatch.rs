@@ -1,6 +1,8 @@
 //! From run-time choices to compile-time ones: each public call enters one function that was compiled for its
 //! backend, and the whole loop runs inside it.
 
+#[cfg(all(target_arch = "aarch64", not(miri)))]
+use crate::aarch64::neon::Neon;
 use crate::backend::{Backend, Kind};
 use crate::cells::Cells;
 use crate::copy;
@@ -158,19 +160,23 @@ fn with_ahead<L: Slope, D: Descend, const HEAD: bool, const AHEAD: bool>(backend
 
 fn on<L: Slope, D: Descend, S: Shape>(backend: Backend) -> Run {
     match backend.0 {
-        Kind::Scalar => scalar::<L, D, S>,
+        Kind::Scalar => always::<Scalar, L, D, S>,
         #[cfg(all(target_arch = "x86_64", not(miri)))]
         Kind::Avx2 => avx2::<L, D, S>,
         #[cfg(all(target_arch = "x86_64", not(miri)))]
         Kind::Avx512 => avx512::<L, D, S>,
+        #[cfg(all(target_arch = "aarch64", not(miri)))]
+        Kind::Neon => always::<Neon, L, D, S>,
     }
 }
 
+/// For a `V` that everything is compiled for anyway.
+///
 /// # Safety
-/// That of [`Descend::learn`]; the backend is always there.
-unsafe fn scalar<L: Slope, D: Descend, S: Shape>(group: &mut Group<'_, '_>) {
+/// That of [`Descend::learn`].
+unsafe fn always<V: Lane, L: Slope, D: Descend, S: Shape>(group: &mut Group<'_, '_>) {
     // SAFETY: the caller's promise.
-    unsafe { D::learn::<Scalar, L, S>(group) }
+    unsafe { D::learn::<V, L, S>(group) }
 }
 
 /// # Safety
@@ -221,6 +227,8 @@ impl Backend {
                 Kind::Avx2 => avx2(work),
                 #[cfg(all(target_arch = "x86_64", not(miri)))]
                 Kind::Avx512 => avx512(work),
+                #[cfg(all(target_arch = "aarch64", not(miri)))]
+                Kind::Neon => work.run::<Neon>(),
             }
         }
     }
