@@ -31,7 +31,7 @@ pub struct Arguments {
 const AFTER: &str = "\
 Begin with:  hogback train @adult
 Exit codes:  0 done, 1 failed, 2 wrong usage, 3 training diverged, 130 interrupted (what was learned is saved)
-HOGBACK_KERNELS=scalar|avx2|avx512 forces an instruction set";
+HOGBACK_KERNELS=scalar|avx2|avx512|neon forces an instruction set";
 
 #[derive(Debug, Subcommand)]
 enum Command {

@@ -77,7 +77,7 @@ impl Lane for Neon {
     #[inline(always)]
     unsafe fn rsqrt(self) -> Self {
         // Eight bits, then two Newton steps: `vrsqrts` is (3 - a·b) / 2 with one rounding. What is left of the guess's error
-        // is below 2⁻²⁹; the roundings of the last step add up to 2.5 units in the last place.
+        // is below 2⁻³¹; the roundings of the last step add up to 2.5 units in the last place.
         unsafe {
             let r = vrsqrteq_f32(self.0);
             let r = vmulq_f32(r, vrsqrtsq_f32(vmulq_f32(self.0, r), r));
@@ -161,6 +161,7 @@ impl Lane for Neon {
 
     #[inline(always)]
     unsafe fn prefetch<T>(at: *const T) {
+        // No access, so `nomem` is right here.
         unsafe {
             asm!("prfm pldl1keep, [{at}]", at = in(reg) at, options(nostack, preserves_flags, nomem));
         }
