@@ -7,9 +7,12 @@ mod common;
 use common::Folder;
 use xxhash_rust::xxh3::xxh3_64;
 
+/// Flags, what is printed, and the xxh3 of each file.
+type Made = (&'static str, &'static str, &'static [(&'static str, u64)]);
+
 /// Runs of generate, what they print, and the xxh3 of what they write: made by the reference program, a source file of its own that
 /// the sets of the figures came from, with the arguments that stand beside each.
-const REFERENCE: [(&str, &str, &[(&str, u64)]); 4] = [
+const REFERENCE: [Made; 4] = [
     // sparse 20 300 50 1
     (
         "--preset p20 --rows 300 --test-rows 50",
