@@ -1,6 +1,8 @@
 //! From run-time choices to compile-time ones: each public call enters one function that was compiled for its
 //! backend, and the whole loop runs inside it.
 
+#[cfg(all(target_arch = "aarch64", not(miri)))]
+use crate::aarch64::neon::Neon;
 use crate::backend::{Backend, Kind};
 use crate::cells::Cells;
 use crate::copy;
@@ -268,19 +270,23 @@ fn one_with_values<const RULE: u8, const DECAY: bool, const HEAD: bool, const AH
 
 fn on<L: Loop>(backend: Backend) -> Run {
     match backend.0 {
-        Kind::Scalar => scalar::<L>,
+        Kind::Scalar => always::<L, Scalar>,
         #[cfg(all(target_arch = "x86_64", not(miri)))]
         Kind::Avx2 => avx2::<L>,
         #[cfg(all(target_arch = "x86_64", not(miri)))]
         Kind::Avx512 => avx512::<L>,
+        #[cfg(all(target_arch = "aarch64", not(miri)))]
+        Kind::Neon => always::<L, Neon>,
     }
 }
 
+/// For a `V` that everything is compiled for anyway.
+///
 /// # Safety
-/// That of [`Loop::run`]; the backend is always there.
-unsafe fn scalar<L: Loop>(group: &mut Group<'_, '_>) {
+/// That of [`Loop::run`].
+unsafe fn always<L: Loop, V: Lane>(group: &mut Group<'_, '_>) {
     // SAFETY: the caller's promise.
-    unsafe { L::run::<Scalar>(group) }
+    unsafe { L::run::<V>(group) }
 }
 
 /// # Safety
@@ -331,6 +337,8 @@ impl Backend {
                 Kind::Avx2 => avx2(work),
                 #[cfg(all(target_arch = "x86_64", not(miri)))]
                 Kind::Avx512 => avx512(work),
+                #[cfg(all(target_arch = "aarch64", not(miri)))]
+                Kind::Neon => work.run::<Neon>(),
             }
         }
     }

@@ -8,6 +8,8 @@
 
 extern crate alloc;
 
+#[cfg(all(target_arch = "aarch64", not(miri)))]
+mod aarch64;
 mod backend;
 mod cells;
 mod copy;

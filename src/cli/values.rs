@@ -40,6 +40,14 @@ pub(super) fn not_negative(text: &str) -> Result<f32, String> {
     }
 }
 
+/// An exponent of Zipf's law.
+pub(super) fn exponent(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(exponent) if (0.0..=10.0).contains(&exponent) => Ok(exponent),
+        _ => Err("must be a number from 0 to 10".to_owned()),
+    }
+}
+
 /// A share of the rows.
 pub(super) fn share(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
