@@ -15,6 +15,7 @@ use crate::report::auc::auc;
 use crate::report::format::{count, duration, number, percent};
 use crate::report::log::RunLog;
 use crate::report::metrics::{ClassTally, ErrorTally, Metrics};
+use crate::sys::signal::StopRequest;
 
 #[derive(Debug, Args)]
 pub(super) struct Flags {
@@ -57,7 +58,7 @@ pub(super) fn run(flags: &Flags) -> Result<()> {
     let (mut class, mut regression) = (ClassTally::default(), ErrorTally::default());
     let (mut scores, mut positive, mut strange) = (Vec::new(), Vec::new(), 0u64);
     let options = flags.reading.options(CachePolicy::Off);
-    let seen = stream(&flags.data, &options, &model.known(), &say, &mut |block| {
+    let seen = stream(&flags.data, &options, &model.known(), &say, &StopRequest::never(), &mut |block| {
         let block = block.as_block();
         for (margin, &label) in model.margins(&block).into_iter().zip(block.labels()) {
             let Some(target) = model.target(label) else {

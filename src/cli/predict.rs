@@ -9,6 +9,7 @@ use super::{ModelPath, Reading, ignored, kernels, say};
 use crate::data::{CachePolicy, Input, stream};
 use crate::error::{Error, Result};
 use crate::model::predictor::Model;
+use crate::sys::signal::StopRequest;
 
 #[derive(Debug, Args)]
 pub(super) struct Flags {
@@ -27,7 +28,7 @@ pub(super) fn run(flags: &Flags) -> Result<()> {
     let (mut closed, mut row) = (false, 0u64);
     let live = flags.data == Input::Stdin;
     let options = flags.reading.options(CachePolicy::Off);
-    let result = stream(&flags.data, &options, &model.known(), &say, &mut |block| {
+    let result = stream(&flags.data, &options, &model.known(), &say, &StopRequest::never(), &mut |block| {
         let written = model.margins(&block.as_block()).into_iter().try_for_each(|margin| {
             row += 1;
             writeln!(out, "{}", model.prediction(margin))

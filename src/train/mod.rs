@@ -104,7 +104,7 @@ pub struct Request {
     pub head: Option<usize>,
     /// Rows between two merges.
     pub merge: Option<usize>,
-    /// The longest time between two commits.
+    /// The longest time between two commits; none commits whenever it can, whatever it costs.
     pub checkpoint_every: Duration,
     /// The instruction set.
     pub backend: Backend,
@@ -137,15 +137,15 @@ pub fn train(request: &Request, topology: &Topology, store: &dyn Store, ears: Ea
     let resumed = prepare::resumed(request)?;
     let read = |input: &Input| {
         ears.progress.doing(&format!("reading {input}"));
-        DataFile::read(input, &request.read, store, &notice)
+        DataFile::read(input, &request.read, store, &notice, ears.stop)
     };
     let files = request.data.iter().map(read).collect::<Result<Vec<DataFile>>>()?;
     let facts = prepare::label_facts(request, &files, resumed.as_ref())?;
-    let valid = prepare::read_valid(request, &files, &facts, resumed.as_ref(), &notice)?;
+    let valid = prepare::read_valid(request, &files, &facts, resumed.as_ref(), &notice, ears.stop)?;
     let prepared = prepare::prepare(request, topology, &plan, &files, &valid, facts, resumed.as_ref(), &notice)?;
     let reading = begun.elapsed();
     if ears.stop.requested() {
-        return Err(Error::Interrupted("interrupted while reading: nothing was trained or saved".to_owned()));
+        return Err(Error::stopped_reading());
     }
     opening::tell(request, &plan, &files, &prepared, reading, ears)?;
     let keeper = keep::Keeper::new(writer, plan.shards, request.checkpoint_every);

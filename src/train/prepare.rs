@@ -20,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::model::configuration::{Configuration, Kind, LossKind};
 use crate::model::linear::{FLOOR, Linear};
 use crate::report::format::number;
+use crate::sys::signal::StopRequest;
 use crate::theta::exchange::hogwild::{Head, View};
 use crate::theta::{Snapshot, Theta};
 
@@ -95,13 +96,14 @@ pub(super) fn read_valid(
     facts: &LabelFacts,
     resumed: Option<&Resumed>,
     notice: &(dyn Fn(&str) + Sync),
+    stop: &StopRequest,
 ) -> Result<Vec<OwnedBlock>> {
     let Some(input) = &request.valid else { return Ok(Vec::new()) };
     let keys = keys(files, resumed)?;
     let names = target::names(&facts.target);
     let known = Known { dictionary: &keys.dictionary, columns: files[0].columns(), label_names: &names };
     let (mut blocks, mut good) = (Vec::new(), 0);
-    let seen = stream(input, &request.read, &known, notice, &mut |block| {
+    let seen = stream(input, &request.read, &known, notice, stop, &mut |block| {
         good +=
             block.as_block().labels().iter().filter(|&&label| target::is_known(&facts.target, label)).count() as u64;
         blocks.push(block);

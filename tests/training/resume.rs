@@ -41,7 +41,9 @@ fn in_pieces(data: &Path, model: &Path, children: usize, consistency: Consistenc
             result
         });
         match result {
-            Err(Error::Interrupted(how)) => assert!(how.contains("is saved") || how.contains("while reading"), "{how}"),
+            Err(Error::Interrupted { what, saved }) => {
+                assert!(what.contains(if saved { "is saved" } else { "while reading" }), "{what}");
+            }
             other => {
                 other.unwrap();
                 return piece;
