@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use crossbeam::utils::CachePadded;
-use hogback_kernels::{Row, Scratch, Step, Table};
+use hogback_kernels::{Row, Scratch, Slot, Step, Table};
 
 use super::corpus::{BATCH, Copies, Corpus, Place, recycled};
 use super::saved::out_of_memory;
@@ -17,10 +17,11 @@ use crate::error::{Error, Result};
 use crate::fault::{Faults, Point};
 use crate::model::linear::{FLOOR, Linear, Tally};
 use crate::report::auc::auc;
+use crate::sys::signal::StopRequest;
 use crate::theta::Theta;
 use crate::theta::exchange::hogwild::{Head, View};
 use crate::theta::exchange::rounds::{RoundView, Rounds, Stopped};
-use crate::theta::exchange::{BIAS, WEIGHT};
+use crate::theta::exchange::{BIAS, WEIGHT, read_bias};
 
 /// How often a round may panic before the run is given up.
 const ATTEMPTS: usize = 3;
@@ -72,6 +73,8 @@ pub(super) struct Train<'t, 'd> {
     /// Panics that rounds have survived.
     pub(super) survived: AtomicU32,
     pub(super) faults: &'t Faults,
+    /// What asks the run to stop.
+    pub(super) stop: &'t StopRequest,
 }
 
 /// What a child keeps from task to task.
@@ -164,6 +167,8 @@ impl<'t> Train<'t, '_> {
                     self.faults.pass(Point::InsideUpdate);
                 }
                 self.linear.pass(&table, bias, &rows[from + half..n], group - half, &step, scratch, &mut tally);
+                self.spoil_a_gradient(bias);
+                self.spoil_a_weight(&rows[from]);
                 self.faults.pass(Point::AfterUpdate);
                 if from == 0 {
                     // A sample a batch, the last one reported: looking costs a cache line of every other child.
@@ -177,7 +182,11 @@ impl<'t> Train<'t, '_> {
             *spare = recycled(rows);
         }
         view.exchange(true);
-        self.look_out(&tally, stop);
+        self.look_out(&tally, *view.parts().1, stop);
+        if self.faults.strikes(Point::TaskDone) {
+            self.stop.request();
+            stop.store(true, Relaxed);
+        }
         Ok(answer(&tally, staleness))
     }
 
@@ -208,6 +217,9 @@ impl<'t> Train<'t, '_> {
             self.corpus.fetch(&places[..n], copies, &mut rows)?;
             let before = tally;
             let mut attempts = ATTEMPTS;
+            if let Some(row) = rows.first() {
+                self.spoil_a_weight(row);
+            }
             // Until its push is handed in, a round has changed nothing: after a panic it is learned again.
             loop {
                 let learn = || {
@@ -219,6 +231,7 @@ impl<'t> Train<'t, '_> {
                             self.faults.pass(Point::InsideUpdate);
                         }
                         self.linear.pass(table, bias, &rows[half..], n - half, &step, scratch, &mut tally);
+                        self.spoil_a_gradient(bias);
                         self.faults.pass(Point::AfterUpdate);
                     })
                 };
@@ -247,7 +260,10 @@ impl<'t> Train<'t, '_> {
             };
             staleness = self.learned_by_others(seat.child).saturating_sub(pulled);
         }
-        self.look_out(&tally, stop);
+        self.look_out(&tally, read_bias(self.theta.tensors()[BIAS].cells()), stop);
+        if self.faults.strikes(Point::TaskDone) {
+            self.stop.request();
+        }
         Ok(answer(&tally, staleness))
     }
 
@@ -291,11 +307,31 @@ impl<'t> Train<'t, '_> {
         auc(margins, &positive)
     }
 
-    /// Ends the phase at once where a task shows that Θ has diverged.
-    fn look_out(&self, tally: &Tally, stop: &AtomicBool) {
-        if Guard::diverged(tally.loss, tally.constant, self.linear.constant().loss.max(1.0)) {
+    /// Ends the phase at once where a task shows that Θ has diverged. The intercept has a part in every row: a gradient that was not
+    /// finite has made it so.
+    fn look_out(&self, tally: &Tally, bias: Slot, stop: &AtomicBool) {
+        let finite = bias.weight.is_finite() && bias.squares.is_finite();
+        if !finite || Guard::diverged(tally.loss, tally.constant, self.linear.constant().loss.max(1.0)) {
             self.diverged.store(true, Relaxed);
             stop.store(true, Relaxed);
+        }
+    }
+
+    /// Has a weight of `row` be no number, where a test wants it.
+    fn spoil_a_weight(&self, row: &Row<'_>) {
+        if self.faults.armed(Point::Weight)
+            && let Some(&id) = row.ids().as_slice().first()
+            && self.faults.strikes(Point::Weight)
+        {
+            let weight = &self.theta.tensors()[WEIGHT];
+            weight.cells().set(id as usize * weight.width(), f32::NAN);
+        }
+    }
+
+    /// Does to the intercept what a gradient that is no number does, where a test wants it.
+    fn spoil_a_gradient(&self, bias: &mut Slot) {
+        if self.faults.strikes(Point::Gradient) {
+            bias.weight = f32::NAN;
         }
     }
 

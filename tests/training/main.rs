@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where a step fails")]
 
 mod children;
+mod divergence;
 mod faults;
 mod planted;
 mod repeatable;
 mod resume;
 
+use std::env;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -57,6 +59,26 @@ fn run_with(request: &Request, store: &dyn Store, stop: &StopRequest) -> Result<
     let topology = Topology::read(Path::new("/"), &allowed_cpus())?;
     let (progress, log) = (Progress::new(ProgressMode::Quiet), RunLog::off());
     train(request, &topology, store, Ears { progress: &progress, log: &log, stop })
+}
+
+/// That many passes, whatever they bring.
+fn passes(passes: u32) -> Settings {
+    Settings { passes: Some(passes), early_stop: Some(0), ..Settings::default() }
+}
+
+/// How often a test does what it does: `short` times, or as HOGBACK_LONG says (`tools/ci`).
+fn count(short: u64) -> u64 {
+    env::var("HOGBACK_LONG").map_or(short, |count| count.parse().expect("HOGBACK_LONG is a number"))
+}
+
+/// The seed of what a test draws by lot: HOGBACK_SEED, or 1.
+fn seed() -> u64 {
+    env::var("HOGBACK_SEED").map_or(1, |seed| seed.parse().expect("HOGBACK_SEED is a number"))
+}
+
+/// True where every number of the current generation of `model` is finite.
+fn is_finite(model: &Path) -> bool {
+    tensors(model).iter().all(|(_, words)| words.iter().all(|&word| f32::from_bits(word).is_finite()))
 }
 
 /// The held-out log loss of a run.

@@ -1,7 +1,7 @@
 //! A run that was stopped goes on where it stood.
 
 use super::planted::{Plant, write};
-use super::{Request, logloss, run, run_with, tensors, with_children};
+use super::{Request, logloss, passes, run, run_with, tensors, with_children};
 use hogback::checkpoint::Existing;
 use hogback::data::{CachePolicy, ReadOptions};
 use hogback::error::Error;
@@ -12,10 +12,6 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::tempdir;
-
-fn passes(passes: u32) -> Settings {
-    Settings { passes: Some(passes), early_stop: Some(0), ..Settings::default() }
-}
 
 /// Trains four passes in as many runs as it takes when each is stopped a little later than the one before; wherever the cuts fall,
 /// the result must be the same.

@@ -19,7 +19,7 @@ pub const WEIGHT: usize = 0;
 pub const BIAS: usize = 1;
 
 /// The intercept in Θ.
-fn read_bias(cells: Cells<'_>) -> Slot {
+pub(crate) fn read_bias(cells: Cells<'_>) -> Slot {
     Slot { weight: cells.get(0), squares: if cells.len() > 1 { cells.get(1) } else { 0.0 } }
 }
 
