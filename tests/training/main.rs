@@ -5,9 +5,11 @@
 mod children;
 mod divergence;
 mod faults;
+mod kills;
 mod planted;
 mod repeatable;
 mod resume;
+mod victim;
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -56,9 +58,12 @@ fn run(request: &Request) -> Result<Summary> {
 }
 
 fn run_with(request: &Request, store: &dyn Store, stop: &StopRequest) -> Result<Summary> {
+    run_heard(request, store, stop, &Progress::new(ProgressMode::Quiet))
+}
+
+fn run_heard(request: &Request, store: &dyn Store, stop: &StopRequest, progress: &Progress) -> Result<Summary> {
     let topology = Topology::read(Path::new("/"), &allowed_cpus())?;
-    let (progress, log) = (Progress::new(ProgressMode::Quiet), RunLog::off());
-    train(request, &topology, store, Ears { progress: &progress, log: &log, stop })
+    train(request, &topology, store, Ears { progress, log: &RunLog::off(), stop })
 }
 
 /// That many passes, whatever they bring.
