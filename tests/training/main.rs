@@ -7,6 +7,7 @@ mod divergence;
 mod faults;
 mod kills;
 mod planted;
+mod power;
 mod repeatable;
 mod resume;
 mod victim;
