@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where a step fails")]
 
 mod children;
+mod corrupt;
 mod divergence;
 mod faults;
 mod kills;
