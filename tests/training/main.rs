@@ -4,6 +4,7 @@
 
 mod children;
 mod corrupt;
+mod disk;
 mod divergence;
 mod faults;
 mod kills;
