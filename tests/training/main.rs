@@ -15,7 +15,9 @@ mod resume;
 mod victim;
 
 use std::env;
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use hogback::checkpoint::{Existing, Loaded, load};
@@ -82,6 +84,22 @@ fn count(short: u64) -> u64 {
 /// The seed of what a test draws by lot: HOGBACK_SEED, or 1.
 fn seed() -> u64 {
     env::var("HOGBACK_SEED").map_or(1, |seed| seed.parse().expect("HOGBACK_SEED is a number"))
+}
+
+/// Runs `test`; when it hangs, ends the process with a message, for nothing else ends a thread that waits for ever.
+fn watched<R>(story: &str, test: impl FnOnce() -> R) -> R {
+    let (done, waits) = channel::<()>();
+    let story = story.to_owned();
+    std::thread::spawn(move || {
+        if waits.recv_timeout(Duration::from_secs(120)) == Err(RecvTimeoutError::Timeout) {
+            // Not by `eprintln!`, which the test runner keeps to itself.
+            let _ = writeln!(std::io::stderr(), "{story}: hangs");
+            std::process::abort();
+        }
+    });
+    let result = test();
+    drop(done);
+    result
 }
 
 /// True where every number of the current generation of `model` is finite.
