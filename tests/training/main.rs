@@ -4,6 +4,7 @@
 
 mod children;
 mod corrupt;
+mod cuts;
 mod disk;
 mod divergence;
 mod faults;
