@@ -11,6 +11,7 @@ use hogback::sys::signal::StopRequest;
 use hogback::train::{Consistency, Settings, Summary};
 use rustix::io::Errno;
 use std::fs;
+use std::time::Duration;
 use tempfile::tempdir;
 
 pub(crate) const PLANT: Plant = Plant { rows: 20_000, features: 1 << 12, constant: true };
@@ -98,7 +99,8 @@ fn panics_anywhere_at_random_end_in_a_model_with_every_row_learned_once() {
         let model = folder.path().join("m");
         let request = with_children(&data, model.clone(), children);
         let request = Request { settings: settings(), faults, consistency, machine, ..request };
-        let summary = watched(&story, || run(&request)).unwrap_or_else(|error| panic!("{story}: {error}"));
+        let summary = watched(&story, Duration::from_secs(60), || run(&request))
+            .unwrap_or_else(|error| panic!("{story}: {error}"));
         let learned = summary.examples_per_second * summary.seconds.train;
         assert!((learned - 4000.0 * f64::from(PASSES)).abs() < 0.5, "{story}: {learned} rows learned");
         let change = loss(&summary) / clean[which] - 1.0;

@@ -2,9 +2,11 @@
 
 use super::planted::{Plant, Random, write};
 use super::victim::Victim;
-use super::{count, is_finite, seed};
+use super::{count, is_finite, seed, watched};
 use hogback::checkpoint::load;
+use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -99,5 +101,69 @@ fn a_run_may_be_killed_at_any_moment() {
     println!(
         "crash: {runs} runs (seed {seed}), {killed} killed, {generations} left a new generation, {} a half cache, {} a half model, {} a half generation; 0 unreadable models, 0 failed resumes",
         left[0], left[1], left[2]
+    );
+}
+
+#[test]
+fn a_run_may_be_interrupted_at_any_moment() {
+    let folder = tempdir().unwrap();
+    let data = write(folder.path(), &Plant { rows: 8000, features: 1 << 12, constant: true });
+    let (model, caches, said) = (folder.path().join("m"), folder.path().join("caches"), folder.path().join("said"));
+    let victim =
+        |existing| Victim { command: true, existing, data: &data, model: &model, caches: &caches, said: &said };
+    let heard = || fs::read_to_string(&said).unwrap();
+    let begun = Instant::now();
+    assert!(victim("--new").process().status().unwrap().success(), "{}", heard());
+    let life = begun.elapsed().as_micros() as u64;
+    let (runs, seed) = (count(20), seed());
+    let mut random = Random(seed);
+    // How many had not begun to listen, were reading, were training, were done.
+    let (mut moments, mut slowest) = ([0; 4], Duration::ZERO);
+    for run in 0..runs {
+        if random.below(2) == 0 {
+            let _ = fs::remove_dir_all(&caches);
+        }
+        let existing = ["--resume", "--overwrite"][random.below(2) as usize];
+        let before = load(&model).unwrap().manifest.generation;
+        let wait = Duration::from_micros(random.below(life + life / 20));
+        let signal = [Signal::INT, Signal::TERM][random.below(2) as usize];
+        let story = format!("seed {seed}, run {run}, {existing}, {signal:?} after {wait:?}");
+        let mut process = victim(existing).process().spawn().unwrap();
+        sleep(wait);
+        let asked = Instant::now();
+        kill_process(Pid::from_child(&process), signal).unwrap();
+        let status = watched(&story, Duration::from_secs(10), || process.wait().unwrap());
+        let (said, now) = (heard(), load(&model).unwrap().manifest.generation);
+        let moment = match status.code() {
+            None => {
+                assert_eq!(status.signal(), Some(signal.as_raw()), "{story}");
+                0
+            }
+            Some(130) if said.contains("; run again: ") => {
+                assert!(said.contains("nothing was trained or saved") && now == before, "{story}: {said}");
+                1
+            }
+            Some(130) => {
+                assert!(
+                    said.contains("is saved; go on with: ") && said.trim_end().ends_with("--resume"),
+                    "{story}: {said}"
+                );
+                assert!(now > before || existing == "--overwrite", "{story}");
+                2
+            }
+            code => {
+                assert_eq!(code, Some(0), "{story}: {said}");
+                3
+            }
+        };
+        moments[moment] += 1;
+        slowest = slowest.max(asked.elapsed());
+        assert!(is_finite(&model), "{story}");
+    }
+    assert!(victim("--resume").process().status().unwrap().success(), "{}", heard());
+    let [deaf, reading, training, done] = moments;
+    println!(
+        "signals: {runs} runs (seed {seed}): {reading} interrupted while reading, {training} while training and saved, {deaf} before they listened, {done} were done; the slowest ended after {:.0} ms; 0 lost",
+        slowest.as_secs_f64() * 1e3
     );
 }

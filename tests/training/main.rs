@@ -87,12 +87,12 @@ fn seed() -> u64 {
     env::var("HOGBACK_SEED").map_or(1, |seed| seed.parse().expect("HOGBACK_SEED is a number"))
 }
 
-/// Runs `test`; when it hangs, ends the process with a message, for nothing else ends a thread that waits for ever.
-fn watched<R>(story: &str, test: impl FnOnce() -> R) -> R {
+/// Runs `test`; when it takes longer than `limit`, ends the process with a message, for nothing else ends a thread that waits for ever.
+fn watched<R>(story: &str, limit: Duration, test: impl FnOnce() -> R) -> R {
     let (done, waits) = channel::<()>();
     let story = story.to_owned();
     std::thread::spawn(move || {
-        if waits.recv_timeout(Duration::from_secs(120)) == Err(RecvTimeoutError::Timeout) {
+        if waits.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
             // Not by `eprintln!`, which the test runner keeps to itself.
             let _ = writeln!(std::io::stderr(), "{story}: hangs");
             std::process::abort();
