@@ -29,10 +29,6 @@ fn position(model: &Path) -> (u64, usize, u64) {
 fn a_run_cut_after_any_task_goes_on_to_the_same_bits() {
     let folder = tempdir().unwrap();
     let data = write(folder.path(), &PLANT);
-    // A disk that does not wait for itself.
-    let attic = tempdir().unwrap();
-    let store = Faulty::new(attic.path());
-    let run = |request: &Request| run_with(request, &store, &StopRequest::never());
     let cuts = count(50);
     // One more than all cuts, so that none is the end.
     let settings = || passes((cuts / TASKS + 1) as u32);

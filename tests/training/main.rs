@@ -29,11 +29,12 @@ use hogback::error::Result;
 use hogback::fault::Faults;
 use hogback::report::log::RunLog;
 use hogback::report::progress::{Progress, ProgressMode};
-use hogback::store::{Disk, Store};
+use hogback::store::{Faulty, Store};
 use hogback::sys::pin::allowed_cpus;
 use hogback::sys::signal::StopRequest;
 use hogback::train::{Consistency, Ears, Request, Settings, Summary, train};
 use hogback_kernels::Backend;
+use tempfile::tempdir;
 
 /// A request with the defaults of the command line, except that nothing is cached and the model must not exist.
 fn request(data: &Path, model: PathBuf) -> Request {
@@ -59,8 +60,10 @@ fn with_children(data: &Path, model: PathBuf, children: usize) -> Request {
     Request { machine, ..request(data, model) }
 }
 
+/// Trains, through a store that does not wait for the disk: nothing here is to outlive the test.
 fn run(request: &Request) -> Result<Summary> {
-    run_with(request, &Disk, &StopRequest::never())
+    let attic = tempdir().expect("room for what is removed");
+    run_with(request, &Faulty::new(attic.path()), &StopRequest::never())
 }
 
 fn run_with(request: &Request, store: &dyn Store, stop: &StopRequest) -> Result<Summary> {

@@ -40,7 +40,7 @@ impl Victim<'_> {
         if self.command {
             process = Command::new(env!("CARGO_BIN_EXE_hogback"));
             process.arg("train").arg(self.data).arg("--model").arg(self.model).arg("--cache").arg(self.caches);
-            process.args(["--children", "2", "--passes", "40", "--early-stop", "0", "--checkpoint-every", "1"]);
+            process.args(["--children", "2", "--passes", "20", "--early-stop", "0", "--checkpoint-every", "1"]);
             match self.existing {
                 "--new" => {}
                 "--keep" => panic!("the command keeps only a model of the default name"),
