@@ -208,8 +208,7 @@ impl<'s> Chunks<'s> {
                         break end;
                     }
                     if stream.buffer.len() > LONGEST {
-                        let what = "a line does not end within 1 GiB: is this text with one example a line?";
-                        return Err(Error::data(self.name, what));
+                        return Err(too_long(self.name));
                     }
                     go_on(self.stop)?;
                     if self.live {
@@ -226,10 +225,7 @@ impl<'s> Chunks<'s> {
             }
         };
         if text.len() > LONGEST {
-            return Err(Error::data(
-                self.name,
-                "a line does not end within 1 GiB: is this text with one example a line?",
-            ));
+            return Err(too_long(self.name));
         }
         if text.is_empty() {
             return Ok(None);
@@ -262,6 +258,10 @@ impl<'s> Chunks<'s> {
         }
         Ok(chunks)
     }
+}
+
+fn too_long(name: &Path) -> Error {
+    Error::data(name, "a line does not end within 1 GiB: is this text with one example a line?")
 }
 
 /// An error once the reading is to stop.

@@ -129,6 +129,8 @@ fn on_a_small_disk() {
         warnings += ended.warnings;
     }
 
+    assert!(warnings > 0 && failed > 0, "the disk was never full: {warnings} warnings, {failed} failures");
+
     // A disk that may only be read.
     let before = tensors(&small.model());
     remount(&disk, "remount,ro");
