@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::model::configuration::LossKind;
 use crate::model::predictor::Model;
 use crate::report::metrics::likeliest;
+use crate::sys::signal::StopRequest;
 
 #[derive(Debug, Args)]
 pub(super) struct Flags {
@@ -35,7 +36,7 @@ pub(super) fn run(flags: &Flags) -> Result<()> {
     let (mut closed, mut row) = (false, 0u64);
     let live = flags.data == Input::Stdin;
     let options = flags.reading.options(CachePolicy::Off);
-    let result = stream(&flags.data, &options, &model.known(), &say, &mut |block| {
+    let result = stream(&flags.data, &options, &model.known(), &say, &StopRequest::never(), &mut |block| {
         let mut margins = model.margins(&block.as_block());
         let written = margins.chunks_exact_mut(model.stride()).try_for_each(|margins| {
             row += 1;

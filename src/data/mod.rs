@@ -52,6 +52,7 @@ use table::Blocks;
 
 use crate::error::{Error, Result};
 use crate::store::Store;
+use crate::sys::signal::StopRequest;
 
 /// Where the binary cache of a data file goes. Standard input and built-in sets never have one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,14 +99,17 @@ impl DataFile {
     /// goes to `notice`.
     ///
     /// # Errors
-    /// Where the data cannot be read, or a line of it is wrong (the first one in the file).
+    /// Where the data cannot be read, or a line of it is wrong (the first one in the file); [`Error::Interrupted`] once
+    /// `stop` asks for it, a chunk later at most.
     pub fn read(
         input: &Input,
         options: &ReadOptions,
         store: &dyn Store,
         notice: &(dyn Fn(&str) + Sync),
+        stop: &StopRequest,
     ) -> Result<Self> {
-        let Some((cache, stamp)) = cache_of(input, options)? else { return read_text(input, options) };
+        let Some((cache, stamp)) = cache_of(input, options)? else { return read_text(input, options, stop) };
+        cache::sweep(store, &cache);
         match Cached::open(&cache, &cache, stamp) {
             Ok(Some(found)) => return Ok(Self::of_cache(input, found, true)),
             Ok(None) => {}
@@ -113,11 +117,11 @@ impl DataFile {
                 notice(&format!("warning: {}: cannot be used ({what}): reading the data again", cache.display()));
             }
         }
-        match read_and_write(input, options, store, &cache, stamp) {
+        match read_and_write(input, options, store, &cache, stamp, stop) {
             Err(Failure::Cache(error)) => {
                 let error = Error::io(&cache, "write this cache", error);
                 notice(&format!("note: {error}; going on without it"));
-                read_text(input, options)
+                read_text(input, options, stop)
             }
             Err(Failure::Data(error)) => Err(error),
             Ok(read) => Ok(read),
@@ -236,8 +240,8 @@ fn cache_of(input: &Input, options: &ReadOptions) -> Result<Option<(PathBuf, Sta
 }
 
 /// Opens `input` and tells its format; `None` where it is empty.
-fn open(input: &Input, options: &ReadOptions) -> Result<Option<(Source, Format)>> {
-    let mut source = Source::open(input)?;
+fn open(input: &Input, options: &ReadOptions, stop: &StopRequest) -> Result<Option<(Source, Format)>> {
+    let mut source = Source::open(input, stop)?;
     let head = source.head()?;
     if head.is_empty() {
         return Ok(None);
@@ -282,9 +286,9 @@ impl From<io::Error> for Failure {
 }
 
 /// Reads the text into memory.
-fn read_text(input: &Input, options: &ReadOptions) -> Result<DataFile> {
+fn read_text(input: &Input, options: &ReadOptions, stop: &StopRequest) -> Result<DataFile> {
     let mut blocks = Vec::new();
-    let (facts, dictionary) = read_into::<Error>(input, options, &mut |mut block| {
+    let (facts, dictionary) = read_into::<Error>(input, options, stop, &mut |mut block| {
         block.shrink();
         blocks.push(block);
         Ok(())
@@ -300,12 +304,13 @@ fn read_and_write(
     store: &dyn Store,
     cache: &Path,
     stamp: Stamp,
+    stop: &StopRequest,
 ) -> Result<DataFile, Failure> {
     if let CachePolicy::Dir(directory) = &options.cache {
         make_directory(store, directory)?;
     }
     let mut writer = CacheWriter::create(store, cache)?;
-    let (facts, dictionary) = read_into::<Failure>(input, options, &mut |block| Ok(writer.block(&block)?))?;
+    let (facts, dictionary) = read_into::<Failure>(input, options, stop, &mut |block| Ok(writer.block(&block)?))?;
     Ok(DataFile::of_cache(input, writer.finish(stamp, &facts, &dictionary)?, false))
 }
 
@@ -328,9 +333,10 @@ fn make_directory(store: &dyn Store, directory: &Path) -> io::Result<()> {
 fn read_into<E: From<Error> + Send>(
     input: &Input,
     options: &ReadOptions,
+    stop: &StopRequest,
     put: &mut (dyn FnMut(OwnedBlock) -> Result<(), E> + Send),
 ) -> Result<(Facts, Dictionary), E> {
-    let Some((mut source, format)) = open(input, options)? else {
+    let Some((mut source, format)) = open(input, options, stop)? else {
         return Err(Error::data(input.to_string(), "holds no rows").into());
     };
     let hashing = options.hashing.clone();

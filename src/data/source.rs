@@ -12,6 +12,7 @@ use super::input::{Input, excerpt};
 use super::unpack::{Packing, READ, Stream};
 use crate::error::{Error, Result};
 use crate::sys::map::Map;
+use crate::sys::signal::StopRequest;
 
 /// A line or record longer than this is refused.
 const LONGEST: usize = 1 << 30;
@@ -25,6 +26,7 @@ pub(crate) struct Source {
     text: Text,
     /// True for what is gone once it is read.
     once: bool,
+    stop: StopRequest,
 }
 
 enum Text {
@@ -47,6 +49,7 @@ pub(crate) struct Chunk<'s> {
 /// The chunks of a text, in order.
 pub(crate) struct Chunks<'s> {
     name: &'s Path,
+    stop: &'s StopRequest,
     text: Uncut<'s>,
     cut: Cut,
     first: bool,
@@ -65,7 +68,7 @@ impl Source {
     ///
     /// # Errors
     /// Where it cannot be opened, or is a directory.
-    pub(crate) fn open(input: &Input) -> Result<Self> {
+    pub(crate) fn open(input: &Input, stop: &StopRequest) -> Result<Self> {
         let name = PathBuf::from(input.to_string());
         let failed = |error| Error::io(&name, "read", error);
         let mut once = false;
@@ -98,7 +101,7 @@ impl Source {
                 }
             }
         };
-        Ok(Self { input: input.clone(), name, text, once })
+        Ok(Self { input: input.clone(), name, text, once, stop: stop.clone() })
     }
 
     /// The name that messages use.
@@ -113,6 +116,7 @@ impl Source {
     pub(crate) fn head(&mut self) -> Result<&[u8]> {
         if let Text::Stream(stream) = &mut self.text {
             while !stream.ended && stream.buffer.len() < HEAD && !has_content_line(&stream.buffer) {
+                go_on(&self.stop)?;
                 stream.read_once(&self.name)?;
             }
         }
@@ -136,7 +140,10 @@ impl Source {
         if let Text::Stream(stream) = &mut self.text
             && self.once
         {
-            stream.read_up_to(usize::MAX, &self.name)?;
+            while !stream.ended {
+                go_on(&self.stop)?;
+                stream.read_up_to(stream.buffer.len() + CHUNK, &self.name)?;
+            }
             self.text = Text::Whole(Whole::Memory(std::mem::take(&mut stream.buffer)));
         }
         Ok(())
@@ -148,7 +155,7 @@ impl Source {
     /// Where a packed file cannot be opened again.
     pub(crate) fn rewind(&mut self) -> Result<()> {
         if let Text::Stream(_) = self.text {
-            *self = Self::open(&self.input)?;
+            *self = Self::open(&self.input, &self.stop)?;
         }
         Ok(())
     }
@@ -160,7 +167,7 @@ impl Source {
             Text::Whole(whole) => Uncut::Whole(whole.bytes()),
             Text::Stream(stream) => Uncut::Stream(stream),
         };
-        Chunks { name: &self.name, text, cut, first: true, live, held: None }
+        Chunks { name: &self.name, stop: &self.stop, text, cut, first: true, live, held: None }
     }
 }
 
@@ -177,11 +184,12 @@ impl<'s> Chunks<'s> {
     /// The next chunk, if there is one.
     ///
     /// # Errors
-    /// Where the text cannot be read, or a line is too long to be one.
+    /// Where the text cannot be read, a line is too long to be one, or the reading is to stop.
     pub(crate) fn next(&mut self) -> Result<Option<Chunk<'s>>> {
         if let Some(error) = self.held.take() {
             return Err(error);
         }
+        go_on(self.stop)?;
         let text = match &mut self.text {
             Uncut::Whole(text) => {
                 let (chunk, rest) = text.split_at(self.cut.chunk_end(text, true).unwrap_or(text.len()));
@@ -200,9 +208,9 @@ impl<'s> Chunks<'s> {
                         break end;
                     }
                     if stream.buffer.len() > LONGEST {
-                        let what = "a line does not end within 1 GiB: is this text with one example a line?";
-                        return Err(Error::data(self.name, what));
+                        return Err(too_long(self.name));
                     }
+                    go_on(self.stop)?;
                     if self.live {
                         stream.read_once(self.name)?;
                     } else {
@@ -217,10 +225,7 @@ impl<'s> Chunks<'s> {
             }
         };
         if text.len() > LONGEST {
-            return Err(Error::data(
-                self.name,
-                "a line does not end within 1 GiB: is this text with one example a line?",
-            ));
+            return Err(too_long(self.name));
         }
         if text.is_empty() {
             return Ok(None);
@@ -253,6 +258,15 @@ impl<'s> Chunks<'s> {
         }
         Ok(chunks)
     }
+}
+
+fn too_long(name: &Path) -> Error {
+    Error::data(name, "a line does not end within 1 GiB: is this text with one example a line?")
+}
+
+/// An error once the reading is to stop.
+fn go_on(stop: &StopRequest) -> Result<()> {
+    if stop.requested() { Err(Error::stopped_reading()) } else { Ok(()) }
 }
 
 /// `text` without the byte order mark that some programs put first.
@@ -290,11 +304,18 @@ mod tests {
 
     fn stream(text: &[u8], step: usize) -> Source {
         let stream = Stream::sniffed(Trickle { text: text.to_vec(), at: 0, step }).unwrap();
-        Source { input: Input::Stdin, name: "test".into(), text: Text::Stream(stream), once: true }
+        Source {
+            input: Input::Stdin,
+            name: "test".into(),
+            text: Text::Stream(stream),
+            once: true,
+            stop: StopRequest::never(),
+        }
     }
 
     fn whole(text: &[u8]) -> Source {
-        Source { input: Input::Stdin, name: "test".into(), text: Text::Whole(Whole::Memory(text.to_vec())), once: true }
+        let text = Text::Whole(Whole::Memory(text.to_vec()));
+        Source { input: Input::Stdin, name: "test".into(), text, once: true, stop: StopRequest::never() }
     }
 
     fn all(mut source: Source, cut: Cut, live: bool) -> Result<Vec<Vec<u8>>> {
@@ -377,7 +398,8 @@ mod tests {
         assert_eq!(all(whole(b"\xEF\xBB\xBFa,b\n"), Cut::Lines, false).unwrap(), [b"a,b\n"]);
         let error = whole(b"PNG\0\x01\n1 2:3").head().unwrap_err().to_string();
         assert!(error.contains("is not text"), "{error}");
-        let directory = Source::open(&Input::Path(std::env::temp_dir())).err().unwrap().to_string();
+        let directory =
+            Source::open(&Input::Path(std::env::temp_dir()), &StopRequest::never()).err().unwrap().to_string();
         assert!(directory.contains("is a directory"), "{directory}");
     }
 }

@@ -119,7 +119,7 @@ pub struct Request {
     pub head: Option<usize>,
     /// Rows between two merges.
     pub merge: Option<usize>,
-    /// The longest time between two commits.
+    /// The longest time between two commits; none commits whenever it can, whatever it costs.
     pub checkpoint_every: Duration,
     /// The instruction set.
     pub backend: Backend,
@@ -153,7 +153,7 @@ pub fn train(request: &Request, topology: &Topology, store: &dyn Store, ears: Ea
     let reading = prepare::reading(request, resumed.as_ref())?;
     let read = |input: &Input| {
         ears.progress.doing(&format!("reading {input}"));
-        DataFile::read(input, &reading, store, &notice)
+        DataFile::read(input, &reading, store, &notice, ears.stop)
     };
     let files = request.data.iter().map(read).collect::<Result<Vec<DataFile>>>()?;
     if resumed.is_none() {
@@ -163,11 +163,12 @@ pub fn train(request: &Request, topology: &Topology, store: &dyn Store, ears: Ea
         files.iter().for_each(|file| hashing::tell(file, hashing, &notice));
     }
     let facts = prepare::label_facts(request, &files, resumed.as_ref())?;
-    let valid = prepare::read_valid(request, &files, &facts, resumed.as_ref(), reading.hashing.as_ref(), &notice)?;
+    let valid =
+        prepare::read_valid(request, &files, &facts, resumed.as_ref(), reading.hashing.as_ref(), &notice, ears.stop)?;
     let prepared = prepare::prepare(request, topology, &plan, &files, &valid, facts, resumed.as_ref(), &notice)?;
     let reading = begun.elapsed();
     if ears.stop.requested() {
-        return Err(Error::Interrupted("interrupted while reading: nothing was trained or saved".to_owned()));
+        return Err(Error::stopped_reading());
     }
     opening::tell(request, &plan, &files, &prepared, reading, ears)?;
     let keeper = keep::Keeper::new(writer, plan.shards, request.checkpoint_every);

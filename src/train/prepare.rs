@@ -22,6 +22,7 @@ use crate::model::configuration::{Configuration, Kind, LossKind, Optimizer};
 use crate::model::linear::Linear;
 use crate::model::tally::Tally;
 use crate::report::format::number;
+use crate::sys::signal::StopRequest;
 use crate::theta::exchange::hogwild::{Head, View};
 use crate::theta::{Snapshot, Theta};
 
@@ -114,13 +115,14 @@ pub(super) fn read_valid(
     resumed: Option<&Resumed>,
     hashing: Option<&Hashing>,
     notice: &(dyn Fn(&str) + Sync),
+    stop: &StopRequest,
 ) -> Result<Vec<OwnedBlock>> {
     let Some(input) = &request.valid else { return Ok(Vec::new()) };
     let keys = keys(files, resumed)?;
     let names = target::names(&facts.target);
     let known = Known { dictionary: &keys.dictionary, columns: files[0].columns(), label_names: &names, hashing };
     let (mut blocks, mut good) = (Vec::new(), 0);
-    let seen = stream(input, &request.read, &known, notice, &mut |block| {
+    let seen = stream(input, &request.read, &known, notice, stop, &mut |block| {
         good +=
             block.as_block().labels().iter().filter(|&&label| target::is_known(&facts.target, label)).count() as u64;
         blocks.push(block);
