@@ -1,4 +1,8 @@
 //! A lock-free, shared-memory trainer for one machine.
+//!
+//! [`Trainer`] makes model directories, [`Model`] opens them to predict. The modules are the parts that the command `hogback` is
+//! made of; ARCHITECTURE.md leads through them.
+
 pub mod checkpoint;
 pub mod cli;
 pub mod data;
@@ -12,3 +16,9 @@ pub mod store;
 pub mod sys;
 pub mod theta;
 pub mod train;
+mod trainer;
+
+pub use error::Error;
+pub use model::predictor::Model;
+pub use train::{ClassWeights, Consistency, Settings, Summary};
+pub use trainer::Trainer;

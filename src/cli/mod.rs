@@ -1,7 +1,9 @@
 //! The command line: flags resolved into one call into the library, for each command.
 
 mod eval;
+mod export;
 mod generate;
+mod inspect;
 mod predict;
 mod topology;
 mod train;
@@ -42,6 +44,10 @@ enum Command {
     Predict(predict::Flags),
     /// Prints the metrics of a model on labelled data
     Eval(eval::Flags),
+    /// Shows what a model is and its heaviest weights by name
+    Inspect(inspect::Flags),
+    /// Writes a model's weights alone, as text or as one safetensors file
+    Export(export::Flags),
     /// Shows nodes, cores and caches, and the S, K and m that train would choose here
     Topology(topology::Flags),
     /// Makes data whose best possible loss is known
@@ -77,6 +83,8 @@ pub fn run(arguments: Arguments) -> Result<()> {
         Command::Train(flags) => train::run(*flags),
         Command::Predict(flags) => predict::run(&flags),
         Command::Eval(flags) => eval::run(&flags),
+        Command::Inspect(flags) => inspect::run(&flags),
+        Command::Export(flags) => export::run(&flags),
         Command::Topology(flags) => topology::run(&flags),
         Command::Generate(flags) => generate::run(&flags),
     }

@@ -55,9 +55,10 @@ use crate::store::Store;
 use crate::sys::signal::StopRequest;
 
 /// Where the binary cache of a data file goes. Standard input and built-in sets never have one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum CachePolicy {
     /// Beside the data, as `NAME.hogcache`.
+    #[default]
     Beside,
     /// Into this directory.
     Dir(PathBuf),
@@ -66,7 +67,7 @@ pub enum CachePolicy {
 }
 
 /// How data is to be read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ReadOptions {
     /// The format, if it is not to be recognised.
     pub format: Option<Format>,

@@ -24,8 +24,9 @@ pub use text::Text;
 
 use crate::error::{Error, Result};
 use crate::store::Store;
+use crate::store::draft::{Draft, publish, refuse_existing};
 use crate::sys::signal::StopRequest;
-use files::Draft;
+
 use random::Random;
 
 /// What to make.
@@ -144,7 +145,7 @@ fn make<P: Planted>(planted: &P, request: &Request, store: &dyn Store, stop: &St
         files.push(targets.collect::<Result<Vec<_>>>()?);
     }
     if !request.overwrite {
-        files.iter().flatten().try_for_each(|target| files::refuse_existing(target))?;
+        files.iter().flatten().try_for_each(|target| refuse_existing(target))?;
     }
     let (mut random, mut lines, mut whole) = (Random::new(request.data.seed), String::new(), Vec::new());
     for ((part, rows), targets) in parts.zip(files) {
@@ -153,7 +154,7 @@ fn make<P: Planted>(planted: &P, request: &Request, store: &dyn Store, stop: &St
         lines += &format!("{}.{part} {}\n", request.out.display(), planted.report(rows, sums));
         whole.append(&mut drafts);
     }
-    files::publish(store, whole)?;
+    publish(store, whole)?;
     Ok(lines)
 }
 

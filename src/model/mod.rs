@@ -1,6 +1,8 @@
 //! Models: what they are, how they learn, how they predict. They know views of Θ, not the engine.
 
 pub mod configuration;
+pub mod export;
+pub mod inspect;
 pub mod linear;
 pub mod predictor;
 pub mod tally;

@@ -170,8 +170,14 @@ impl Model {
     /// What the model predicts for a row of named values; names that it does not know count as absent, and of one that stands there
     /// twice the values add up. One number (see [`Model::predict`]), or one for each of [`Model::classes`].
     ///
-    /// A name is what the data calls a feature: `"7"` in libsvm, `"age"` or `"city=Oslo"` in CSV.
-    pub fn predict_row(&self, values: &[(&str, f32)]) -> Vec<f32> {
+    /// A name is what the data calls a feature: `"7"` in libsvm, `"age"` or `"city=Oslo"` in CSV, `"namespace^feature"` in VW.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where the model knows features by hash, not by name.
+    pub fn predict_row(&self, values: &[(&str, f32)]) -> Result<Vec<f32>> {
+        if self.configuration.hashing.is_some() {
+            return Err(Error::Usage("a model of hashed features cannot be asked by their names".to_owned()));
+        }
         let mut known: Vec<(u32, f32)> = Vec::new();
         for &(name, value) in values {
             if let Some(row) = self.dictionary.find(name) {
@@ -186,7 +192,7 @@ impl Model {
         let mut margins = self.score(&[Row::new(ids, &values, 0.0)]);
         margins.truncate(self.outputs());
         self.predict(&mut margins);
-        margins
+        Ok(margins)
     }
 
     /// The target of a label as [`crate::data::stream`] gave it: -1 or 1 or the number of its class, or the number itself; none for a

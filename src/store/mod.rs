@@ -9,6 +9,7 @@
 
 mod claim;
 mod disk;
+pub(crate) mod draft;
 mod fault;
 mod journal;
 

@@ -127,6 +127,27 @@ pub struct Request {
     pub faults: Faults,
 }
 
+impl Request {
+    /// Learning from `data` with every default; [`Request::model`] is still to be said.
+    pub fn new(data: Vec<Input>, backend: Backend) -> Self {
+        Self {
+            data,
+            read: ReadOptions::default(),
+            valid: None,
+            model: PathBuf::new(),
+            existing: Existing::Refuse,
+            settings: Settings::default(),
+            machine: plan::Request::default(),
+            consistency: Consistency::default(),
+            head: None,
+            merge: None,
+            checkpoint_every: Duration::from_secs(60),
+            backend,
+            faults: Faults::none(),
+        }
+    }
+}
+
 /// Where a run reports to and is stopped from.
 #[derive(Clone, Copy)]
 pub struct Ears<'a> {
