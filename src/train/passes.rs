@@ -138,8 +138,8 @@ pub(super) fn run(
         rows_learned: 0,
         pending: None,
     };
+    passes.set_rates();
     if !resumed {
-        passes.set_rates();
         passes.begin();
     }
     let result = engine::run(plan, &job, &request.faults, |engine| passes.all(engine));

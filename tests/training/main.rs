@@ -9,6 +9,7 @@ mod disk;
 mod divergence;
 mod faults;
 mod kills;
+mod kinds;
 mod planted;
 mod power;
 mod repeatable;

@@ -1,0 +1,175 @@
+//! What holds for models of one output under Adagrad, for several outputs and for FTRL-proximal: children, repeating, resuming,
+//! divergence; and what weights of rows and classes mean.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use hogback::checkpoint::Existing;
+use hogback::model::configuration::{LossKind, Optimizer};
+use hogback::model::predictor::Model;
+use hogback::train::{ClassWeights, Consistency, Request, Settings, Summary};
+use tempfile::tempdir;
+
+use super::{passes, run, tensors, with_children};
+
+/// The kinds of models that are looked at here.
+fn kinds() -> [Settings; 4] {
+    let classes = |loss, optimizer| Settings { loss: Some(loss), optimizer: Some(optimizer), ..passes(3) };
+    [
+        classes(LossKind::Softmax, Optimizer::Adagrad),
+        classes(LossKind::Hinge, Optimizer::Sgd),
+        classes(LossKind::Softmax, Optimizer::Ftrl),
+        Settings { l1: Some(2.0), ..classes(LossKind::Squared, Optimizer::Ftrl) },
+    ]
+}
+
+/// Rows of five classes, 0 to 4, that their features tell but for some noise.
+fn five_classes(folder: &Path, rows: usize) -> PathBuf {
+    let (mut state, mut text) = (7u64, String::new());
+    let mut below = |limit: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % limit
+    };
+    for _ in 0..rows {
+        let class = below(5);
+        write!(text, "{class}").unwrap();
+        let mut ids: Vec<u64> =
+            (0..12).map(|_| 1 + if below(3) == 0 { 100 * class + below(40) } else { below(500) }).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids.iter().for_each(|id| write!(text, " {id}:{}", [0.5, 1.0][below(2) as usize]).unwrap());
+        text.push('\n');
+    }
+    let path = folder.join("classes.svm");
+    fs::write(&path, text).unwrap();
+    path
+}
+
+fn held_out(summary: &Summary) -> f64 {
+    let valid = summary.valid.unwrap();
+    valid.logloss.or(valid.loss).or(valid.rmse).unwrap()
+}
+
+#[test]
+fn many_children_learn_as_well_as_one() {
+    let folder = tempdir().unwrap();
+    let data = five_classes(folder.path(), 20_000);
+    for (kind, settings) in kinds().into_iter().enumerate() {
+        let loss = |children: usize| {
+            let model = folder.path().join(format!("{kind}-{children}"));
+            let request = with_children(&data, model, children);
+            held_out(&run(&Request { settings: settings.clone(), ..request }).unwrap())
+        };
+        let one = loss(1);
+        // A few passes over little data, far from the minimum, where the order of rows alone makes a percent.
+        for (children, within) in [(2, 0.02), (8, 0.02), (16, 0.03)] {
+            if settings.optimizer == Some(Optimizer::Sgd) && children > 2 {
+                continue; // Constant rates do not bear many rows in flight.
+            }
+            let many = loss(children);
+            println!("{settings:?}: {one:.5} with one child, {many:.5} with {children}");
+            assert!(many < one * (1.0 + within), "{settings:?}: {many} with {children} children, {one} with one");
+        }
+    }
+}
+
+#[test]
+fn rounds_and_single_children_repeat_and_resume_to_the_bit() {
+    let folder = tempdir().unwrap();
+    let data = five_classes(folder.path(), 6_000);
+    for (kind, settings) in kinds().into_iter().enumerate() {
+        for (children, consistency) in [(1, Consistency::Hogwild), (3, Consistency::Sync)] {
+            let model = |name: &str| folder.path().join(format!("{kind}-{children}-{name}"));
+            let train = |name: &str, passes: u32, existing| {
+                let settings = Settings { passes: Some(passes), ..settings.clone() };
+                let request = with_children(&data, model(name), children);
+                run(&Request { settings, consistency, existing, ..request }).unwrap();
+            };
+            train("a", 4, Existing::Refuse);
+            train("b", 4, Existing::Refuse);
+            assert!(tensors(&model("a")) == tensors(&model("b")), "{settings:?} {children} children");
+            // What a run of two passes saves, another goes on from as if there had been no end.
+            train("c", 2, Existing::Refuse);
+            train("c", 2, Existing::Continue);
+            let (whole, parts) = (Model::open(model("a")).unwrap(), Model::open(model("c")).unwrap());
+            let row = [("1", 1.0), ("101", 1.0), ("250", 0.5)];
+            assert_eq!(whole.outputs(), parts.outputs());
+            assert!(parts.predict_row(&row).unwrap().iter().all(|score| score.is_finite()));
+        }
+    }
+}
+
+#[test]
+fn l1_keeps_most_weights_at_zero_and_what_is_exported_small() {
+    let folder = tempdir().unwrap();
+    let data = five_classes(folder.path(), 20_000);
+    let model = |l1: f32| {
+        let path = folder.path().join(format!("l1-{l1}"));
+        let settings = Settings { l1: Some(l1), loss: Some(LossKind::Softmax), ..passes(4) };
+        let summary = run(&Request { settings, ..with_children(&data, path.clone(), 1) }).unwrap();
+        let model = Model::open(&path).unwrap();
+        let asked = if l1 > 0.0 { Optimizer::Ftrl } else { Optimizer::Adagrad };
+        assert_eq!(model.configuration.optimizer, asked);
+        let weights: Vec<f32> = (0..model.features()).flat_map(|row| model.weights(row).collect::<Vec<_>>()).collect();
+        let zeros = weights.iter().filter(|&&weight| weight == 0.0).count() as f64 / weights.len() as f64;
+        (zeros, held_out(&summary))
+    };
+    let ((none, dense), (some, sparse)) = (model(0.0), model(15.0));
+    println!("zeros {none:.3} without, {some:.3} with; logloss {dense:.4} and {sparse:.4}");
+    assert!(none < 0.01 && some > 0.5 && sparse < 1.05 * dense);
+}
+
+#[test]
+fn another_rate_keeps_what_ftrl_has_learned() {
+    let folder = tempdir().unwrap();
+    let data = five_classes(folder.path(), 6_000);
+    let path = folder.path().join("m");
+    let settings = Settings { optimizer: Some(Optimizer::Ftrl), ..passes(3) };
+    run(&Request { settings, ..with_children(&data, path.clone(), 1) }).unwrap();
+    let before = Model::open(&path).unwrap();
+    // A rate so small that a pass moves next to nothing.
+    let settings = Settings { lr: Some(1e-9), ..passes(1) };
+    run(&Request { settings, existing: Existing::Continue, ..with_children(&data, path.clone(), 1) }).unwrap();
+    let after = Model::open(&path).unwrap();
+    for row in 0..before.features() {
+        for (before, after) in before.weights(row).zip(after.weights(row)) {
+            assert!((before - after).abs() < 1e-4 * (1.0 + before.abs()), "row {row}: {before} became {after}");
+        }
+    }
+}
+
+#[test]
+fn a_class_that_weighs_more_is_predicted_more_often() {
+    let folder = tempdir().unwrap();
+    let data = five_classes(folder.path(), 5_000);
+    let predicted = |name: &str, class_weights: Option<ClassWeights>| {
+        let path = folder.path().join(name);
+        let settings = Settings { class_weights, ..passes(3) };
+        run(&Request { settings, ..with_children(&data, path.clone(), 1) }).unwrap();
+        Model::open(&path).unwrap().predict_row(&[("20", 1.0), ("450", 1.0)]).unwrap()[3]
+    };
+    let (even, heavy) =
+        (predicted("even", None), predicted("heavy", Some(ClassWeights::Named(vec![("3".to_owned(), 20.0)]))));
+    assert!(heavy > 2.0 * even, "{heavy} where the class weighs 20, {even} where it weighs 1");
+    let balanced = predicted("balanced", Some(ClassWeights::Balanced));
+    assert!((balanced - even).abs() < 0.05, "{balanced} balanced, {even} as it is: the classes are equally frequent");
+}
+
+#[test]
+fn a_bold_rate_is_halved_until_several_classes_learn() {
+    let folder = tempdir().unwrap();
+    let data = five_classes(folder.path(), 6_000);
+    for optimizer in [Optimizer::Adagrad, Optimizer::Ftrl] {
+        let settings = Settings { lr: Some(1e10), optimizer: Some(optimizer), ..passes(3) };
+        let path = folder.path().join(format!("bold-{}", optimizer.name()));
+        let result = run(&Request { settings, ..with_children(&data, path.clone(), 2) });
+        match result {
+            Err(error) => assert_eq!(error.exit_code(), 3, "{error}"),
+            Ok(_) => {
+                let model = Model::open(&path).unwrap();
+                assert!((0..model.features()).all(|row| model.weights(row).all(f32::is_finite)));
+            }
+        }
+    }
+}
