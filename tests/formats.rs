@@ -164,6 +164,11 @@ fn csv_without_a_header_is_read_by_place() {
     let without_label: String = rows.lines().map(|line| line.rsplit_once(',').unwrap().0.to_owned() + "\n").collect();
     folder.write("unlabelled.csv", without_label);
     assert_eq!(folder.predictions("m", "unlabelled.csv"), predictions);
+    // The label may stand first, and the model's columns have names.
+    let turned: String = rows.lines().map(|line| line.rsplitn(2, ',').collect::<Vec<_>>().join(",") + "\n").collect();
+    folder.write("first.csv", format!("label,size,weight,color\n{turned}"));
+    train(&folder, "first", &["first.csv"], &[]);
+    assert_eq!(folder.predictions("first", "unlabelled.csv"), folder.predictions("first", "first.csv"));
     folder.write("narrow.csv", "1,2\n");
     folder.run(&["predict", "m", "narrow.csv"]).failed_with(1, &["narrow.csv: 2 columns and no header"]);
 }

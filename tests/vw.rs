@@ -239,3 +239,24 @@ fn namespaces_can_be_left_out() {
     let said = folder.run(&["train", "a.vw", "--ignore", "b,a_long_one", "--model", "m"]).done().err;
     assert!(said.starts_with("data      100 rows, 1 feature, "), "{said}");
 }
+
+#[test]
+fn rows_without_importance_teach_nothing_and_those_with_more_teach_more() {
+    let folder = Folder::new();
+    let rows = |weights: [&str; 3]| -> String {
+        let row = |nth: usize| {
+            // Two of three rows say that x is good, the third that it is bad.
+            let label = [1, 1, -1][nth % 3];
+            format!("{label} {} | x\n{} | y\n", weights[nth % 3], -label)
+        };
+        (0..300).map(row).collect()
+    };
+    let of_x = |weights: [&str; 3]| -> f64 {
+        folder.write("a.vw", rows(weights));
+        folder.run(&["train", "a.vw", "--model", "m", "--overwrite", "--children", "1", "--no-cache"]).done();
+        folder.pipe(&["predict", "m", "-"], "| x\n").done().out.trim().parse().unwrap()
+    };
+    let (plain, only_good, mostly_bad) = (of_x(["1", "1", "1"]), of_x(["1", "1", "0"]), of_x(["1", "1", "20"]));
+    assert!((plain - 2.0 / 3.0).abs() < 0.05, "{plain}");
+    assert!(only_good > 0.9 && mostly_bad < 0.2, "{only_good} {mostly_bad}");
+}

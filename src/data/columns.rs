@@ -247,13 +247,19 @@ impl Role {
 /// # Errors
 /// Where the file has no column that the model knows.
 pub(crate) fn matched(
-    header: Header,
+    mut header: Header,
     known: &[Column],
     label: Option<&str>,
     path: &Path,
     notice: &(dyn Fn(&str) + Sync),
 ) -> Result<Plan> {
-    let mut roles = if header.named { by_name(&header, known, path, notice)? } else { by_place(&header, known, path)? };
+    let mut roles;
+    if header.named {
+        roles = by_name(&header, known, path, notice)?;
+    } else {
+        // Its columns are called as in training, where a label may have stood before them.
+        (header.names, roles) = by_place(&header, known, path)?;
+    }
     if let Some(name) = label {
         let at = header.flagged("--label", name, path)?;
         roles.iter_mut().filter(|role| **role == Role::Label).for_each(|role| *role = Role::Ignored);
@@ -286,13 +292,13 @@ fn by_name(header: &Header, known: &[Column], path: &Path, notice: &(dyn Fn(&str
     Ok(header.names.iter().map(|name| column(name).map_or(Role::Ignored, |column| Role::of(column.kind))).collect())
 }
 
-fn by_place(header: &Header, known: &[Column], path: &Path) -> Result<Vec<Role>> {
-    let roles = known.iter().map(|column| Role::of(column.kind));
+fn by_place(header: &Header, known: &[Column], path: &Path) -> Result<(Vec<String>, Vec<Role>)> {
+    let roles = known.iter().map(|column| (column.name.clone(), Role::of(column.kind)));
     let (here, all) = (header.names.len(), known.len());
     if here == all {
-        Ok(roles.collect())
+        Ok(roles.unzip())
     } else if here + 1 == all {
-        Ok(roles.filter(|role| *role != Role::Label).collect())
+        Ok(roles.filter(|(_, role)| *role != Role::Label).unzip())
     } else {
         let what = format!("{here} columns and no header: the model was trained on {all}, the label among them");
         Err(Error::data(path, what))

@@ -2,6 +2,8 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::sys::map::with_huge_pages;
+
 /// The row of a name that is not there; no row has this number.
 pub(crate) const NO_ROW: u32 = u32::MAX;
 
@@ -94,7 +96,7 @@ impl Names {
         self.ends.push(self.text.len() as u64);
         if self.len() * 2 > self.slots.len() {
             let slots = (2 * self.slots.len()).max(16);
-            self.slots.clear();
+            self.slots = with_huge_pages(slots);
             self.slots.resize(slots, EMPTY);
             (0..self.len() as u32).for_each(|row| self.take_slot(row, word(self.name(row))));
         } else {

@@ -2,10 +2,12 @@
 
 use std::fs::File;
 use std::io;
+use std::mem::MaybeUninit;
 use std::sync::atomic::AtomicU32;
 
 use hogback_kernels::Cells;
 use memmap2::{Advice, Mmap, MmapOptions, MmapRaw};
+use rustix::mm::{Advice as Wish, madvise};
 
 /// A file mapped for reading.
 ///
@@ -31,6 +33,24 @@ impl Map {
     pub fn bytes(&self) -> &[u8] {
         &self.0
     }
+}
+
+/// An empty vector with room for `capacity` elements, on huge pages where it is large and the system has them: for tables
+/// that are looked into all over.
+pub fn with_huge_pages<T>(capacity: usize) -> Vec<T> {
+    const HUGE: usize = 2 << 20;
+    let mut vector = Vec::with_capacity(capacity);
+    let spare: &mut [MaybeUninit<T>] = vector.spare_capacity_mut();
+    let start = spare.as_mut_ptr().cast::<u8>();
+    let (to_first, bytes) = (start.align_offset(HUGE), size_of_val(spare));
+    if let Some(whole) = bytes.checked_sub(to_first).map(|bytes| bytes / HUGE * HUGE)
+        && whole > 0
+    {
+        // SAFETY: the range begins on a page and lies in the allocation; the advice changes what backs it, and no byte.
+        // Without huge pages everything works, a little slower.
+        let _ = unsafe { madvise(start.add(to_first).cast(), whole, Wish::LinuxHugepage) };
+    }
+    vector
 }
 
 /// Shared 32-bit words in anonymous memory, reserved once and zero until written.
