@@ -18,12 +18,10 @@
 //! The cache is written under a hidden name, `.NAME.hogcache.PID-N`, and renamed when it is whole. It is not synced: what a
 //! power cut has taken is noticed when it is opened, and it is written again.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
@@ -32,7 +30,7 @@ use super::cache_read::Cached;
 use super::dictionary::Dictionary;
 use super::facts::Facts;
 use super::{CachePolicy, ReadOptions};
-use crate::store::{Claim, Sink, Store, claim};
+use crate::store::{Hidden, Store};
 
 const _: () = assert!(cfg!(target_endian = "little"), "the cache maps little-endian words");
 
@@ -172,62 +170,9 @@ pub(crate) fn sections<'a>(
 
 /// A cache being written; dropped before it is finished, it leaves nothing behind.
 pub(crate) struct CacheWriter<'s> {
-    store: &'s dyn Store,
-    file: BufWriter<Box<dyn Sink>>,
-    /// The name it is written under.
-    hidden: PathBuf,
-    target: PathBuf,
+    file: BufWriter<Hidden<'s>>,
     written: u64,
     index: Vec<[u64; 5]>,
-    /// Says to [`sweep`] that the file is being written.
-    _claimed: File,
-}
-
-/// A new file, claimed, to write the cache that will stand at `target` into.
-fn begin(store: &dyn Store, target: &Path) -> io::Result<(PathBuf, Box<dyn Sink>, File)> {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    loop {
-        let number = format!("{}-{}", process::id(), NEXT.fetch_add(1, Relaxed));
-        let hidden = target.with_file_name(hidden_name(target, &number));
-        let sink = store.create(&hidden)?;
-        let file = match File::open(&hidden) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            opened => opened?,
-        };
-        match claim(&file, &hidden) {
-            // Another run has taken it for one that a dead run has left, and removes it: it was there before the claim.
-            Ok(Claim::Taken | Claim::Gone) => {}
-            // Where files cannot be claimed nobody removes any.
-            Ok(Claim::Held) | Err(_) => return Ok((hidden, sink, file)),
-        }
-    }
-}
-
-/// Removes what dead runs have begun of the cache at `target`: nobody has claimed it.
-pub(crate) fn sweep(store: &dyn Store, target: &Path) {
-    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let hidden = target.with_file_name(entry.file_name());
-        if is_hidden_name(target, &entry.file_name().to_string_lossy())
-            && let Ok(file) = File::open(&hidden)
-            && claim(&file, &hidden).is_ok_and(|claim| claim == Claim::Held)
-        {
-            // What stays is in nobody's way.
-            let _ = store.remove_file(&hidden);
-        }
-    }
-}
-
-/// What the cache that will stand at `target` is called while it is written.
-fn hidden_name(target: &Path, number: &str) -> String {
-    format!(".{}.{number}", target.file_name().unwrap_or_default().to_string_lossy())
-}
-
-/// True for the hidden names that [`begin`] gives, in this and other processes.
-fn is_hidden_name(target: &Path, name: &str) -> bool {
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let number = name.strip_prefix(&hidden_name(target, "")).and_then(|number| number.split_once('-'));
-    number.is_some_and(|(process, number)| digits(process) && digits(number))
 }
 
 impl<'s> CacheWriter<'s> {
@@ -236,11 +181,8 @@ impl<'s> CacheWriter<'s> {
     /// # Errors
     /// The system's.
     pub(crate) fn create(store: &'s dyn Store, target: &Path) -> io::Result<Self> {
-        let (hidden, sink, claimed) = begin(store, target)?;
-        let file = BufWriter::with_capacity(1 << 20, sink);
-        let index = Vec::new();
-        let mut writer =
-            Self { store, file, hidden, target: target.to_path_buf(), written: 0, index, _claimed: claimed };
+        let file = BufWriter::with_capacity(1 << 20, Hidden::create(store, target)?);
+        let mut writer = Self { file, written: 0, index: Vec::new() };
         writer.write(&MAGIC)?;
         Ok(writer)
     }
@@ -281,10 +223,10 @@ impl<'s> CacheWriter<'s> {
         let hash = hasher.digest();
         self.write(&Footer { version: VERSION, stamp, index: at, blocks, facts, dictionary, hash }.to_bytes())?;
         self.file.flush()?;
+        let hidden = self.file.get_mut();
         // Opened under the hidden name: whoever replaces the file meanwhile replaces the name alone.
-        let cached = Cached::open(&self.hidden, &self.target, stamp).map_err(io::Error::other)?;
-        self.store.rename(&self.hidden, &self.target)?;
-        self.hidden.clear();
+        let cached = Cached::open(hidden.path(), hidden.target(), stamp).map_err(io::Error::other)?;
+        hidden.publish()?;
         cached.ok_or_else(|| io::Error::other("it does not read back"))
     }
 
@@ -296,14 +238,5 @@ impl<'s> CacheWriter<'s> {
     fn align(&mut self) -> io::Result<()> {
         let gap = self.written.next_multiple_of(ALIGNMENT) - self.written;
         self.write(&[0; ALIGNMENT as usize][..gap as usize])
-    }
-}
-
-impl Drop for CacheWriter<'_> {
-    fn drop(&mut self) {
-        if !self.hidden.as_os_str().is_empty() {
-            // The run goes on without it either way.
-            let _ = self.store.remove_file(&self.hidden);
-        }
     }
 }

@@ -51,7 +51,7 @@ use source::Source;
 use table::Blocks;
 
 use crate::error::{Error, Result};
-use crate::store::Store;
+use crate::store::{Store, sweep};
 use crate::sys::signal::StopRequest;
 
 /// Where the binary cache of a data file goes. Standard input and built-in sets never have one.
@@ -110,7 +110,7 @@ impl DataFile {
         stop: &StopRequest,
     ) -> Result<Self> {
         let Some((cache, stamp)) = cache_of(input, options)? else { return read_text(input, options, stop) };
-        cache::sweep(store, &cache);
+        sweep(store, &cache);
         match Cached::open(&cache, &cache, stamp) {
             Ok(Some(found)) => return Ok(Self::of_cache(input, found, true)),
             Ok(None) => {}

@@ -149,7 +149,7 @@ fn make<P: Planted>(planted: &P, request: &Request, store: &dyn Store, stop: &St
     }
     let (mut random, mut lines, mut whole) = (Random::new(request.data.seed), String::new(), Vec::new());
     for ((part, rows), targets) in parts.zip(files) {
-        let mut drafts = targets.into_iter().map(|target| Draft::create(store, target)).collect::<Result<Vec<_>>>()?;
+        let mut drafts = targets.iter().map(|target| Draft::create(store, target)).collect::<Result<Vec<_>>>()?;
         let sums = write_rows(planted, &texts, &mut random, rows, &mut drafts, stop)?;
         lines += &format!("{}.{part} {}\n", request.out.display(), planted.report(rows, sums));
         whole.append(&mut drafts);

@@ -7,7 +7,7 @@ use std::path::Path;
 use rustix::io::Errno;
 
 use super::*;
-use crate::store::{Disk, Faulty};
+use crate::store::{Disk, Faulty, Hidden};
 
 fn request(home: &Path, seed: u64) -> Request {
     let kind = Kind::Sparse { features: 1000, nonzeros: 9, zipf: 1.0 };
@@ -68,6 +68,22 @@ fn wherever_a_disk_fails_each_file_is_the_old_or_the_new_one_and_whole() {
             assert_eq!(error.exit_code(), 1);
         }
     }
+}
+
+#[test]
+fn what_a_killed_run_has_left_is_removed_by_the_next_but_not_what_is_being_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path();
+    let left = [".out.train.svm.1-0", ".out.test.vw.77-3"];
+    let others = [".out.train.svm", ".out.train.svm.1-x", ".in.train.svm.1-0"];
+    left.iter().chain(&others).for_each(|name| fs::write(home.join(name), "half").unwrap());
+    let written = Hidden::create(&Disk, &home.join("out.train.svm")).unwrap();
+    generate(&request(home, 1), &Disk, &StopRequest::never()).unwrap();
+    assert!(written.path().exists());
+    drop(written);
+    let mut expected = made(1);
+    expected.extend(others.map(|name| (name.to_owned(), b"half".to_vec())));
+    assert_eq!(files(home), expected);
 }
 
 #[test]

@@ -44,7 +44,7 @@ pub fn export(model: &Model, out: &Path, form: Form, replace: bool, store: &dyn 
     }
     let rows: Vec<u32> =
         (0..model.features() as u32).filter(|&row| model.weights(row as usize).any(|w| w != 0.0)).collect();
-    let mut draft = Draft::create(store, out.to_path_buf())?;
+    let mut draft = Draft::create(store, out)?;
     match form {
         Form::Text => text(model, &rows, &mut draft)?,
         Form::Safetensors => draft.write(&tensors(model, &rows)?)?,

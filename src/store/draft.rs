@@ -1,9 +1,10 @@
 //! [`Draft`]: files that have their names only when all of them are whole.
 
-use std::path::{Path, PathBuf};
-use std::process;
+use std::io::Write;
+use std::path::Path;
 
-use super::{Sink, Store};
+use super::Store;
+use super::hidden::{Hidden, sweep};
 use crate::error::{Error, Result};
 
 /// Refuses a name that something has.
@@ -18,24 +19,16 @@ pub(crate) fn refuse_existing(target: &Path) -> Result<()> {
 }
 
 /// A file that is being written under a hidden name; dropped before it is published, it leaves nothing behind.
-pub(crate) struct Draft<'s> {
-    store: &'s dyn Store,
-    sink: Box<dyn Sink>,
-    /// The hidden name; empty once the file has its own.
-    hidden: PathBuf,
-    target: PathBuf,
-}
+pub(crate) struct Draft<'s>(Hidden<'s>);
 
 impl<'s> Draft<'s> {
-    /// Begins the file that will stand at `target`.
+    /// Begins the file that will stand at `target`, and removes what dead runs have begun of it.
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub(crate) fn create(store: &'s dyn Store, target: PathBuf) -> Result<Self> {
-        let name = target.file_name().unwrap_or_default().to_string_lossy();
-        let hidden = target.with_file_name(format!(".{name}.{}", process::id()));
-        let sink = store.create(&hidden).map_err(|error| Error::io(&target, "create the file", error))?;
-        Ok(Self { store, sink, hidden, target })
+    pub(crate) fn create(store: &'s dyn Store, target: &Path) -> Result<Self> {
+        sweep(store, target);
+        Hidden::create(store, target).map(Self).map_err(|error| Error::io(target, "create the file", error))
     }
 
     /// Adds `bytes`.
@@ -43,16 +36,7 @@ impl<'s> Draft<'s> {
     /// # Errors
     /// [`Error::Io`].
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.sink.write_all(bytes).map_err(|error| Error::io(&self.target, "write", error))
-    }
-}
-
-impl Drop for Draft<'_> {
-    fn drop(&mut self) {
-        if !self.hidden.as_os_str().is_empty() {
-            // Whatever ended the work is told of; this is not worth another line.
-            let _ = self.store.remove_file(&self.hidden);
-        }
+        self.0.write_all(bytes).map_err(|error| Error::io(self.0.target(), "write", error))
     }
 }
 
@@ -61,14 +45,13 @@ impl Drop for Draft<'_> {
 /// # Errors
 /// [`Error::Io`], of the file that could not be synced or named.
 pub(crate) fn publish(store: &dyn Store, mut drafts: Vec<Draft<'_>>) -> Result<()> {
-    for draft in &mut drafts {
-        draft.sink.sync().map_err(|error| Error::io(&draft.target, "sync", error))?;
+    for Draft(file) in &mut drafts {
+        file.sync().map_err(|error| Error::io(file.target(), "sync", error))?;
     }
-    for draft in &mut drafts {
-        store.rename(&draft.hidden, &draft.target).map_err(|error| Error::io(&draft.target, "name the file", error))?;
-        draft.hidden.clear();
+    for Draft(file) in &mut drafts {
+        file.publish().map_err(|error| Error::io(file.target(), "name the file", error))?;
     }
-    let Some(folder) = drafts.first().and_then(|draft| draft.target.parent()) else { return Ok(()) };
+    let Some(folder) = drafts.first().and_then(|Draft(file)| file.target().parent()) else { return Ok(()) };
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     store.sync_dir(folder).map_err(|error| Error::io(folder, "sync", error))
 }

@@ -11,6 +11,7 @@ mod claim;
 mod disk;
 pub(crate) mod draft;
 mod fault;
+mod hidden;
 mod journal;
 
 use std::io;
@@ -19,6 +20,7 @@ use std::path::Path;
 pub(crate) use claim::{Claim, claim};
 pub use disk::Disk;
 pub use fault::Faulty;
+pub(crate) use hidden::{Hidden, sweep};
 
 /// Where files are written, renamed and removed. Every method's error is the system's.
 pub trait Store: Send + Sync {
