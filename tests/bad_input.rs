@@ -129,17 +129,59 @@ fn a_label_that_is_no_column() {
 }
 
 #[test]
-fn three_classes() {
+fn labels_that_do_not_go_with_the_loss() {
     let three: String = csv(30).lines().map(|line| line.replace(",0", ",maybe").replace(",1", ",yes") + "\n").collect();
-    let three = three.replacen("maybe\n", "no\n", 1);
-    assert!(three.contains("yes\n") && three.contains("no\n") && three.contains("maybe\n"));
     let folder = Folder::with_model();
-    folder.write("three.csv", three);
-    let run = keeping_the_model(&folder, || folder.run(&["train", "three.csv", "--model", "m", "--overwrite"]));
-    run.failed_with(1, &["three.csv: has 3 classes", "two classes or numbers"]);
-    folder.write("three.svm", "1 1:1\n2 2:1\n3 3:1\n");
-    let run = folder.run(&["train", "three.svm", "--loss", "logistic"]);
-    run.failed_with(1, &["three.svm: has 3 different labels; --loss logistic needs two classes"]);
+    folder.write("three.csv", three.replacen("maybe\n", "no\n", 1));
+    folder.write("three.svm", "1 1:1\n2 2:1\n-3 3:1\n");
+    for (data, flags, code, parts) in [
+        (
+            "three.csv",
+            "--loss logistic",
+            1,
+            &["three.csv: has 3 different labels", "--loss softmax learns several"][..],
+        ),
+        ("three.svm", "--loss logistic", 1, &["has 3 different labels", "--loss squared learns them as numbers"]),
+        ("three.csv", "--loss squared", 1, &["three.csv: the labels are words; --loss squared needs numbers"]),
+        ("three.csv", "--loss poisson", 1, &["the labels are words; --loss poisson needs numbers"]),
+        ("three.svm", "--loss poisson", 1, &["three.svm: has a label of -3; --loss poisson needs counts"]),
+        (
+            "three.svm",
+            "--class-weight 7:2 --loss softmax",
+            2,
+            &["--class-weight 7: there is no such class", "-3, 1, 2"],
+        ),
+        ("three.svm", "--class-weight balanced --loss squared", 2, &["--class-weight is for classes"]),
+        ("three.svm", "--quantile 0.9 --loss squared", 2, &["--quantile is for --loss quantile"]),
+        ("three.svm", "--l1 1 --optimizer adagrad", 2, &["--l1 needs --optimizer ftrl"]),
+        ("three.svm", "--schedule linear --optimizer ftrl", 2, &["leave out --schedule"]),
+        ("three.svm", "--quantile 1", 2, &["--quantile", "a number between 0 and 1"]),
+        ("three.svm", "--class-weight yes", 2, &["--class-weight", "must be `balanced`, or NAME:FACTOR"]),
+        ("three.svm", "--l1 -1", 2, &["--l1", "0 or more"]),
+    ] {
+        let flags: Vec<&str> = flags.split(' ').collect();
+        let train = [&["train", data, "--model", "m", "--overwrite", "--no-cache"], &flags[..]].concat();
+        keeping_the_model(&folder, || folder.run(&train)).failed_with(code, parts);
+    }
+    // A model of two classes cannot be taught a third.
+    let resume = ["train", "three.svm", "--model", "m", "--resume", "--no-cache"];
+    keeping_the_model(&folder, || folder.run(&resume)).failed_with(1, &["rows of class -3", "it knows -1 and 1"]);
+}
+
+#[test]
+fn classes_that_were_not_trained_are_counted_at_evaluation() {
+    let folder = Folder::new();
+    folder.write("three.svm", "1 1:1\n2 2:1\n3 3:1\n".repeat(20));
+    folder.write("more.svm", "1 1:1\n2 2:1\n7 3:1\n8 1:1\n1 3:1\n");
+    folder.run(&["train", "three.svm", "--model", "m", "--holdout", "0"]).done();
+    let run = folder.run(&["eval", "m", "more.svm", "--json"]).done();
+    assert!(run.err.contains("note: 2 rows without a label that the model knows: left out"), "{run:?}");
+    assert_eq!((&run.summary()["unlabelled"], &run.summary()["rows"]), (&2.into(), &5.into()));
+    assert!((run.summary()["eval"]["accuracy"].as_f64().unwrap() - 2.0 / 3.0).abs() < 1e-9, "{run:?}");
+    folder.run(&["predict", "m", "more.svm", "--top", "0"]).failed_with(2, &["--top", "1 or more"]);
+    folder.write("numbers.svm", "1.5 1:1\n2.5 2:1\n3.25 3:1\n".repeat(20));
+    folder.run(&["train", "numbers.svm", "--model", "n"]).done();
+    folder.run(&["predict", "n", "more.svm", "--top", "2"]).failed_with(2, &["--top is for classes"]);
 }
 
 #[test]

@@ -8,15 +8,17 @@ use common::{Folder, run, svm};
 use serde_json::Value;
 
 /// The flags of each command.
-const FLAGS: [(&str, &str); 5] = [
+const FLAGS: [(&str, &str); 7] = [
     (
         "train",
-        "--model --resume --overwrite --kind --loss --optimizer --lr --l2 --seed --passes --valid --holdout --early-stop --schedule \
+        "--model --resume --overwrite --kind --loss --quantile --optimizer --lr --l1 --l2 --class-weight --seed --passes --valid --holdout --early-stop --schedule \
          --format --label --ignore --interact --bits --cache --no-cache --shards --controllers --children --nodes --consistency --head --merge \
          --checkpoint-every --json --quiet --help",
     ),
-    ("predict", "--format --label --ignore --help"),
+    ("predict", "--top --format --label --ignore --help"),
     ("eval", "--format --label --ignore --json --help"),
+    ("inspect", "--top --json --help"),
+    ("export", "--overwrite --help"),
     ("topology", "--json --help"),
     ("generate", "--preset --kind --rows --test-rows --features --nnz --zipf --seed --format --overwrite --help"),
 ];

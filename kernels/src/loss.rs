@@ -176,15 +176,13 @@ impl ClassLoss {
         match self {
             Self::Softmax => {
                 let most = most(margins);
-                let mut sum = 0.0;
                 for (slope, &m) in these.iter_mut().zip(margins) {
-                    // SAFETY: the caller's promise. Of a NaN the comparison is false.
-                    *slope = if m - most < -FAR { 0.0 } else { unsafe { exp::<V>(m - most) } };
+                    // SAFETY: the caller's promise.
+                    let share = unsafe { exp::<V>(m - most) };
+                    // Of a NaN the comparison is false.
+                    *slope = if m - most < -FAR { 0.0 } else { share };
                 }
-                for &slope in these.iter() {
-                    sum += slope;
-                }
-                let by = weight / sum;
+                let by = weight / these.iter().sum::<f32>();
                 for slope in these.iter_mut() {
                     *slope *= by;
                 }

@@ -22,7 +22,7 @@ const PLANT: Plant = Plant { rows: 4500, features: 1 << 10, constant: true };
 fn position(model: &Path) -> (u64, usize, u64) {
     let position = load(model).unwrap().manifest.position;
     let done = position["done"].as_array().unwrap().iter().filter(|done| **done == true).count();
-    (position["pass"].as_u64().unwrap(), done, position["progress"][0].as_u64().unwrap())
+    (position["pass"].as_u64().unwrap(), done, position["progress"]["rows"].as_u64().unwrap())
 }
 
 #[test]

@@ -287,8 +287,8 @@ fn run(backend: Backend, spec: LearnerSpec, offset: usize, rng: &mut Rng) {
             near(got[output], want[output], &|| format!("row {id}, output {output}"));
         }
     }
-    for output in 0..outputs {
-        near(bias[output], naive.bias[output], &|| format!("the intercept, output {output}"));
+    for (output, (&got, &want)) in bias.iter().zip(&naive.bias).enumerate() {
+        near(got, want, &|| format!("the intercept, output {output}"));
     }
     // What stands behind the outputs stays 0, as new rows have it.
     for row in parts.shared.values().chunks_exact(parts.layout.width()) {
