@@ -21,7 +21,7 @@ fn learned(folder: &TempDir, flags: &[&str], label: &str) -> (PathBuf, Value) {
     let to_the_end = ["--holdout", "0", "--early-stop", "0", "--passes", "200", "--schedule", "linear", "--overwrite"];
     let others = ["kind", "count", "number"].into_iter().filter(|name| *name != label).collect::<Vec<_>>().join(",");
     let reading = ["--label", label, "--ignore", &others];
-    train(&[&data; COPIES].map(|file| file.as_path()), &model, &[&to_the_end[..], &reading, flags].concat(), &[]);
+    train(&[&data; COPIES].map(PathBuf::as_path), &model, &[&to_the_end[..], &reading, flags].concat(), &[]);
     let eval = hogback(&["eval", model.to_str().unwrap(), data.to_str().unwrap(), "--json"], &[]);
     (model, serde_json::from_str::<Value>(&eval).unwrap()["eval"].clone())
 }
