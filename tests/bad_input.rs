@@ -147,7 +147,9 @@ fn data_of_two_kinds() {
     let folder = Folder::with_model();
     folder.write("a.csv", csv(30));
     folder.run(&["train", "good.svm", "a.csv", "--model", "n"]).failed_with(2, &["data of one kind"]);
-    folder.run(&["predict", "m", "a.csv"]).failed_with(1, &["a.csv: this is csv data", "trained on libsvm data"]);
+    folder
+        .run(&["predict", "m", "a.csv"])
+        .failed_with(1, &["a.csv: this is csv data", "trained on libsvm or idx data"]);
     folder.run(&["train", "a.csv", "--model", "c"]).done();
     folder.run(&["predict", "c", "good.svm"]).failed_with(1, &["good.svm: this is libsvm data", "trained on csv data"]);
 }
@@ -218,7 +220,7 @@ fn wrong_usage_is_one_line() {
         ("train good.svm --model m --resume --overwrite", &["--resume", "--overwrite"]),
         ("train good.svm --kind boosted", &["'boosted'", "linear"]),
         ("train good.svm --loss tropical", &["'tropical'", "logistic, hinge, squared"]),
-        ("train good.svm --format pdf", &["'pdf'", "auto, libsvm, csv"]),
+        ("train good.svm --format pdf", &["'pdf'", "auto, libsvm, csv, idx"]),
         ("train @adults", &["@adults", "@adult, @digits", "./@adults"]),
         ("train - -", &["standard input (-) can be read only once"]),
         ("train good.svm --label y --model n", &["good.svm is libsvm data, which has no columns: leave out --label"]),

@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::values::input;
-use super::{ModelPath, Reading, ignored, kernels, print, say};
+use super::{Labels, ModelPath, Reading, ignored, kernels, print, say};
 use crate::data::{CachePolicy, Input, stream};
 use crate::error::{Error, Result};
 use crate::model::configuration::{LossKind, Target};
@@ -28,6 +28,8 @@ pub(super) struct Flags {
     json: bool,
     #[command(flatten)]
     reading: Reading,
+    #[command(flatten)]
+    labels: Labels,
 }
 
 #[derive(Serialize)]
@@ -56,7 +58,7 @@ pub(super) fn run(flags: &Flags) -> Result<()> {
     let classes = matches!(model.configuration.target, Target::Classes { .. });
     let (mut class, mut regression) = (ClassTally::default(), ErrorTally::default());
     let (mut scores, mut positive, mut strange) = (Vec::new(), Vec::new(), 0u64);
-    let options = flags.reading.options(CachePolicy::Off);
+    let options = flags.reading.options(flags.labels.file(), CachePolicy::Off);
     let seen = stream(&flags.data, &options, &model.known(), &say, &mut |block| {
         let block = block.as_block();
         for (margin, &label) in model.margins(&block).into_iter().zip(block.labels()) {

@@ -13,14 +13,14 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use hogback_kernels::Backend;
 
-use crate::data::{CachePolicy, Format, ReadOptions};
+use crate::data::{CachePolicy, Format, LabelFile, ReadOptions};
 use crate::error::{Error, Result};
 use crate::report::format::number;
 
 /// Trains models on every core of one machine, without a lock.
 ///
-/// DATA is a path, several paths, `-` for standard input, or a built-in set such as @adult. Files may be libsvm or CSV, plain, .gz or
-/// .zst.
+/// DATA is a path, several paths, `-` for standard input, or a built-in set such as @adult. Files may be libsvm, CSV or IDX images,
+/// plain, .gz or .zst.
 #[derive(Debug, Parser)]
 #[command(name = "hogback", version, max_term_width = 120, after_help = AFTER)]
 pub struct Arguments {
@@ -83,7 +83,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
 #[command(next_help_heading = "Reading")]
 struct Reading {
     /// The format of the data; recognised by name and first lines if left out
-    #[arg(long, value_name = "FORMAT", value_parser = ["auto", "libsvm", "csv"], default_value = "auto", hide_default_value = true)]
+    #[arg(long, value_name = "FORMAT", value_parser = ["auto", "libsvm", "csv", "idx"], default_value = "auto", hide_default_value = true)]
     format: String,
     /// The CSV column that is the label [default: one called label, target, class or y]
     #[arg(long, value_name = "NAME")]
@@ -94,13 +94,29 @@ struct Reading {
 }
 
 impl Reading {
-    fn options(&self, cache: CachePolicy) -> ReadOptions {
+    fn options(&self, labels: LabelFile, cache: CachePolicy) -> ReadOptions {
         let format = match self.format.as_str() {
             "libsvm" => Some(Format::Libsvm),
             "csv" => Some(Format::Csv),
+            "idx" => Some(Format::Idx),
             _ => None,
         };
-        ReadOptions { format, label: self.label.clone(), ignore: self.ignore.clone(), cache }
+        ReadOptions { format, label: self.label.clone(), ignore: self.ignore.clone(), labels, cache }
+    }
+}
+
+/// Where the labels of images are, in the commands that want some.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Reading")]
+struct Labels {
+    /// The labels of IDX images [default: the file beside them whose name says labels for images]
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+}
+
+impl Labels {
+    fn file(&self) -> LabelFile {
+        self.labels.clone().map_or(LabelFile::Beside, LabelFile::At)
     }
 }
 

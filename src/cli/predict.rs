@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::values::input;
 use super::{ModelPath, Reading, ignored, kernels, say};
-use crate::data::{CachePolicy, Input, stream};
+use crate::data::{CachePolicy, Input, LabelFile, stream};
 use crate::error::{Error, Result};
 use crate::model::predictor::Model;
 
@@ -26,7 +26,7 @@ pub(super) fn run(flags: &Flags) -> Result<()> {
     let mut out = BufWriter::with_capacity(1 << 20, io::stdout().lock());
     let (mut closed, mut row) = (false, 0u64);
     let live = flags.data == Input::Stdin;
-    let options = flags.reading.options(CachePolicy::Off);
+    let options = flags.reading.options(LabelFile::Unwanted, CachePolicy::Off);
     let result = stream(&flags.data, &options, &model.known(), &say, &mut |block| {
         let written = model.margins(&block.as_block()).into_iter().try_for_each(|margin| {
             row += 1;

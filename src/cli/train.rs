@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::values::{count, input, not_negative, positive, share, whole};
-use super::{ModelPath, Reading, kernels, say};
+use super::{Labels, ModelPath, Reading, kernels, say};
 use crate::checkpoint::Existing;
 use crate::data::{CachePolicy, Input};
 use crate::engine::plan;
@@ -50,6 +50,8 @@ pub(super) struct Flags {
     stopping: Stopping,
     #[command(flatten)]
     reading: Reading,
+    #[command(flatten)]
+    labels: Labels,
     #[command(flatten)]
     caching: Caching,
     #[command(flatten)]
@@ -179,13 +181,18 @@ fn request(flags: Flags) -> Result<Request> {
     if flags.data.iter().filter(|&input| *input == Input::Stdin).count() > 1 {
         return Err(Error::Usage("standard input (-) can be read only once".to_owned()));
     }
+    if flags.labels.labels.is_some() && flags.data.len() > 1 {
+        return Err(Error::Usage(
+            "--labels is the file of one file of images: leave it out, or give one DATA".to_owned(),
+        ));
+    }
     let cache = match (flags.caching.cache, flags.caching.no_cache) {
         (Some(directory), _) => CachePolicy::Dir(directory),
         (None, true) => CachePolicy::Off,
         (None, false) => CachePolicy::Beside,
     };
     Ok(Request {
-        read: flags.reading.options(cache),
+        read: flags.reading.options(flags.labels.file(), cache),
         data: flags.data,
         valid: flags.stopping.valid,
         model: flags.model.unwrap_or_else(|| PathBuf::from(MODEL)),

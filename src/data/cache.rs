@@ -30,6 +30,7 @@ use super::block::OwnedBlock;
 use super::cache_read::Cached;
 use super::dictionary::Dictionary;
 use super::facts::Facts;
+use super::idx;
 use super::{CachePolicy, ReadOptions};
 use crate::store::{Sink, Store};
 
@@ -51,7 +52,7 @@ pub(crate) struct Stamp {
     pub(crate) size: u64,
     /// When it was last changed, in nanoseconds.
     pub(crate) modified: i64,
-    /// The hash of the settings that parsing depends on.
+    /// The hash of the settings that parsing depends on, and of the state of the labels' file, if there is one.
     pub(crate) settings: u64,
 }
 
@@ -61,11 +62,18 @@ impl Stamp {
     /// # Errors
     /// The system's.
     pub(crate) fn of(path: &Path, options: &ReadOptions) -> io::Result<Self> {
-        let data = fs::metadata(path)?;
-        let modified = data.mtime().saturating_mul(1_000_000_000).saturating_add(data.mtime_nsec());
-        let settings = format!("{:?}", (options.format, &options.label, &options.ignore));
-        Ok(Self { size: data.len(), modified, settings: xxh3_64(settings.as_bytes()) })
+        let (size, modified) = state(path)?;
+        // What cannot be read now is said when it is needed.
+        let labels = idx::labels_of(path, options).map(|labels| (state(&labels).ok(), labels));
+        let settings = format!("{:?}", (options.format, &options.label, &options.ignore, labels));
+        Ok(Self { size, modified, settings: xxh3_64(settings.as_bytes()) })
     }
+}
+
+/// The size of a file in bytes, and when it was last changed, in nanoseconds.
+fn state(path: &Path) -> io::Result<(u64, i64)> {
+    let file = fs::metadata(path)?;
+    Ok((file.len(), file.mtime().saturating_mul(1_000_000_000).saturating_add(file.mtime_nsec())))
 }
 
 /// The last 128 bytes of a cache, word by word in this order; the words that are left are zero but for the last, which

@@ -5,6 +5,8 @@
 
 use memchr::{memchr, memchr2, memrchr};
 
+/// A line, record or image longer than this is refused.
+pub(crate) const LONGEST: usize = 1 << 30;
 /// A chunk has about this many bytes.
 pub(crate) const CHUNK: usize = 4 << 20;
 
@@ -15,11 +17,17 @@ pub(crate) enum Cut {
     Lines,
     /// After a newline outside of quotes; cells stand between delimiters such as this.
     Records(u8),
+    /// After any image of this many bytes; how many images there have to be.
+    Images { size: usize, count: u64 },
 }
 
 impl Cut {
     /// Where the first chunk of `text` ends; `None` where that takes more of it than has been read.
     pub(crate) fn chunk_end(self, text: &[u8], ended: bool) -> Option<usize> {
+        if let Self::Images { size, .. } = self {
+            let end = size.max(CHUNK / size * size);
+            return (text.len() > end).then_some(end).or(ended.then_some(text.len()));
+        }
         let mut window = CHUNK;
         while text.len() > window {
             if let Some(end) = self.last(&text[..window]) {
@@ -30,10 +38,25 @@ impl Cut {
         ended.then_some(text.len())
     }
 
+    /// What is wrong with a text whose next bytes, `from` to `to`, are all up to a cut, or to its end where there are none.
+    pub(crate) fn fault(self, from: u64, to: u64) -> Option<String> {
+        let Self::Images { size, count } = self else { return None };
+        let images = format!("{count} images of {size} bytes that its header says");
+        let whole = count * size as u64;
+        if to > whole {
+            Some(format!("goes on behind the {images}"))
+        } else if !to.is_multiple_of(size as u64) || (from == to && to < whole) {
+            Some(format!("ends after {} of the {images}: the file is cut short", to / size as u64))
+        } else {
+            None
+        }
+    }
+
     /// The last place where `text`, which begins a line, may be cut.
     pub(crate) fn last(self, text: &[u8]) -> Option<usize> {
         match self {
             Self::Records(delimiter) if memchr(b'"', text).is_some() => last_record(text, delimiter),
+            Self::Images { size, .. } => Some(text.len() / size * size).filter(|&end| end > 0),
             _ => memrchr(b'\n', text).map(|at| at + 1),
         }
     }

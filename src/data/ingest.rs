@@ -32,8 +32,7 @@ pub(crate) fn ingest<E: From<Error> + Send>(
 ) -> Result<Ingested, E> {
     let path = source.name().to_path_buf();
     let mut chunks = source.chunks(parser.cut(), false);
-    let keys = if matches!(parser, Parser::Libsvm) { Dictionary::numbers() } else { Dictionary::names() };
-    let mut numbering = Numbering { keys, classes: Dictionary::names() };
+    let mut numbering = Numbering { keys: parser.no_keys(), classes: Dictionary::names() };
     let (mut sums, mut lines) = (Sums::new(), 0);
     // The first chunk goes alone: after it the most frequent keys are known.
     let mut batch = chunks.batch(1)?;

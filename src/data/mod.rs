@@ -1,7 +1,7 @@
 //! Data: a file, a pipe or a built-in set in, rows with numbered keys out.
 //!
 //! The way of the bytes: `input` names them, `source` opens them (`unpack` where they are packed) and hands them on in
-//! chunks (`cut`), `parse` makes rows of each chunk (for CSV, `columns` says what the cells are), `numbering` gives their
+//! chunks (`cut`), `parse` makes rows of each chunk (for CSV, `columns` says what the cells are, for IDX, `idx` what the images and labels), `numbering` gives their
 //! keys rows of the `dictionary`, `ingest` drives these and puts the blocks away, `cache` keeps them in a file and
 //! `cache_read` maps it, `table` hands them out. `stream` goes the same way for a model whose keys are given.
 
@@ -12,6 +12,7 @@ mod columns;
 mod cut;
 mod dictionary;
 mod facts;
+mod idx;
 mod ingest;
 mod input;
 mod labels;
@@ -39,6 +40,7 @@ pub use table::Table;
 use cache::{CacheWriter, Stamp};
 use cache_read::Cached;
 use facts::Facts;
+use idx::Images;
 use ingest::ingest;
 use parse::Parser;
 use source::Source;
@@ -58,6 +60,17 @@ pub enum CachePolicy {
     Off,
 }
 
+/// Where the labels of IDX images are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LabelFile {
+    /// Beside the images, under their name with `labels` in the place of `images`.
+    Beside,
+    /// In this file.
+    At(PathBuf),
+    /// They are not wanted.
+    Unwanted,
+}
+
 /// How data is to be read.
 #[derive(Clone, Debug)]
 pub struct ReadOptions {
@@ -67,6 +80,8 @@ pub struct ReadOptions {
     pub label: Option<String>,
     /// Columns that are left out (CSV).
     pub ignore: Vec<String>,
+    /// Where the labels are (IDX).
+    pub labels: LabelFile,
     /// Where the cache goes.
     pub cache: CachePolicy,
 }
@@ -224,13 +239,14 @@ fn open(input: &Input, options: &ReadOptions) -> Result<Option<(Source, Format)>
     if head.is_empty() {
         return Ok(None);
     }
-    let format = match options.format {
-        Some(format) => format,
-        None => Format::recognise(input, head)?,
-    };
-    if format == Format::Libsvm && (options.label.is_some() || !options.ignore.is_empty()) {
+    let format = Format::recognise(options.format, input, head)?;
+    let name = format.name();
+    if format != Format::Csv && (options.label.is_some() || !options.ignore.is_empty()) {
         let flag = if options.label.is_some() { "--label" } else { "--ignore" };
-        return Err(Error::Usage(format!("{input} is libsvm data, which has no columns: leave out {flag}")));
+        return Err(Error::Usage(format!("{input} is {name} data, which has no columns: leave out {flag}")));
+    }
+    if format != Format::Idx && matches!(options.labels, LabelFile::At(_)) {
+        return Err(Error::Usage(format!("{input} is {name} data, which holds its labels: leave out --labels")));
     }
     Ok(Some((source, format)))
 }
@@ -316,6 +332,7 @@ fn read_into<E: From<Error> + Send>(
             source.rewind()?;
             (Parser::Csv(plan), Some(columns), words)
         }
+        Format::Idx => (Parser::Idx(Images::open(&mut source, options)?), None, false),
     };
     let read = ingest(&mut source, &parser, words, put)?;
     Ok((read.sums.finish(read.classes, columns), read.keys))

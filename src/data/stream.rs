@@ -1,14 +1,16 @@
 //! Data read against the keys of a model, block by block in the order it comes.
 
+use std::path::Path;
+
 use rayon::prelude::*;
 
 use super::block::OwnedBlock;
 use super::columns::{self, Column, Header};
 use super::cut::Cut;
 use super::dictionary::Dictionary;
+use super::idx::Images;
 use super::input::{Format, Input};
 use super::parse::{Context, Parser};
-use super::source::Source;
 use super::{ReadOptions, open};
 use crate::error::{Error, Result};
 
@@ -59,15 +61,25 @@ pub fn stream(
         None => return Err(Error::data(input.to_string(), "holds no rows")),
     };
     let path = source.name().to_path_buf();
-    let cut = cut(&mut source, format, known)?;
+    check_kind(&path, format, known)?;
+    let ready = match format {
+        Format::Libsvm => Some(Parser::Libsvm),
+        Format::Idx => Some(Parser::Idx(Images::open(&mut source, options)?)),
+        Format::Csv => None,
+    };
+    let cut = match &ready {
+        Some(parser) => parser.cut(),
+        None => Cut::Records(columns::delimiter(source.head()?)),
+    };
     let mut chunks = source.chunks(cut, live);
     let mut batch = chunks.batch(1)?;
-    let parser = match (cut, known.columns, batch.first()) {
-        (Cut::Records(delimiter), Some(columns), Some(first)) => {
+    let parser = match (ready, cut, known.columns, batch.first()) {
+        (Some(parser), ..) => parser,
+        (None, Cut::Records(delimiter), Some(columns), Some(first)) => {
             let header = Header::read(&first.text, delimiter, columns, &path)?;
             Parser::Csv(columns::matched(header, columns, options.label.as_deref(), &path, notice)?)
         }
-        _ => Parser::Libsvm,
+        _ => return Err(Error::data(path, "holds no rows")),
     };
     let mut classes = Dictionary::names();
     for name in known.label_names {
@@ -102,13 +114,13 @@ pub fn stream(
     Ok(seen)
 }
 
-/// Where the text may be cut, if it is of the kind that the model was trained on.
-fn cut(source: &mut Source, format: Format, known: &Known<'_>) -> Result<Cut> {
-    let trained = match (format, known.columns) {
-        (Format::Libsvm, None) if !known.dictionary.is_names() => return Ok(Cut::Lines),
-        (Format::Csv, Some(_)) => return Ok(Cut::Records(columns::delimiter(source.head()?))),
-        (Format::Libsvm, _) => "this is libsvm data, but the model was trained on csv data",
-        (Format::Csv, None) => "this is csv data, but the model was trained on libsvm data",
-    };
-    Err(Error::data(source.name(), format!("{trained}: give data of that kind, or say --format if this is such data")))
+/// Checks that the data is of the kind that the model was trained on: of columns, or of numbered features.
+fn check_kind(path: &Path, format: Format, known: &Known<'_>) -> Result<()> {
+    let has_columns = format == Format::Csv;
+    if has_columns == known.columns.is_some() && has_columns == known.dictionary.is_names() {
+        return Ok(());
+    }
+    let (here, trained) = (format.name(), if has_columns { "libsvm or idx" } else { "csv" });
+    let what = format!("this is {here} data, but the model was trained on {trained} data");
+    Err(Error::data(path, format!("{what}: give data of that kind, or say --format if this is such data")))
 }

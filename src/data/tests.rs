@@ -10,7 +10,8 @@ use tempfile::TempDir;
 use super::*;
 use crate::store::{Disk, Sink};
 
-const OPTIONS: ReadOptions = ReadOptions { format: None, label: None, ignore: Vec::new(), cache: CachePolicy::Off };
+const OPTIONS: ReadOptions =
+    ReadOptions { format: None, label: None, ignore: Vec::new(), labels: LabelFile::Beside, cache: CachePolicy::Off };
 
 /// A directory with one data file.
 struct Data {
@@ -449,4 +450,33 @@ fn a_stream_of_libsvm_comes_in_order_with_unknown_keys_dropped() {
     assert_eq!((seen.unlabelled, seen.unknown_keys + seen.nonzeros), (1, 3));
     let error = streamed(&Data::new("b.svm", "1 1:1\n\n1 1:x\n"), &model).unwrap_err().to_string();
     assert!(error.contains("b.svm:3: \"1:x\""), "{error}");
+}
+
+#[test]
+fn images_of_many_chunks_keep_their_labels_whatever_the_threads() {
+    let (count, size) = (3000u32, 4001u32);
+    let pixel = |at: u32| if at.is_multiple_of(97) { (at / 97 % 256) as u8 } else { 0 };
+    let bytes = |dimensions: &[u32], numbers: Vec<u8>| {
+        let sizes: Vec<u8> = dimensions.iter().flat_map(|size| size.to_be_bytes()).collect();
+        [vec![0, 0, 8, dimensions.len() as u8], sizes, numbers].concat()
+    };
+    let images = bytes(&[count, size], (0..count * size).map(pixel).collect());
+    let label = |row: u32| (row % 251) as u8;
+    let plain = Data::new("x-images.idx", &images);
+    let packed = Data::new("x-images.idx.gz", gzip(&images));
+    for data in [&plain, &packed] {
+        let labels = bytes(&[count], (0..count).map(label).collect());
+        fs::write(data.directory.path().join("x-labels.idx"), labels).unwrap();
+    }
+    let mut all = Vec::new();
+    for (data, threads) in [(&plain, 1), (&plain, 3), (&packed, 2)] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let read = pool.install(|| data.read(&OPTIONS)).unwrap();
+        assert!(read.table().blocks() > 2);
+        all.push((rows(&read), read.dictionary().to_bytes()));
+    }
+    assert!(all[0] == all[1] && all[0] == all[2]);
+    assert!((0..count).all(|row| all[0].0[row as usize].0 == f32::from(label(row)).to_bits()));
+    let nonzeros: usize = all[0].0.iter().map(|(_, row)| row.len()).sum();
+    assert_eq!(nonzeros, (0..count * size).filter(|&at| pixel(at) != 0).count());
 }

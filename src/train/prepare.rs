@@ -12,7 +12,7 @@ use super::target::{self, LabelFacts};
 use super::{Consistency, Request, Settings, scale};
 use crate::checkpoint::{Existing, Loaded, load};
 use crate::data::order::held_out;
-use crate::data::{Column, DataFile, Dictionary, Known, OwnedBlock, stream};
+use crate::data::{Column, DataFile, Dictionary, Known, LabelFile, OwnedBlock, ReadOptions, stream};
 use crate::engine::plan::Plan;
 use crate::engine::stop::EarlyStop;
 use crate::engine::topology::Topology;
@@ -101,7 +101,9 @@ pub(super) fn read_valid(
     let names = target::names(&facts.target);
     let known = Known { dictionary: &keys.dictionary, columns: files[0].columns(), label_names: &names };
     let (mut blocks, mut good) = (Vec::new(), 0);
-    let seen = stream(input, &request.read, &known, notice, &mut |block| {
+    // --labels are those of the training data.
+    let read = ReadOptions { labels: LabelFile::Beside, ..request.read.clone() };
+    let seen = stream(input, &read, &known, notice, &mut |block| {
         good +=
             block.as_block().labels().iter().filter(|&&label| target::is_known(&facts.target, label)).count() as u64;
         blocks.push(block);

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hogback::checkpoint::{Existing, Loaded, load};
-use hogback::data::{CachePolicy, Input, ReadOptions};
+use hogback::data::{CachePolicy, Input, LabelFile, ReadOptions};
 use hogback::engine::plan;
 use hogback::engine::topology::Topology;
 use hogback::error::Result;
@@ -29,7 +29,13 @@ use hogback_kernels::Backend;
 fn request(data: &Path, model: PathBuf) -> Request {
     Request {
         data: vec![Input::Path(data.to_owned())],
-        read: ReadOptions { format: None, label: None, ignore: Vec::new(), cache: CachePolicy::Off },
+        read: ReadOptions {
+            format: None,
+            label: None,
+            ignore: Vec::new(),
+            labels: LabelFile::Beside,
+            cache: CachePolicy::Off,
+        },
         valid: None,
         model,
         existing: Existing::Refuse,

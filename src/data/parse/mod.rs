@@ -1,12 +1,14 @@
 //! One chunk of text in, one block of rows out, by whichever thread; keys as `numbering` says.
 
 pub(crate) mod csv;
+mod idx;
 pub(crate) mod libsvm;
 pub(crate) mod number;
 
 use super::block::OwnedBlock;
 use super::cut::Cut;
 use super::dictionary::Dictionary;
+use super::idx::Images;
 use super::numbering::ChunkKeys;
 use super::source::Chunk;
 
@@ -14,6 +16,7 @@ use super::source::Chunk;
 pub(crate) enum Parser {
     Libsvm,
     Csv(csv::Plan),
+    Idx(Images),
 }
 
 /// What is known while a chunk is parsed.
@@ -32,7 +35,7 @@ pub(crate) struct Parsed {
     pub(crate) block: OwnedBlock,
     pub(crate) new_keys: Option<Dictionary>,
     pub(crate) new_classes: Option<Dictionary>,
-    /// Newlines in the chunk.
+    /// Newlines in the chunk; images, if it holds some.
     pub(crate) lines: u64,
     /// Nonzeros whose key is not known.
     pub(crate) unknown_keys: u64,
@@ -45,7 +48,7 @@ pub(crate) struct Parsed {
 /// What is wrong with a line of a chunk.
 #[derive(Debug)]
 pub(crate) struct Fault {
-    /// The line, from 0 at the beginning of the chunk.
+    /// The line (or image), from 0 at the beginning of the chunk.
     pub(crate) line: u64,
     /// What stands there and what was expected.
     pub(crate) what: String,
@@ -57,6 +60,15 @@ impl Parser {
         match self {
             Self::Libsvm => Cut::Lines,
             Self::Csv(plan) => plan.cut(),
+            Self::Idx(images) => images.cut(),
+        }
+    }
+
+    /// No keys yet, of the kind that this text has.
+    pub(crate) fn no_keys(&self) -> Dictionary {
+        match self {
+            Self::Libsvm | Self::Idx(_) => Dictionary::numbers(),
+            Self::Csv(_) => Dictionary::names(),
         }
     }
 
@@ -68,6 +80,7 @@ impl Parser {
         match self {
             Self::Libsvm => libsvm::parse(&chunk.text, context),
             Self::Csv(plan) => csv::parse(&chunk.text, chunk.first, plan, context),
+            Self::Idx(images) => idx::parse(chunk, images, context),
         }
     }
 }
