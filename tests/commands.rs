@@ -15,11 +15,11 @@ const FLAGS: [(&str, &str); 4] = [
     (
         "train",
         "--model --resume --overwrite --kind --loss --optimizer --lr --l2 --seed --passes --valid --holdout --early-stop --schedule \
-         --format --label --ignore --labels --cache --no-cache --shards --controllers --children --nodes --consistency --head --merge \
+         --format --label --ignore --skip-bad-rows --labels --cache --no-cache --shards --controllers --children --nodes --consistency --head --merge \
          --checkpoint-every --json --quiet --help",
     ),
-    ("predict", "--format --label --ignore --help"),
-    ("eval", "--format --label --ignore --labels --json --help"),
+    ("predict", "--format --label --ignore --skip-bad-rows --help"),
+    ("eval", "--format --label --ignore --skip-bad-rows --labels --json --help"),
     ("topology", "--json --help"),
 ];
 

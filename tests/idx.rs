@@ -262,6 +262,7 @@ fn mnist_is_what_it_is_known_to_be() {
         label: None,
         ignore: Vec::new(),
         labels: LabelFile::Beside,
+        skip_bad_rows: false,
         cache: CachePolicy::Off,
     };
     let mnist = DataFile::read(&Input::Path(images), &read, &Disk, &|notice| panic!("{notice}")).unwrap();

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::model::configuration::{LossKind, Target};
 use crate::model::predictor::Model;
 use crate::report::auc::auc;
-use crate::report::format::{count, duration, number, percent};
+use crate::report::format::{bad_rows, count, duration, number, percent};
 use crate::report::log::RunLog;
 use crate::report::metrics::{ClassTally, ErrorTally, Metrics};
 
@@ -41,6 +41,7 @@ struct Summary<'a> {
     nonzeros: u64,
     unknown_keys: u64,
     unlabelled: u64,
+    skipped_rows: u64,
     kernels: &'a str,
     seconds: Seconds,
     eval: Metrics,
@@ -89,6 +90,9 @@ pub(super) fn run(flags: &Flags) -> Result<()> {
         say(&format!("note: {} without a label that the model knows: left out", number(unlabelled, "row")));
     }
     ignored(seen.unknown_keys);
+    if let Some(skipped) = &seen.skipped {
+        say(&bad_rows(&flags.data.to_string(), skipped));
+    }
     let seconds = begun.elapsed().as_secs_f64();
     if flags.json {
         return RunLog::stdout().event(
@@ -101,6 +105,7 @@ pub(super) fn run(flags: &Flags) -> Result<()> {
                 nonzeros: seen.nonzeros,
                 unknown_keys: seen.unknown_keys,
                 unlabelled,
+                skipped_rows: seen.skipped.as_ref().map_or(0, |skipped| skipped.rows),
                 kernels: kernels.name(),
                 seconds: Seconds { total: seconds },
                 eval: metrics,

@@ -91,6 +91,9 @@ struct Reading {
     /// CSV columns to leave out, separated by commas
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     ignore: Vec<String>,
+    /// Leave bad rows out and count them; predict prints nan for each
+    #[arg(long)]
+    skip_bad_rows: bool,
 }
 
 impl Reading {
@@ -101,7 +104,8 @@ impl Reading {
             "idx" => Some(Format::Idx),
             _ => None,
         };
-        ReadOptions { format, label: self.label.clone(), ignore: self.ignore.clone(), labels, cache }
+        let (label, ignore) = (self.label.clone(), self.ignore.clone());
+        ReadOptions { format, label, ignore, labels, skip_bad_rows: self.skip_bad_rows, cache }
     }
 }
 

@@ -55,21 +55,27 @@ impl Cut {
     /// The last place where `text`, which begins a line, may be cut.
     pub(crate) fn last(self, text: &[u8]) -> Option<usize> {
         match self {
-            Self::Records(delimiter) if memchr(b'"', text).is_some() => last_record(text, delimiter),
+            Self::Records(delimiter) if memchr(b'"', text).is_some() => records(text, delimiter).0,
             Self::Images { size, .. } => Some(text.len() / size * size).filter(|&end| end > 0),
             _ => memrchr(b'\n', text).map(|at| at + 1),
         }
     }
 }
 
-/// The end of the last record that ends in `text`. A quote opens a quoted cell only where the cell begins.
-fn last_record(text: &[u8], delimiter: u8) -> Option<usize> {
+/// True where `text`, which begins a record, ends within a quoted cell.
+pub(crate) fn is_open(text: &[u8], delimiter: u8) -> bool {
+    records(text, delimiter).1
+}
+
+/// The end of the last record that ends in `text`, and whether the text ends within a quoted cell. A quote opens one only
+/// where the cell begins.
+fn records(text: &[u8], delimiter: u8) -> (Option<usize>, bool) {
     let (mut at, mut last) = (0, None);
     while at < text.len() {
         if text[at] == b'"' {
             at += 1;
             loop {
-                let Some(quote) = memchr(b'"', &text[at..]) else { return last };
+                let Some(quote) = memchr(b'"', &text[at..]) else { return (last, true) };
                 at += quote + 1;
                 if text.get(at) != Some(&b'"') {
                     break;
@@ -83,7 +89,7 @@ fn last_record(text: &[u8], delimiter: u8) -> Option<usize> {
             last = Some(at);
         }
     }
-    last
+    (last, false)
 }
 
 #[cfg(test)]
@@ -98,5 +104,7 @@ mod tests {
         assert_eq!(last("\"a\"\"\n\"\"\",b\nc\n"), Some(13));
         assert_eq!(last("5\" pipe,x\n6\" pipe,y\nz"), Some(20), "a quote within a cell opens nothing");
         assert_eq!(last("\n\"\"\nx\n\"y"), Some(6));
+        assert!(is_open(b"a,\"b\n", b',') && is_open(b"\"a\"\"", b','));
+        assert!(!is_open(b"a,\"b\"", b',') && !is_open(b"5\" pipe", b','));
     }
 }

@@ -159,6 +159,16 @@ impl Dictionary {
         }
     }
 
+    /// Takes the keys that were added last away again, but for the first `length` ones.
+    pub(crate) fn truncate(&mut self, length: usize) {
+        match &mut self.keys {
+            Keys::Numbers(numbers) => numbers.truncate(length),
+            Keys::Names(names) => names.keys.drain(length.min(names.keys.len())..).for_each(|key| {
+                names.rows.remove(&key);
+            }),
+        }
+    }
+
     /// Adds the keys of `other` that are missing here, in its order; the row here of each of its rows.
     ///
     /// # Errors
@@ -293,6 +303,15 @@ impl Numbers {
         }
         row
     }
+
+    fn truncate(&mut self, length: usize) {
+        for key in self.keys.drain(length.min(self.keys.len())..) {
+            match self.flat.get_mut(key as usize) {
+                Some(row) => *row = NONE,
+                None => _ = self.rest.remove(&key),
+            }
+        }
+    }
 }
 
 impl Names {
@@ -358,6 +377,18 @@ mod tests {
         let mut mine = of_names(&["a"]);
         assert_eq!(mine.merge(&of_names(&["b", "a"])).unwrap(), [1, 0]);
         assert!(mine.merge(&of_numbers(&[1])).unwrap_err().to_string().contains("one kind"));
+    }
+
+    #[test]
+    fn keys_that_are_taken_away_can_be_added_again() {
+        let mut numbers = of_numbers(&[7, 1 << 30, 9, 1 << 31]);
+        numbers.truncate(1);
+        numbers.truncate(5);
+        assert_eq!([7, 9, 1 << 30].map(|key| numbers.number(key)), [Some(0), None, None]);
+        assert_eq!((numbers.add_number(1 << 31), numbers.add_number(9), numbers.len()), (1, 2, 3));
+        let mut names = of_names(&["a", "b", "c"]);
+        names.truncate(1);
+        assert_eq!((names.name("a"), names.name("b"), names.add_name("c")), (Some(0), None, 1));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::block::OwnedBlock;
 use super::columns::Column;
 use super::labels::{LabelSums, Labels};
+use super::skipped::Skipped;
 
 /// What is known of a file beside its rows and its keys; the meaning of each is told at the methods of
 /// [`super::DataFile`].
@@ -19,6 +20,7 @@ pub(crate) struct Facts {
     pub(crate) longest_row: usize,
     pub(crate) labels: Labels,
     pub(crate) columns: Option<Vec<Column>>,
+    pub(crate) skipped: Option<Skipped>,
 }
 
 /// Sums over blocks, from which [`Facts`] are made.
@@ -95,6 +97,7 @@ impl Sums {
             longest_row: self.longest_row as usize,
             labels: self.labels.finish(names),
             columns,
+            skipped: None,
         }
     }
 }

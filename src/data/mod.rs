@@ -19,6 +19,7 @@ mod labels;
 mod numbering;
 pub mod order;
 mod parse;
+mod skipped;
 mod source;
 mod stream;
 mod table;
@@ -34,6 +35,7 @@ pub use columns::{Column, ColumnKind};
 pub use dictionary::{Dictionary, MOST_KEYS};
 pub use input::{Format, Input};
 pub use labels::Labels;
+pub use skipped::Skipped;
 pub use stream::{Known, Seen, stream};
 pub use table::Table;
 
@@ -82,6 +84,8 @@ pub struct ReadOptions {
     pub ignore: Vec<String>,
     /// Where the labels are (IDX).
     pub labels: LabelFile,
+    /// Rows that are wrong are left out and counted; else the first one ends the reading.
+    pub skip_bad_rows: bool,
     /// Where the cache goes.
     pub cache: CachePolicy,
 }
@@ -114,8 +118,11 @@ impl DataFile {
     ) -> Result<Self> {
         let Some((cache, stamp)) = cache_of(input, options)? else { return read_text(input, options) };
         match Cached::open(&cache, &cache, stamp) {
-            Ok(Some(found)) => return Ok(Self::of_cache(input, found, true)),
-            Ok(None) => {}
+            // Without bad rows it is the same whether they are skipped or not.
+            Ok(Some(found)) if options.skip_bad_rows || found.facts.skipped.is_none() => {
+                return Ok(Self::of_cache(input, found, true));
+            }
+            Ok(_) => {}
             Err(what) => {
                 notice(&format!("warning: {}: cannot be used ({what}): reading the data again", cache.display()));
             }
@@ -179,6 +186,11 @@ impl DataFile {
     /// The columns in their order, if the file is CSV.
     pub fn columns(&self) -> Option<&[Column]> {
         self.facts.columns.as_deref()
+    }
+
+    /// The bad rows that were left out, if there were any.
+    pub fn skipped(&self) -> Option<&Skipped> {
+        self.facts.skipped.as_ref()
     }
 
     /// True where the text was not read, but the cache of an earlier run.
@@ -334,6 +346,7 @@ fn read_into<E: From<Error> + Send>(
         }
         Format::Idx => (Parser::Idx(Images::open(&mut source, options)?), None, false),
     };
-    let read = ingest(&mut source, &parser, words, put)?;
-    Ok((read.sums.finish(read.classes, columns), read.keys))
+    let read = ingest(&mut source, &parser, words, options.skip_bad_rows, put)?;
+    let facts = Facts { skipped: read.skipped, ..read.sums.finish(read.classes, columns) };
+    Ok((facts, read.keys))
 }

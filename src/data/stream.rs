@@ -11,6 +11,7 @@ use super::dictionary::Dictionary;
 use super::idx::Images;
 use super::input::{Format, Input};
 use super::parse::{Context, Parser};
+use super::skipped::Skipped;
 use super::{ReadOptions, open};
 use crate::error::{Error, Result};
 
@@ -26,7 +27,7 @@ pub struct Known<'a> {
 }
 
 /// What a stream held.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
     /// How many rows.
     pub rows: u64,
@@ -38,10 +39,12 @@ pub struct Seen {
     pub unlabelled: u64,
     /// Labels that are none of the model's classes.
     pub unknown_labels: u64,
+    /// The bad rows that were skipped.
+    pub skipped: Option<Skipped>,
 }
 
 /// Reads `input` for a model and hands its rows to `each` in their order. Keys that the model does not know are dropped;
-/// the label of a row is NaN where it has none, or none of the model's classes.
+/// the label of a row is NaN where it has none, or none of the model's classes. A block says where bad rows were skipped.
 ///
 /// Files are parsed by all threads; the lines of standard input are handed over as they arrive.
 ///
@@ -86,13 +89,14 @@ pub fn stream(
         classes.add_name(name);
     }
     let classes = (!known.label_names.is_empty()).then_some(&classes);
-    let context = Context { keys: known.dictionary, classes, learning: false };
+    let context = Context { keys: known.dictionary, classes, learning: false, skip: options.skip_bad_rows };
     let width = if live { 1 } else { 2 * rayon::current_num_threads() };
     let (mut seen, mut lines) = (Seen::default(), 0);
     while !batch.is_empty() {
         for parsed in batch.par_iter().map(|chunk| parser.parse(chunk, context)).collect::<Vec<_>>() {
             let parsed = parsed.map_err(|fault| fault.at(&path, lines))?;
             let mut block = parsed.block;
+            Skipped::add(&mut seen.skipped, block.skipped.len(), parsed.first_bad, lines);
             block.first_row = seen.rows;
             block.limit = known.dictionary.len() as u32;
             block.drop_ones();
@@ -102,14 +106,14 @@ pub fn stream(
             seen.unknown_keys += parsed.unknown_keys;
             seen.unknown_labels += parsed.unknown_labels;
             seen.unlabelled += parsed.unlabelled;
-            if block.rows() > 0 {
+            if block.rows() > 0 || !block.skipped.is_empty() {
                 each(block)?;
             }
         }
         batch = chunks.batch(width)?;
     }
     if seen.rows == 0 && !live {
-        return Err(Error::data(path, "holds no rows"));
+        return Err(Skipped::no_rows(seen.skipped.as_ref(), &path));
     }
     Ok(seen)
 }

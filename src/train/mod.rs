@@ -32,6 +32,7 @@ use crate::engine::topology::Topology;
 use crate::error::{Error, Result};
 use crate::fault::Faults;
 use crate::model::configuration::{LossKind, Optimizer};
+use crate::report::format::bad_rows;
 use crate::report::log::RunLog;
 use crate::report::progress::Progress;
 use crate::store::Store;
@@ -137,7 +138,11 @@ pub fn train(request: &Request, topology: &Topology, store: &dyn Store, ears: Ea
     let resumed = prepare::resumed(request)?;
     let read = |input: &Input| {
         ears.progress.doing(&format!("reading {input}"));
-        DataFile::read(input, &request.read, store, &notice)
+        let file = DataFile::read(input, &request.read, store, &notice)?;
+        if let Some(skipped) = file.skipped() {
+            notice(&bad_rows(&file.name(), skipped));
+        }
+        Ok(file)
     };
     let files = request.data.iter().map(read).collect::<Result<Vec<DataFile>>>()?;
     let facts = prepare::label_facts(request, &files, resumed.as_ref())?;

@@ -19,7 +19,7 @@ use crate::engine::topology::Topology;
 use crate::error::{Error, Result};
 use crate::model::configuration::{Configuration, Kind, LossKind};
 use crate::model::linear::{FLOOR, Linear};
-use crate::report::format::number;
+use crate::report::format::{bad_rows, number};
 use crate::theta::exchange::hogwild::{Head, View};
 use crate::theta::{Snapshot, Theta};
 
@@ -106,9 +106,14 @@ pub(super) fn read_valid(
     let seen = stream(input, &read, &known, notice, &mut |block| {
         good +=
             block.as_block().labels().iter().filter(|&&label| target::is_known(&facts.target, label)).count() as u64;
-        blocks.push(block);
+        if block.rows() > 0 {
+            blocks.push(block);
+        }
         Ok(())
     })?;
+    if let Some(skipped) = &seen.skipped {
+        notice(&bad_rows(&input.to_string(), skipped));
+    }
     if good == 0 {
         return Err(Error::data(input.to_string(), "has no row with a label that the training data has"));
     }

@@ -34,6 +34,7 @@ fn request(data: &Path, model: PathBuf) -> Request {
             label: None,
             ignore: Vec::new(),
             labels: LabelFile::Beside,
+            skip_bad_rows: false,
             cache: CachePolicy::Off,
         },
         valid: None,

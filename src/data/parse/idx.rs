@@ -29,7 +29,9 @@ fn rows<const N: usize>(
     let first = chunk.at as usize / size;
     for (nth, image) in chunk.text.chunks_exact(size).enumerate() {
         let label = images.labels.as_ref().map(|labels| labels[first + nth]);
-        row(image, label, &number, &mut keys, &mut parsed).map_err(|what| Fault { line: nth as u64, what })?;
+        if let Err(what) = row(image, label, &number, &mut keys, &mut parsed) {
+            parsed.skip(context, || Fault { line: nth as u64, what })?;
+        }
         parsed.lines += 1;
     }
     Ok(parsed.finish(keys, None))

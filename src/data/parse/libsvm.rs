@@ -15,8 +15,11 @@ pub(crate) fn parse(text: &[u8], context: Context<'_>) -> Result<Parsed, Fault> 
     while start < text.len() {
         let newline = memchr(b'\n', &text[start..]);
         let end = newline.map_or(text.len(), |at| start + at);
-        row(text, start, end, context.learning, &mut keys, &mut parsed)
-            .map_err(|what| Fault { line: parsed.lines, what })?;
+        // A row's keys are numbered when all of it is known to be good, so a bad one leaves nothing behind.
+        if let Err(what) = row(text, start, end, context.learning, &mut keys, &mut parsed) {
+            let line = parsed.lines;
+            parsed.skip(context, || Fault { line, what })?;
+        }
         parsed.lines += u64::from(newline.is_some());
         start = end + 1;
     }
@@ -41,7 +44,6 @@ fn row(
         if learning {
             return Err(format!("no label: the line begins with {}, a number was expected", excerpt(first)));
         }
-        parsed.unlabelled += 1;
         f32::NAN
     } else {
         at += first.len();
@@ -70,6 +72,7 @@ fn row(
         return Err("an index stands there more than once, and its values add up to more than a float holds".into());
     }
     keys.translate_row(&mut parsed.block);
+    parsed.unlabelled += u64::from(label.is_nan());
     parsed.block.end_row(label);
     Ok(())
 }
@@ -138,7 +141,7 @@ mod tests {
 
     fn rows(text: &str, learning: bool) -> Result<Vec<Row>, Fault> {
         let known = Dictionary::numbers();
-        let context = Context { keys: &known, classes: None, learning };
+        let context = Context { keys: &known, classes: None, learning, skip: false };
         let parsed = parse(text.as_bytes(), context)?;
         let new = parsed.new_keys.unwrap_or_else(Dictionary::numbers);
         let mut block = parsed.block;
@@ -220,7 +223,7 @@ mod tests {
     fn a_label_may_be_missing_where_nothing_is_learned_and_unknown_keys_are_dropped() {
         let mut known = Dictionary::numbers();
         known.add_number(5);
-        let context = Context { keys: &known, classes: None, learning: false };
+        let context = Context { keys: &known, classes: None, learning: false, skip: false };
         let parsed = parse(b"5:1 6:1\n1 7:0 8:2 5:3\n", context).unwrap();
         assert_eq!((parsed.unknown_keys, parsed.unlabelled, parsed.lines), (2, 1, 2));
         assert_eq!(parsed.block.ids, [0, 0]);

@@ -28,6 +28,8 @@ pub(crate) struct Context<'a> {
     /// True in training: unknown keys and classes are collected and every row must have a label.
     /// Else they are dropped, and a row may be without.
     pub(crate) learning: bool,
+    /// True where a bad row is left out and counted, false where the first one ends the reading.
+    pub(crate) skip: bool,
 }
 
 /// A chunk, parsed.
@@ -43,6 +45,8 @@ pub(crate) struct Parsed {
     pub(crate) unknown_labels: u64,
     /// Rows without a label.
     pub(crate) unlabelled: u64,
+    /// What is wrong with the first of the rows that were skipped.
+    pub(crate) first_bad: Option<Fault>,
 }
 
 /// What is wrong with a line of a chunk.
@@ -75,7 +79,7 @@ impl Parser {
     /// Parses one chunk.
     ///
     /// # Errors
-    /// The first line that is not as it should be.
+    /// The first line that is not as it should be, unless such are skipped.
     pub(crate) fn parse(&self, chunk: &Chunk<'_>, context: Context<'_>) -> Result<Parsed, Fault> {
         match self {
             Self::Libsvm => libsvm::parse(&chunk.text, context),
@@ -96,7 +100,22 @@ impl Parsed {
             unknown_keys: 0,
             unknown_labels: 0,
             unlabelled: 0,
+            first_bad: None,
         }
+    }
+
+    /// Leaves out the row that is being filled, as `fault` says what is wrong with it. Whoever collects keys takes back
+    /// those of this row.
+    ///
+    /// # Errors
+    /// The fault, where `context` does not want bad rows to be skipped.
+    fn skip(&mut self, context: Context<'_>, fault: impl FnOnce() -> Fault) -> Result<(), Fault> {
+        if !context.skip {
+            return Err(fault());
+        }
+        self.block.skip_row();
+        self.first_bad.get_or_insert_with(fault);
+        Ok(())
     }
 
     /// Takes what `keys` and `classes` collected and dropped.
