@@ -110,10 +110,10 @@ struct Stopping {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Reading")]
 struct Caching {
-    /// Where the binary caches of the data go [default: beside the data]
+    /// Where the binary caches of the data go [default: beside the data; the temporary one of a pipe into TMPDIR]
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
-    /// Write and read no cache
+    /// Write and read no cache: the rows stay in memory
     #[arg(long, conflicts_with = "cache")]
     no_cache: bool,
 }

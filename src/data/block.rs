@@ -116,6 +116,20 @@ impl OwnedBlock {
         Self { first_row: 0, limit, offsets: vec![0], labels, ids, values, weights, skipped }
     }
 
+    /// The rows of `block`, whose ids will be below the limit that is still to be set.
+    pub(crate) fn copy_of(block: &Block<'_>) -> Self {
+        Self {
+            first_row: block.first_row,
+            limit: 0,
+            offsets: block.offsets.to_vec(),
+            labels: block.labels.to_vec(),
+            ids: block.ids.as_slice().to_vec(),
+            values: block.values.to_vec(),
+            weights: block.weights.to_vec(),
+            skipped: Vec::new(),
+        }
+    }
+
     /// Adds an id to the row being filled; a value of 0 adds nothing.
     #[inline(always)]
     pub fn push(&mut self, id: u32, value: f32) {

@@ -180,10 +180,15 @@ pub(crate) fn sections<'a>(
 /// A cache being written; dropped before it is finished, it leaves nothing behind.
 pub(crate) struct CacheWriter<'s> {
     store: &'s dyn Store,
-    file: BufWriter<Box<dyn Sink>>,
     /// The name it is written under.
     hidden: PathBuf,
     target: PathBuf,
+    blocks: BlockWriter<BufWriter<Box<dyn Sink>>>,
+}
+
+/// Blocks being written one behind the other.
+pub(crate) struct BlockWriter<W> {
+    file: W,
     written: u64,
     index: Vec<[u64; 5]>,
 }
@@ -199,8 +204,8 @@ impl<'s> CacheWriter<'s> {
         let hidden = format!(".{name}.{}-{}", std::process::id(), NEXT.fetch_add(1, Relaxed));
         let hidden = target.with_file_name(hidden);
         let file = BufWriter::with_capacity(1 << 20, store.create(&hidden)?);
-        let mut writer = Self { store, file, hidden, target: target.to_path_buf(), written: 0, index: Vec::new() };
-        writer.write(&MAGIC)?;
+        let mut writer = Self { store, hidden, target: target.to_path_buf(), blocks: BlockWriter::new(file) };
+        writer.blocks.write(&MAGIC)?;
         Ok(writer)
     }
 
@@ -209,17 +214,7 @@ impl<'s> CacheWriter<'s> {
     /// # Errors
     /// The system's.
     pub(crate) fn block(&mut self, block: &OwnedBlock) -> io::Result<()> {
-        self.align()?;
-        let sections = sections(&block.offsets, &block.labels, &block.ids, &block.values, &block.weights);
-        let flag = |section: &[f32], flag| if section.is_empty() { 0 } else { flag };
-        let flags = flag(&block.values, HAS_VALUES) | flag(&block.weights, HAS_WEIGHTS);
-        let (rows, nonzeros) = (block.rows() as u64, block.ids.len() as u64);
-        self.index.push([self.written, rows, nonzeros, flags, block_hash(sections)]);
-        for section in sections {
-            self.align()?;
-            self.write(section)?;
-        }
-        Ok(())
+        self.blocks.block(block)
     }
 
     /// Writes the rest, gives the file its name and maps it.
@@ -227,24 +222,61 @@ impl<'s> CacheWriter<'s> {
     /// # Errors
     /// The system's, or that what was written does not read back.
     pub(crate) fn finish(mut self, stamp: Stamp, facts: &Facts, dictionary: &Dictionary) -> io::Result<Cached> {
-        self.align()?;
-        let index = std::mem::take(&mut self.index);
+        let Self { blocks: file, .. } = &mut self;
+        file.align()?;
+        let index = std::mem::take(&mut file.index);
         let (facts, dictionary) = (serde_json::to_vec(facts)?, dictionary.to_bytes());
         let mut hasher = Xxh3::new();
-        let at = self.written;
+        let at = file.written;
         for part in [bytemuck::cast_slice(&index), &facts, &dictionary] {
             hasher.update(part);
-            self.write(part)?;
+            file.write(part)?;
         }
         let (blocks, facts, dictionary) = (index.len() as u64, facts.len() as u64, dictionary.len() as u64);
         let hash = hasher.digest();
-        self.write(&Footer { version: VERSION, stamp, index: at, blocks, facts, dictionary, hash }.to_bytes())?;
-        self.file.flush()?;
+        file.write(&Footer { version: VERSION, stamp, index: at, blocks, facts, dictionary, hash }.to_bytes())?;
+        file.file.flush()?;
         // Opened under the hidden name: whoever replaces the file meanwhile replaces the name alone.
         let cached = Cached::open(&self.hidden, &self.target, stamp).map_err(io::Error::other)?;
         self.store.rename(&self.hidden, &self.target)?;
         self.hidden.clear();
         cached.ok_or_else(|| io::Error::other("it does not read back"))
+    }
+}
+
+impl<W: Write> BlockWriter<W> {
+    /// Nothing is written yet.
+    pub(crate) fn new(file: W) -> Self {
+        Self { file, written: 0, index: Vec::new() }
+    }
+
+    /// What is written to.
+    pub(crate) fn file(&self) -> &W {
+        &self.file
+    }
+
+    /// Of each block that has been written whole, what the index says.
+    pub(crate) fn index(&self) -> &[[u64; 5]] {
+        &self.index
+    }
+
+    /// Adds a block.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn block(&mut self, block: &OwnedBlock) -> io::Result<()> {
+        self.align()?;
+        let start = self.written;
+        let sections = sections(&block.offsets, &block.labels, &block.ids, &block.values, &block.weights);
+        let flag = |section: &[f32], flag| if section.is_empty() { 0 } else { flag };
+        let flags = flag(&block.values, HAS_VALUES) | flag(&block.weights, HAS_WEIGHTS);
+        let (rows, nonzeros) = (block.rows() as u64, block.ids.len() as u64);
+        for section in sections {
+            self.align()?;
+            self.write(section)?;
+        }
+        self.index.push([start, rows, nonzeros, flags, block_hash(sections)]);
+        Ok(())
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {

@@ -3,7 +3,7 @@
 //! The way of the bytes: `input` names them, `source` opens them (`unpack` where they are packed) and hands them on in
 //! chunks (`cut`), `parse` makes rows of each chunk (for CSV, `columns` says what the cells are, for IDX, `idx` what the images and labels), `numbering` gives their
 //! keys rows of the `dictionary`, `ingest` drives these and puts the blocks away, `cache` keeps them in a file and
-//! `cache_read` maps it, `table` hands them out. `stream` goes the same way for a model whose keys are given.
+//! `cache_read` maps it (`spool` does so with what comes through a pipe), `table` hands them out. `stream` goes the same way for a model whose keys are given.
 
 mod block;
 mod cache;
@@ -21,14 +21,15 @@ pub mod order;
 mod parse;
 mod skipped;
 mod source;
+mod spool;
 mod stream;
 mod table;
 #[cfg(test)]
 mod tests;
 mod unpack;
 
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{env, fs, io};
 
 pub use block::{Block, OwnedBlock};
 pub use columns::{Column, ColumnKind};
@@ -46,15 +47,16 @@ use idx::Images;
 use ingest::ingest;
 use parse::Parser;
 use source::Source;
+use spool::{Keep, Spool};
 use table::Blocks;
 
 use crate::error::{Error, Result};
 use crate::store::Store;
 
-/// Where the binary cache of a data file goes. Standard input and built-in sets never have one.
+/// Where the binary cache of a data file goes. Standard input and other pipes have a temporary one, built-in sets none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CachePolicy {
-    /// Beside the data, as `NAME.hogcache`.
+    /// Beside the data, as `NAME.hogcache`; of a pipe, where temporary files go.
     Beside,
     /// Into this directory.
     Dir(PathBuf),
@@ -116,7 +118,15 @@ impl DataFile {
         store: &dyn Store,
         notice: &(dyn Fn(&str) + Sync),
     ) -> Result<Self> {
-        let Some((cache, stamp)) = cache_of(input, options)? else { return read_text(input, options) };
+        let keep = |directory| Keep::new(input.to_string().into(), directory, notice);
+        let Some((cache, stamp)) = cache_of(input, options)? else {
+            let directory = temporary(input, options);
+            if let (Some(directory), CachePolicy::Dir(_)) = (&directory, &options.cache) {
+                // What is wrong with it is told when a file is to be made there.
+                let _ = make_directory(store, directory);
+            }
+            return read_text(input, options, &keep(directory));
+        };
         match Cached::open(&cache, &cache, stamp) {
             // Without bad rows it is the same whether they are skipped or not.
             Ok(Some(found)) if options.skip_bad_rows || found.facts.skipped.is_none() => {
@@ -127,11 +137,11 @@ impl DataFile {
                 notice(&format!("warning: {}: cannot be used ({what}): reading the data again", cache.display()));
             }
         }
-        match read_and_write(input, options, store, &cache, stamp) {
+        match read_and_write(input, options, store, &cache, stamp, &keep(None)) {
             Err(Failure::Cache(error)) => {
                 let error = Error::io(&cache, "write this cache", error);
                 notice(&format!("note: {error}; going on without it"));
-                read_text(input, options)
+                read_text(input, options, &keep(None))
             }
             Err(Failure::Data(error)) => Err(error),
             Ok(read) => Ok(read),
@@ -244,6 +254,20 @@ fn cache_of(input: &Input, options: &ReadOptions) -> Result<Option<(PathBuf, Sta
     place.map(|place| Ok((place, Stamp::of(path, options).map_err(failed)?))).transpose()
 }
 
+/// Where the temporary files of `input` go: of what can be read only once, unless all is to be in memory.
+fn temporary(input: &Input, options: &ReadOptions) -> Option<PathBuf> {
+    let once = match input {
+        Input::Stdin => true,
+        Input::Path(path) => fs::metadata(path).is_ok_and(|file| !file.is_file() && !file.is_dir()),
+        Input::Builtin(_) => false,
+    };
+    match &options.cache {
+        CachePolicy::Beside if once => Some(env::temp_dir()),
+        CachePolicy::Dir(directory) if once => Some(directory.clone()),
+        _ => None,
+    }
+}
+
 /// Opens `input` and tells its format; `None` where it is empty.
 fn open(input: &Input, options: &ReadOptions) -> Result<Option<(Source, Format)>> {
     let mut source = Source::open(input)?;
@@ -283,16 +307,12 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// Reads the text into memory.
-fn read_text(input: &Input, options: &ReadOptions) -> Result<DataFile> {
-    let mut blocks = Vec::new();
-    let (facts, dictionary) = read_into::<Error>(input, options, &mut |mut block| {
-        block.shrink();
-        blocks.push(block);
-        Ok(())
-    })?;
-    blocks.iter_mut().for_each(|block| block.limit = dictionary.len() as u32);
-    Ok(DataFile::new(input, facts, dictionary, Blocks::Memory(blocks), false))
+/// Reads the text into a temporary file or into memory.
+fn read_text(input: &Input, options: &ReadOptions, keep: &Keep<'_>) -> Result<DataFile> {
+    let mut spool = Spool::new(keep);
+    let (facts, dictionary) = read_into::<Error>(input, options, keep, &mut |block| spool.put(block))?;
+    let blocks = spool.finish(facts.longest_row, dictionary.len() as u32)?;
+    Ok(DataFile::new(input, facts, dictionary, blocks, false))
 }
 
 /// Reads the text into a cache and maps that.
@@ -302,12 +322,13 @@ fn read_and_write(
     store: &dyn Store,
     cache: &Path,
     stamp: Stamp,
+    keep: &Keep<'_>,
 ) -> Result<DataFile, Failure> {
     if let CachePolicy::Dir(directory) = &options.cache {
         make_directory(store, directory)?;
     }
     let mut writer = CacheWriter::create(store, cache)?;
-    let (facts, dictionary) = read_into::<Failure>(input, options, &mut |block| Ok(writer.block(&block)?))?;
+    let (facts, dictionary) = read_into::<Failure>(input, options, keep, &mut |block| Ok(writer.block(&block)?))?;
     Ok(DataFile::of_cache(input, writer.finish(stamp, &facts, &dictionary)?, false))
 }
 
@@ -326,10 +347,12 @@ fn make_directory(store: &dyn Store, directory: &Path) -> io::Result<()> {
     }
 }
 
-/// Reads the text of `input`, hands its blocks to `put`, and tells the rest.
+/// Reads the text of `input`, hands its blocks to `put`, and tells the rest; text that can be read only once but must be
+/// read twice is kept as `keep` says.
 fn read_into<E: From<Error> + Send>(
     input: &Input,
     options: &ReadOptions,
+    keep: &Keep<'_>,
     put: &mut (dyn FnMut(OwnedBlock) -> Result<(), E> + Send),
 ) -> Result<(Facts, Dictionary), E> {
     let Some((mut source, format)) = open(input, options)? else {
@@ -339,7 +362,7 @@ fn read_into<E: From<Error> + Send>(
         Format::Libsvm => (Parser::Libsvm, None, false),
         Format::Csv => {
             // Gone through twice: for what its columns are, then for its rows.
-            source.keep_if_once()?;
+            source.keep_if_once(keep)?;
             let (plan, columns, words) = columns::learn(&mut source, options.label.as_deref(), &options.ignore)?;
             source.rewind()?;
             (Parser::Csv(plan), Some(columns), words)

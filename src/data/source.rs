@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::cut::{CHUNK, Cut, LONGEST};
 use super::idx;
 use super::input::Input;
+use super::spool::Keep;
 use super::unpack::{Packing, READ, Stream};
 use crate::error::{Error, Result};
 use crate::sys::map::Map;
@@ -31,7 +32,8 @@ enum Text {
     Stream(Stream),
 }
 
-enum Whole {
+/// A text that is all there.
+pub(crate) enum Whole {
     Map(Map),
     Memory(Vec<u8>),
 }
@@ -150,16 +152,15 @@ impl Source {
         }
     }
 
-    /// Reads a pipe to its end and keeps its text, so that it can be gone through twice.
+    /// Reads a pipe to its end and keeps its text as `keep` says, so that it can be gone through twice.
     ///
     /// # Errors
     /// Where it cannot be read.
-    pub(crate) fn keep_if_once(&mut self) -> Result<()> {
+    pub(crate) fn keep_if_once(&mut self, keep: &Keep<'_>) -> Result<()> {
         if let Text::Stream(stream) = &mut self.text
             && self.once
         {
-            stream.read_up_to(usize::MAX, &self.name)?;
-            self.text = Text::Whole(Whole::Memory(std::mem::take(&mut stream.buffer)));
+            self.text = Text::Whole(keep.text(stream)?);
         }
         Ok(())
     }
