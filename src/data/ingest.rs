@@ -20,6 +20,8 @@ pub(crate) struct Ingested {
     /// The classes in order, where labels are words.
     pub(crate) classes: Vec<String>,
     pub(crate) skipped: Option<Skipped>,
+    /// The line and the text of the first label that was rounded.
+    pub(crate) rounded: Option<(u64, String)>,
 }
 
 /// Reads all of `source` and hands its blocks to `put`, in order; `words` says that labels are words, `skip` that bad
@@ -37,7 +39,7 @@ pub(crate) fn ingest<E: From<Error> + Send>(
     let path = source.name().to_path_buf();
     let mut chunks = source.chunks(parser.cut(), false);
     let mut numbering = Numbering { keys: parser.no_keys(), classes: Dictionary::names() };
-    let (mut sums, mut lines, mut skipped) = (Sums::new(), 0, None);
+    let (mut sums, mut lines, mut skipped, mut rounded) = (Sums::new(), 0, None, None);
     // The first chunk goes alone: after it the most frequent keys are known.
     let mut batch = chunks.batch(1)?;
     let mut numbered = Vec::new();
@@ -56,6 +58,7 @@ pub(crate) fn ingest<E: From<Error> + Send>(
             let mut parsed = parsed.map_err(|fault| fault.at(&path, lines))?;
             let bad = std::mem::take(&mut parsed.block.skipped).len();
             Skipped::add(&mut skipped, bad, parsed.first_bad.take(), lines);
+            rounded = rounded.or(parsed.rounded.take().map(|label| (lines + label.line + 1, label.what)));
             lines += parsed.lines;
             numbered.push(numbering.add(parsed, known, classes)?);
         }
@@ -66,7 +69,7 @@ pub(crate) fn ingest<E: From<Error> + Send>(
     }
     let Numbering { keys, classes } = numbering;
     let classes = (0..classes.len() as u32).map(|class| classes.name_of(class)).collect();
-    Ok(Ingested { sums, keys, classes, skipped })
+    Ok(Ingested { sums, keys, classes, skipped, rounded })
 }
 
 /// Finishes blocks, side by side, and hands them on, in order.

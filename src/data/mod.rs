@@ -1,9 +1,10 @@
 //! Data: a file, a pipe or a built-in set in, rows with numbered keys out.
 //!
 //! The way of the bytes: `input` names them, `source` opens them (`unpack` where they are packed) and hands them on in
-//! chunks (`cut`), `parse` makes rows of each chunk (for CSV, `columns` says what the cells are, for IDX, `idx` what the images and labels), `numbering` gives their
-//! keys rows of the `dictionary`, `ingest` drives these and puts the blocks away, `cache` keeps them in a file and
-//! `cache_read` maps it (`spool` does so with what comes through a pipe), `table` hands them out. `stream` goes the same way for a model whose keys are given.
+//! chunks (`cut`), `parse` makes rows of each chunk (`columns` says what the cells of CSV are, `idx` what images and their
+//! labels), `numbering` gives their keys rows of the `dictionary`, `ingest` drives these and puts the blocks away, `cache`
+//! keeps them in a file and `cache_read` maps it (`spool` does so for what comes through a pipe), `table` hands them out.
+//! `stream` goes the same way for a model whose keys are given.
 
 mod block;
 mod cache;
@@ -370,6 +371,6 @@ fn read_into<E: From<Error> + Send>(
         Format::Idx => (Parser::Idx(Images::open(&mut source, options)?), None, false),
     };
     let read = ingest(&mut source, &parser, words, options.skip_bad_rows, put)?;
-    let facts = Facts { skipped: read.skipped, ..read.sums.finish(read.classes, columns) };
+    let facts = Facts { skipped: read.skipped, ..read.sums.finish(read.classes, read.rounded, columns) };
     Ok((facts, read.keys))
 }

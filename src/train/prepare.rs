@@ -17,7 +17,7 @@ use crate::engine::plan::Plan;
 use crate::engine::stop::EarlyStop;
 use crate::engine::topology::Topology;
 use crate::error::{Error, Result};
-use crate::model::configuration::{Configuration, Kind, LossKind};
+use crate::model::configuration::{Configuration, Kind, LossKind, Target};
 use crate::model::linear::{FLOOR, Linear};
 use crate::report::format::{bad_rows, number};
 use crate::theta::exchange::hogwild::{Head, View};
@@ -289,7 +289,19 @@ pub(super) fn label_facts(request: &Request, files: &[DataFile], resumed: Option
         return Err(Error::Usage(format!("the model was trained with --optimizer {name}: leave out --optimizer")));
     }
     let wanted = request.settings.loss.or(old.map(|old| old.loss));
-    target::learn(&labels, wanted, old.map(|old| &old.target), &files[0].name())
+    let facts = target::learn(&labels, wanted, old.map(|old| &old.target), &files[0].name())?;
+    // As numbers they may be rounded, but two classes must not become one.
+    let rounded = files.iter().find_map(|file| Some((file, file.labels().rounded.as_ref()?)));
+    match (&facts.target, rounded) {
+        (Target::Classes { .. }, Some((file, (line, label)))) => {
+            let what = format!(
+                "the label {label} is a class, but not exact in 32 bits: number the classes within ±16777216, or learn \
+                 numbers (--loss squared)"
+            );
+            Err(Error::Line { path: file.name().into(), line: *line, what })
+        }
+        _ => Ok(facts),
+    }
 }
 
 /// Gives the dictionary column scales, if the data needs them and the model has no say yet.

@@ -224,6 +224,8 @@ mod tests {
             mean,
             deviation: variance.sqrt(),
             missing: 0,
+            whole: true,
+            rounded: None,
         }
     }
 

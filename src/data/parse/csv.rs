@@ -3,7 +3,7 @@
 use csv::{ByteRecord, Reader, ReaderBuilder, Terminator};
 use memchr::{memchr, memchr_iter};
 
-use super::number::parse as parse_number;
+use super::number::{is_rounded, parse as parse_number};
 use super::{Context, Fault, Parsed};
 use crate::data::columns::Header;
 use crate::data::cut::{Cut, is_open};
@@ -118,8 +118,10 @@ impl<'t> Records<'t> {
         if ended && is_open(&self.text[self.begin()..], self.delimiter) {
             return Some("a quote that begins a cell here is never closed".into());
         }
-        let hint = if has_newline(&self.record) { " (is there a quote that is never closed?)" } else { "" };
-        (cells != expected).then(|| format!("{cells} cells, but {expected} columns were expected{hint}"))
+        (cells != expected).then(|| {
+            let hint = if has_newline(&self.record) { " (is there a quote that is never closed?)" } else { "" };
+            format!("{cells} cells, but {expected} columns were expected{hint}")
+        })
     }
 }
 
@@ -160,6 +162,7 @@ pub(crate) fn parse(text: &[u8], first: bool, plan: &Plan, context: Context<'_>)
         name: String::new(),
         keys: ChunkKeys::new(context.keys, context.learning),
         classes: context.classes.map(|classes| ChunkKeys::new(classes, context.learning)),
+        rounded: None,
         parsed: Parsed::with_room(text.len()),
     };
     let mut records = Records::new(text, plan.header.delimiter, Some(plan.roles.len()));
@@ -172,6 +175,9 @@ pub(crate) fn parse(text: &[u8], first: bool, plan: &Plan, context: Context<'_>)
         if let Err(what) = record.and_then(|record| rows.add(record)) {
             rows.parsed.skip(context, || Fault { line: records.line(), what })?;
             rows.back_to(before);
+        }
+        if let Some(label) = rows.rounded.take() {
+            rows.parsed.rounded.get_or_insert_with(|| Fault { line: records.line(), what: label });
         }
     }
     rows.parsed.lines = memchr_iter(b'\n', text).count() as u64;
@@ -189,6 +195,8 @@ struct Rows<'p> {
     name: String,
     keys: ChunkKeys<'p>,
     classes: Option<ChunkKeys<'p>>,
+    /// The label of the row just read, if it was rounded.
+    rounded: Option<String>,
     parsed: Parsed,
 }
 
@@ -212,8 +220,9 @@ impl Rows<'_> {
         Ok(())
     }
 
-    /// Forgets the keys and classes that a bad row has brought.
+    /// Forgets what a bad row has brought.
     fn back_to(&mut self, (keys, classes): (Mark, Option<Mark>)) {
+        self.rounded = None;
         self.keys.back_to(keys);
         if let (Some(all), Some(mark)) = (&mut self.classes, classes) {
             all.back_to(mark);
@@ -231,7 +240,12 @@ impl Rows<'_> {
             (_, Some(classes)) => {
                 Ok(Some(classes.name(utf8(cell.trim_ascii())?).map_or(f32::NAN, |class| class as f32)))
             }
-            (Cell::Number(label), None) => finite(label, cell).map(Some),
+            (Cell::Number(label), None) => {
+                if is_rounded(cell.trim_ascii(), label) {
+                    self.rounded = Some(String::from_utf8_lossy(cell.trim_ascii()).into());
+                }
+                finite(label, cell).map(Some)
+            }
             (Cell::Word(_), None) => Err(format!("the label {} is not a number", excerpt(cell))),
         }
     }

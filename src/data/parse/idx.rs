@@ -1,5 +1,6 @@
 //! The images of an IDX file: a row an image, a key a pixel, from 1.
 
+use super::number::is_rounded;
 use super::{Context, Fault, Parsed};
 use crate::data::idx::{Element, Images};
 use crate::data::numbering::ChunkKeys;
@@ -51,12 +52,19 @@ fn row<const N: usize>(
         }
         parsed.block.push(key, value);
     }
-    let label = label.map(|label| label as f32);
+    let (exact, label) = (label, label.map(|label| label as f32));
     if label.is_some_and(|label| !label.is_finite()) {
         return Err("the label of this image is not a finite number".into());
     }
     keys.translate_row(&mut parsed.block);
     parsed.unlabelled += u64::from(label.is_none());
     parsed.block.end_row(label.unwrap_or(f32::NAN));
+    if let (Some(exact), Some(label)) = (exact, label)
+        && exact != f64::from(label)
+        && parsed.rounded.is_none()
+        && is_rounded(exact.to_string().as_bytes(), label)
+    {
+        parsed.rounded = Some(Fault { line: parsed.lines, what: exact.to_string() });
+    }
     Ok(())
 }

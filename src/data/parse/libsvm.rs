@@ -2,7 +2,7 @@
 
 use memchr::memchr;
 
-use super::number::{float_at, integer_at, parse as parse_number};
+use super::number::{float_at, integer_at, is_rounded, parse as parse_number};
 use super::{Context, Fault, Parsed};
 use crate::data::input::excerpt;
 use crate::data::numbering::ChunkKeys;
@@ -74,6 +74,9 @@ fn row(
     keys.translate_row(&mut parsed.block);
     parsed.unlabelled += u64::from(label.is_nan());
     parsed.block.end_row(label);
+    if parsed.rounded.is_none() && is_rounded(first, label) {
+        parsed.rounded = Some(Fault { line: parsed.lines, what: String::from_utf8_lossy(first).into() });
+    }
     Ok(())
 }
 

@@ -47,6 +47,8 @@ pub(crate) struct Parsed {
     pub(crate) unlabelled: u64,
     /// What is wrong with the first of the rows that were skipped.
     pub(crate) first_bad: Option<Fault>,
+    /// The line and text of the first label that was rounded, see [`number::is_rounded`].
+    pub(crate) rounded: Option<Fault>,
 }
 
 /// What is wrong with a line of a chunk.
@@ -101,6 +103,7 @@ impl Parsed {
             unknown_labels: 0,
             unlabelled: 0,
             first_bad: None,
+            rounded: None,
         }
     }
 
