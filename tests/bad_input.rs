@@ -203,12 +203,14 @@ fn two_classes_never_become_one() {
     folder.write("close.svm", "5 1:1\n16777216 1:1\n16777217 2:1\n5 2:1\n".repeat(10));
     folder.write("one.svm", "16777216 1:1\n16777217 2:1\n".repeat(10));
     folder.write("close.csv", "x,label\n1,16777216\n\n0,16777219.0\n");
+    folder.write("close.vw", "16777216 |a x\n16777217 2 'tag|a y\n");
     let labels = [16_777_216i32, 16_777_217].map(i32::to_be_bytes).concat();
     folder.write("x-images.idx", [0, 0, 8, 2, 0, 0, 0, 2, 0, 0, 0, 1, 1, 2]);
     folder.write("x-labels.idx", [&[0, 0, 12, 1, 0, 0, 0, 2][..], &labels].concat());
     for (data, at) in [
         ("close.svm", "close.svm:3: the label 16777217 is a class"),
         ("one.svm", "one.svm:2: the label 16777217 is a class"),
+        ("close.vw", "close.vw:2: the label 16777217 is a class"),
         ("close.csv", "close.csv:4: the label 16777219.0 is a class"),
         ("x-images.idx", "x-images.idx:2: the label 16777217 is a class"),
     ] {
@@ -251,7 +253,7 @@ fn wrong_usage_is_one_line() {
         ("train good.svm --model m --resume --overwrite", &["--resume", "--overwrite"]),
         ("train good.svm --kind boosted", &["'boosted'", "linear"]),
         ("train good.svm --loss tropical", &["'tropical'", "logistic, hinge, squared"]),
-        ("train good.svm --format pdf", &["'pdf'", "auto, libsvm, csv, idx"]),
+        ("train good.svm --format pdf", &["'pdf'", "auto, libsvm, csv, vw, idx"]),
         ("train @adults", &["@adults", "@adult, @digits", "./@adults"]),
         ("train - -", &["standard input (-) can be read only once"]),
         ("train good.svm --label y --model n", &["good.svm is libsvm data, which has no columns: leave out --label"]),

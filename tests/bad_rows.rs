@@ -139,6 +139,24 @@ fn bad_rows_of_csv_leave_no_keys_and_no_classes() {
 }
 
 #[test]
+fn bad_lines_of_vowpal_wabbit_leave_no_names() {
+    let folder = Folder::new();
+    let text: String = svm(200).lines().map(|line| line.replacen(' ', " |n ", 1) + " |w x:2\n").collect();
+    folder.write("good.vw", &text);
+    train(&folder, "good.vw", "m", &[]).done();
+    let bad =
+        with(&text, &[(3, "1 |n 3:1 new |w x:1y"), (4, "1 |n new:3e38 new:3e38"), (90, "yes |n new"), (91, "new")]);
+    folder.write("bad.vw", [bad.as_bytes(), b"1 |n new \xff\n"].concat());
+    let run = train(&folder, "bad.vw", "n", &["--skip-bad-rows"]).done();
+    assert!(run.err.starts_with("warning: bad.vw: 5 bad rows skipped, the first at bad.vw:3: "), "{run:?}");
+    assert_eq!(folder.model_bytes("n"), folder.model_bytes("m"));
+    let run = folder.run(&["predict", "m", "bad.vw", "--skip-bad-rows"]).done();
+    let lines: Vec<&str> = run.out.lines().collect();
+    assert_eq!(lines.iter().filter(|&&line| line == "nan").count(), 5);
+    assert!(lines.len() == 205 && lines[2] == "nan" && lines[204] == "nan", "{run:?}");
+}
+
+#[test]
 fn images_that_are_bad_take_their_labels_with_them() {
     let folder = Folder::new();
     let images = |pixels: &[f32]| {

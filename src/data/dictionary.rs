@@ -14,11 +14,10 @@
 //! | n, if there are scales | the scale of each row, signed |
 //! | 8 | xxh3 of all before |
 
-use std::sync::Arc;
-
 use rustc_hash::FxHashMap;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::names::{NO_ROW, NameBatch, Names};
 use crate::error::{Error, Result};
 
 /// More keys than this are refused, so that a row number always has room above it.
@@ -59,12 +58,6 @@ struct Numbers {
     rest: FxHashMap<u32, u32>,
 }
 
-#[derive(Clone, Debug, Default)]
-struct Names {
-    keys: Vec<Arc<str>>,
-    rows: FxHashMap<Arc<str>, u32>,
-}
-
 impl Dictionary {
     /// No keys yet; they will be numbers.
     pub fn numbers() -> Self {
@@ -92,7 +85,7 @@ impl Dictionary {
     pub fn len(&self) -> usize {
         match &self.keys {
             Keys::Numbers(numbers) => numbers.keys.len(),
-            Keys::Names(names) => names.keys.len(),
+            Keys::Names(names) => names.len(),
         }
     }
 
@@ -119,7 +112,18 @@ impl Dictionary {
     pub fn name(&self, key: &str) -> Option<u32> {
         match &self.keys {
             Keys::Numbers(_) => None,
-            Keys::Names(names) => names.rows.get(key).copied(),
+            Keys::Names(names) => {
+                let row = names.find(key.as_bytes());
+                (row != NO_ROW).then_some(row)
+            }
+        }
+    }
+
+    /// Puts the row of each name of `batch` into `rows`, [`NO_ROW`] where there is none.
+    pub(crate) fn find_all(&self, batch: &mut NameBatch, rows: &mut [u32]) {
+        match &self.keys {
+            Keys::Numbers(_) => rows.fill(NO_ROW),
+            Keys::Names(names) => names.find_all(batch, rows),
         }
     }
 
@@ -130,7 +134,7 @@ impl Dictionary {
     pub fn name_of(&self, row: u32) -> String {
         match &self.keys {
             Keys::Numbers(numbers) => numbers.keys[row as usize].to_string(),
-            Keys::Names(names) => names.keys[row as usize].to_string(),
+            Keys::Names(names) => String::from_utf8_lossy(names.name(row)).into_owned(),
         }
     }
 
@@ -150,12 +154,14 @@ impl Dictionary {
     /// # Panics
     /// Where keys are numbers.
     pub fn add_name(&mut self, key: &str) -> u32 {
+        self.add_utf8(key.as_bytes())
+    }
+
+    /// [`Dictionary::add_name`] for bytes that are known to be UTF-8.
+    pub(crate) fn add_utf8(&mut self, key: &[u8]) -> u32 {
         match &mut self.keys {
             Keys::Numbers(_) => panic!("a name is added to a dictionary of numbers"),
-            Keys::Names(names) => match names.rows.get(key) {
-                Some(&row) => row,
-                None => names.push(key.into()),
-            },
+            Keys::Names(names) => names.add(key),
         }
     }
 
@@ -163,9 +169,7 @@ impl Dictionary {
     pub(crate) fn truncate(&mut self, length: usize) {
         match &mut self.keys {
             Keys::Numbers(numbers) => numbers.truncate(length),
-            Keys::Names(names) => names.keys.drain(length.min(names.keys.len())..).for_each(|key| {
-                names.rows.remove(&key);
-            }),
+            Keys::Names(names) => names.truncate(length),
         }
     }
 
@@ -185,8 +189,7 @@ impl Dictionary {
                 rows.for_each(|row| here[row as usize] = mine.add(theirs.keys[row as usize]));
             }
             (Keys::Names(mine), Keys::Names(theirs)) => rows.for_each(|row| {
-                let key = &theirs.keys[row as usize];
-                here[row as usize] = mine.rows.get(key).copied().unwrap_or_else(|| mine.push(key.clone()));
+                here[row as usize] = mine.add(theirs.name(row));
             }),
             _ => {
                 return Err(Error::Usage(
@@ -206,7 +209,7 @@ impl Dictionary {
         let flags = u32::from(self.is_names()) | u32::from(self.scales.is_some()) << 1;
         let text: usize = match &self.keys {
             Keys::Numbers(_) => 0,
-            Keys::Names(names) => names.keys.iter().map(|key| key.len()).sum(),
+            Keys::Names(names) => names.text().len(),
         };
         let mut bytes = Vec::with_capacity(HEAD + 5 * self.len() + text + 8);
         bytes.extend(MAGIC);
@@ -217,8 +220,8 @@ impl Dictionary {
         match &self.keys {
             Keys::Numbers(numbers) => bytes.extend(numbers.keys.iter().flat_map(|key| key.to_le_bytes())),
             Keys::Names(names) => {
-                bytes.extend(names.keys.iter().flat_map(|key| (key.len() as u32).to_le_bytes()));
-                names.keys.iter().for_each(|key| bytes.extend(key.as_bytes()));
+                bytes.extend(names.lengths().flat_map(u32::to_le_bytes));
+                bytes.extend(names.text());
             }
         }
         if let Some(scales) = &self.scales {
@@ -314,16 +317,6 @@ impl Numbers {
     }
 }
 
-impl Names {
-    /// Adds `key`, which is not there yet.
-    fn push(&mut self, key: Arc<str>) -> u32 {
-        let row = self.keys.len() as u32;
-        self.keys.push(key.clone());
-        self.rows.insert(key, row);
-        row
-    }
-}
-
 /// The first four bytes.
 fn word(bytes: &[u8]) -> u32 {
     bytes.first_chunk().map_or(0, |&four| u32::from_le_bytes(four))
@@ -389,6 +382,14 @@ mod tests {
         let mut names = of_names(&["a", "b", "c"]);
         names.truncate(1);
         assert_eq!((names.name("a"), names.name("b"), names.add_name("c")), (Some(0), None, 1));
+        // However the table of names has grown meanwhile.
+        let name = |at: usize| format!("{at} {}", "-".repeat(at % 20));
+        let mut names = Dictionary::names();
+        for length in (0..300).step_by(7) {
+            (names.len()..300).for_each(|at| _ = names.add_name(&name(at)));
+            names.truncate(length);
+            assert!((0..300).all(|at| names.name(&name(at)) == (at < length).then_some(at as u32)), "{length}");
+        }
     }
 
     #[test]

@@ -70,6 +70,7 @@ impl Input {
                     "csv" | "tsv" => Some(Format::Csv),
                     "svm" | "libsvm" | "svmlight" => Some(Format::Libsvm),
                     "idx" => Some(Format::Idx),
+                    "vw" => Some(Format::Vw),
                     _ => None,
                 }
             }
@@ -97,6 +98,8 @@ pub enum Format {
     Csv,
     /// Images of an IDX file; their labels are in another.
     Idx,
+    /// Vowpal Wabbit's `label importance 'tag|namespace feature:value …`
+    Vw,
 }
 
 impl Format {
@@ -105,6 +108,7 @@ impl Format {
         match self {
             Self::Libsvm => "libsvm",
             Self::Csv => "csv",
+            Self::Vw => "vw",
             Self::Idx => "idx",
         }
     }
@@ -135,7 +139,8 @@ impl Format {
             Error::data(
                 input.to_string(),
                 format!(
-                    "neither libsvm (label index:value …) nor csv, as it begins with {seen}: give --format libsvm|csv|idx"
+                    "neither libsvm (label index:value …) nor vw (label | feature:value …) nor csv, as it begins with \
+                     {seen}: give --format libsvm|vw|csv|idx"
                 ),
             )
         })
@@ -148,11 +153,38 @@ fn of_line(line: &[u8]) -> Option<Format> {
     if line.starts_with(b"#") {
         return None;
     }
+    if is_vw(line) {
+        return Some(Format::Vw);
+    }
     let mut tokens = line.split(u8::is_ascii_whitespace).filter(|token| !token.is_empty());
     if tokens.by_ref().take(2).any(is_pair) {
         return Some(Format::Libsvm);
     }
     line.iter().any(|byte| b",;\t|".contains(byte)).then_some(Format::Csv)
+}
+
+/// True where nothing but a label and a tag stand before the first bar, and the bars look like those of namespaces, not
+/// like those between the cells of a table: a blank before each, and not after all of several.
+fn is_vw(line: &[u8]) -> bool {
+    let mut parts = line.split(|&byte| byte == b'|');
+    let (label, mut spaces) = (parts.next().unwrap_or_default(), parts.collect::<Vec<_>>());
+    let mut words: Vec<_> = label.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).collect();
+    let tagged = words.pop_if(|word| word.starts_with(b"'")).is_some();
+    let is_number = |word: &&[u8]| {
+        word.iter().any(u8::is_ascii_digit) && word.iter().all(|byte| byte.is_ascii_digit() || b"+-.eE:".contains(byte))
+    };
+    let apart = |part: &[u8]| part.last().is_none_or(u8::is_ascii_whitespace);
+    let last = spaces.pop();
+    last.is_some()
+        && words.iter().all(is_number)
+        && (tagged || apart(label))
+        && spaces.iter().all(|space| !space.is_empty() && apart(space))
+        && (spaces.is_empty()
+            || spaces
+                .iter()
+                .copied()
+                .chain(last)
+                .any(|space| space.first().is_some_and(|byte| !byte.is_ascii_whitespace())))
 }
 
 /// True for `digits:…`, and `qid:…`.
@@ -203,6 +235,7 @@ mod tests {
         for name in ["t-images-idx3-ubyte", "a.csv/t.idx3-ubyte.gz", "a-ubyte.zst", "a.idx"] {
             assert_eq!(of(name, ""), Some(Format::Idx), "{name}");
         }
+        assert_eq!((of("a.vw", "a,b"), of("a.VW.zst", "")), (Some(Format::Vw), Some(Format::Vw)));
     }
 
     #[test]
@@ -213,6 +246,24 @@ mod tests {
         for head in ["a,b\n1,2", "1;2", "a\tb", "x|y", "2024-01-01 10:30:00,5", "at 1:20:3, x"] {
             assert_eq!(of("a.txt", head), Some(Format::Csv), "{head:?}");
         }
+        for head in [
+            "1 | 3:1 4:2",
+            "-1 |a x |b y:2",
+            "| x y",
+            "|a x y |b z",
+            "0 0.5 'tag|ns x",
+            "'tag |x",
+            "1\t|a b,c;d",
+            "\n1:0.5 2:1 |a b",
+            "1 |a",
+            "1 | a |b c",
+        ] {
+            assert_eq!(of("a.txt", head), Some(Format::Vw), "{head:?}");
+        }
+        for head in ["1|2|3", "1 | 2 | 3", "|a|b", "| a | b |", "x | y", "age |city", "1|a b", "1 |2|3", "1;a |b"] {
+            assert_eq!(of("a.txt", head), Some(Format::Csv), "{head:?}");
+        }
+        assert_eq!(of("-", "1 3:1 4:2 # a | b"), Some(Format::Libsvm));
         assert_eq!(of("-", "\0\0\u{8}\u{3}\0\0"), Some(Format::Idx));
         assert_eq!(of("-", "hello world"), None);
         for (name, head, part) in [
@@ -224,6 +275,6 @@ mod tests {
             assert!(error.to_string().contains(part), "{error}");
         }
         let error = Format::recognise(None, &Input::Stdin, b"\n\nhello world\n").unwrap_err().to_string();
-        assert!(error.contains("\"hello world\"") && error.contains("--format libsvm|csv"), "{error}");
+        assert!(error.contains("\"hello world\"") && error.contains("--format libsvm|vw|csv|idx"), "{error}");
     }
 }

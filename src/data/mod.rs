@@ -17,9 +17,11 @@ mod idx;
 mod ingest;
 mod input;
 mod labels;
+mod names;
 mod numbering;
 pub mod order;
 mod parse;
+mod repeats;
 mod skipped;
 mod source;
 mod spool;
@@ -46,7 +48,7 @@ use cache_read::Cached;
 use facts::Facts;
 use idx::Images;
 use ingest::ingest;
-use parse::Parser;
+use parse::{Parser, vw};
 use source::Source;
 use spool::{Keep, Spool};
 use table::Blocks;
@@ -83,7 +85,7 @@ pub struct ReadOptions {
     pub format: Option<Format>,
     /// The column that is the label (CSV), if it is not called label, target, class or y.
     pub label: Option<String>,
-    /// Columns that are left out (CSV).
+    /// Columns (CSV) or namespaces (VW) that are left out.
     pub ignore: Vec<String>,
     /// Where the labels are (IDX).
     pub labels: LabelFile,
@@ -278,9 +280,11 @@ fn open(input: &Input, options: &ReadOptions) -> Result<Option<(Source, Format)>
     }
     let format = Format::recognise(options.format, input, head)?;
     let name = format.name();
-    if format != Format::Csv && (options.label.is_some() || !options.ignore.is_empty()) {
-        let flag = if options.label.is_some() { "--label" } else { "--ignore" };
-        return Err(Error::Usage(format!("{input} is {name} data, which has no columns: leave out {flag}")));
+    if format != Format::Csv && options.label.is_some() {
+        return Err(Error::Usage(format!("{input} is {name} data, which has no columns: leave out --label")));
+    }
+    if matches!(format, Format::Libsvm | Format::Idx) && !options.ignore.is_empty() {
+        return Err(Error::Usage(format!("{input} is {name} data, which has no columns: leave out --ignore")));
     }
     if format != Format::Idx && matches!(options.labels, LabelFile::At(_)) {
         return Err(Error::Usage(format!("{input} is {name} data, which holds its labels: leave out --labels")));
@@ -361,6 +365,7 @@ fn read_into<E: From<Error> + Send>(
     };
     let (parser, columns, words) = match format {
         Format::Libsvm => (Parser::Libsvm, None, false),
+        Format::Vw => (Parser::Vw(vw::Plan { ignored: options.ignore.clone() }), None, false),
         Format::Csv => {
             // Gone through twice: for what its columns are, then for its rows.
             source.keep_if_once(keep)?;

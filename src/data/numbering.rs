@@ -6,11 +6,9 @@
 
 use super::block::OwnedBlock;
 use super::dictionary::Dictionary;
+use super::names::{NO_ROW, NameBatch};
 use super::parse::Parsed;
 use crate::error::Result;
-
-/// Stands for the row of a dropped key; no row has this number.
-const DROPPED: u32 = u32::MAX;
 
 /// The keys of one chunk while it is parsed.
 pub(crate) struct ChunkKeys<'d> {
@@ -41,10 +39,24 @@ impl<'d> ChunkKeys<'d> {
         let dropped = self.dropped;
         for key in block.open_row() {
             let row = self.known.number(*key).or_else(|| self.unknown(|new| new.add_number(*key)));
-            *key = row.unwrap_or(DROPPED);
+            *key = row.unwrap_or(NO_ROW);
         }
         if self.dropped > dropped {
-            block.retain_in_row(|id, _| id != DROPPED);
+            block.retain_in_row(|id, _| id != NO_ROW);
+        }
+    }
+
+    /// Gives the row that is being filled the rows, or stand-ins, of `names`, which are as many as its ids; the dropped
+    /// ones go.
+    pub(crate) fn name_row(&mut self, names: &mut NameBatch, block: &mut OwnedBlock) {
+        let dropped = self.dropped;
+        self.known.find_all(names, block.open_row());
+        for (nth, row) in block.open_row().iter_mut().enumerate().filter(|(_, row)| **row == NO_ROW) {
+            let unknown = self.unknown(|new| names.with_name(nth, |name| new.add_utf8(name)));
+            *row = unknown.unwrap_or(NO_ROW);
+        }
+        if self.dropped > dropped {
+            block.retain_in_row(|id, _| id != NO_ROW);
         }
     }
 

@@ -10,7 +10,7 @@ use super::cut::Cut;
 use super::dictionary::Dictionary;
 use super::idx::Images;
 use super::input::{Format, Input};
-use super::parse::{Context, Parser};
+use super::parse::{Context, Parser, vw};
 use super::skipped::Skipped;
 use super::{ReadOptions, open};
 use crate::error::{Error, Result};
@@ -67,6 +67,7 @@ pub fn stream(
     check_kind(&path, format, known)?;
     let ready = match format {
         Format::Libsvm => Some(Parser::Libsvm),
+        Format::Vw => Some(Parser::Vw(vw::Plan { ignored: options.ignore.clone() })),
         Format::Idx => Some(Parser::Idx(Images::open(&mut source, options)?)),
         Format::Csv => None,
     };
@@ -118,13 +119,16 @@ pub fn stream(
     Ok(seen)
 }
 
-/// Checks that the data is of the kind that the model was trained on: of columns, or of numbered features.
+/// Checks that the data is of the kind that the model was trained on: columns, named features, or numbered ones.
 fn check_kind(path: &Path, format: Format, known: &Known<'_>) -> Result<()> {
-    let has_columns = format == Format::Csv;
-    if has_columns == known.columns.is_some() && has_columns == known.dictionary.is_names() {
+    let (fits, trained) = match known.columns {
+        Some(_) => (format == Format::Csv, "csv"),
+        None if known.dictionary.is_names() => (format == Format::Vw, "vw"),
+        None => (matches!(format, Format::Libsvm | Format::Idx), "libsvm or idx"),
+    };
+    if fits {
         return Ok(());
     }
-    let (here, trained) = (format.name(), if has_columns { "libsvm or idx" } else { "csv" });
-    let what = format!("this is {here} data, but the model was trained on {trained} data");
+    let what = format!("this is {} data, but the model was trained on {trained} data", format.name());
     Err(Error::data(path, format!("{what}: give data of that kind, or say --format if this is such data")))
 }

@@ -320,7 +320,7 @@ fn files_that_are_no_data_are_said_to_be_so() {
         assert!(error.ends_with("holds no rows"), "{name} {text:?}: {error}");
     }
     assert!(fault("a", b"\x7fELF\0\0\n").contains("is not text"));
-    assert!(fault("a.txt", b"the cat\n").contains("--format libsvm|csv"));
+    assert!(fault("a.txt", b"the cat\n").contains("--format libsvm|vw|csv"));
     assert!(fault("a.svm.gz", &gzip(b"1 2:3\n")[..20]).contains("cut short"));
     let missing = DataFile::read(&Input::parse("no/such.svm").unwrap(), &OPTIONS, &Disk, &|_| {}).unwrap_err();
     assert!(missing.to_string().starts_with("no/such.svm: cannot open: no such file"), "{missing}");

@@ -4,6 +4,7 @@ pub(crate) mod csv;
 mod idx;
 pub(crate) mod libsvm;
 pub(crate) mod number;
+pub(crate) mod vw;
 
 use super::block::OwnedBlock;
 use super::cut::Cut;
@@ -16,6 +17,7 @@ use super::source::Chunk;
 pub(crate) enum Parser {
     Libsvm,
     Csv(csv::Plan),
+    Vw(vw::Plan),
     Idx(Images),
 }
 
@@ -64,7 +66,7 @@ impl Parser {
     /// Where text of this kind may be cut.
     pub(crate) fn cut(&self) -> Cut {
         match self {
-            Self::Libsvm => Cut::Lines,
+            Self::Libsvm | Self::Vw(_) => Cut::Lines,
             Self::Csv(plan) => plan.cut(),
             Self::Idx(images) => images.cut(),
         }
@@ -74,7 +76,7 @@ impl Parser {
     pub(crate) fn no_keys(&self) -> Dictionary {
         match self {
             Self::Libsvm | Self::Idx(_) => Dictionary::numbers(),
-            Self::Csv(_) => Dictionary::names(),
+            Self::Csv(_) | Self::Vw(_) => Dictionary::names(),
         }
     }
 
@@ -86,6 +88,7 @@ impl Parser {
         match self {
             Self::Libsvm => libsvm::parse(&chunk.text, context),
             Self::Csv(plan) => csv::parse(&chunk.text, chunk.first, plan, context),
+            Self::Vw(plan) => vw::parse(&chunk.text, plan, context),
             Self::Idx(images) => idx::parse(chunk, images, context),
         }
     }

@@ -11,10 +11,11 @@ pub(crate) fn parse(token: &[u8]) -> Option<f32> {
     short(token).or_else(|| str::from_utf8(token).ok()?.parse().ok())
 }
 
-/// True where `value` is what an `f32` holds of the number in `token`, which is beyond 2²⁴, and is another number. Up to
-/// there every whole number is held as it is.
+/// Up to here, on both sides of 0, an `f32` holds every whole number as it is.
+pub(crate) const EXACT: f32 = (1 << 24) as f32;
+
+/// True where `value` is what an `f32` holds of the number in `token`, which is beyond [`EXACT`], and is another number.
 pub(crate) fn is_rounded(token: &[u8], value: f32) -> bool {
-    const EXACT: f32 = (1 << 24) as f32;
     let exactly = || {
         let text = str::from_utf8(token).ok()?;
         let whole = text.parse().map(|exact: i128| exact == value as i128).ok();
@@ -129,6 +130,35 @@ pub(crate) fn float_at(text: &[u8], at: usize) -> Option<(f32, usize)> {
     Some((if negative { -value } else { value }, start + length as usize))
 }
 
+/// Where the word at `at` ends: at a blank, a carriage return, a colon, a bar, or at `end`.
+#[inline(always)]
+pub(crate) fn word_end(text: &[u8], mut at: usize, end: usize) -> usize {
+    let is = |word: u64, byte: u8| {
+        let same = word ^ each(byte);
+        same.wrapping_sub(each(1)) & !same
+    };
+    while at < end {
+        let Some(word) = word(text, at) else { break };
+        let controls = word.wrapping_sub(each(b' ' + 1)) & !word;
+        let stops = (controls | is(word, b':') | is(word, b'|')) & each(0x80);
+        if stops == 0 {
+            at += 8;
+            continue;
+        }
+        at += stops.trailing_zeros() as usize / 8;
+        if at >= end || ends_word(text[at]) {
+            return at.min(end);
+        }
+        at += 1;
+    }
+    let rest = text.get(at..end).unwrap_or_default();
+    at.min(end) + rest.iter().position(|&byte| ends_word(byte)).unwrap_or(rest.len())
+}
+
+fn ends_word(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b':' | b'|')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,6 +252,25 @@ mod tests {
         ] {
             let value = parse(token.as_bytes()).expect("a number");
             assert_eq!(is_rounded(token.as_bytes(), value), rounded, "{token}");
+        }
+    }
+
+    #[test]
+    fn words_end_where_they_end() {
+        for word in ["", "a", "abcdefg", "abcdefgh", "abcdefghijklmno", "na\u{ef}ve \u{7}s", "a\u{b}b"] {
+            let word = word.replace(' ', "");
+            for stop in [" ", "\t", ":", "|", "\r", ""] {
+                for rest in ["", "b", " and what comes after"] {
+                    let text = format!("{word}{stop}{rest}");
+                    let expected = if stop.is_empty() {
+                        text.len().min(word.len() + rest.find(' ').unwrap_or(rest.len()))
+                    } else {
+                        word.len()
+                    };
+                    assert_eq!(word_end(text.as_bytes(), 0, text.len()), expected, "{text:?}");
+                    assert_eq!(word_end(text.as_bytes(), 0, expected / 2), expected / 2, "{text:?}");
+                }
+            }
         }
     }
 

@@ -1,0 +1,186 @@
+//! `label importance 'tag|namespace:scale feature:value …|namespace …`, as Vowpal Wabbit 9 reads it.
+//!
+//! A feature of the default namespace is known by its name, one of another by `namespace^name`, and one whose value is a
+//! word (`colour:red`) by `namespace^colour^red`, as Vowpal Wabbit's own audit prints them. The features of a namespace
+//! that have no name (`:3`) are called 0, 1, …, by which they share weights there. Where Vowpal Wabbit warns and goes on
+//! with something else (a label that is no number, a value that does not end as it begins), a line is wrong here.
+
+mod label;
+mod value;
+
+use memchr::memchr;
+
+use super::number::{EXACT, float_at, is_rounded, word_end};
+use super::{Context, Fault, Parsed};
+use crate::data::input::excerpt;
+use crate::data::names::{NameBatch, Prefix};
+use crate::data::numbering::ChunkKeys;
+use crate::data::repeats::Repeats;
+
+use label::{label, label_word, unlabelled};
+use value::{number_at, value_at};
+
+/// What is left out of a file.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Plan {
+    /// Namespaces.
+    pub(crate) ignored: Vec<String>,
+}
+
+/// Parses whole lines.
+pub(crate) fn parse(text: &[u8], plan: &Plan, context: Context<'_>) -> Result<Parsed, Fault> {
+    let all_utf8 = str::from_utf8(text).is_ok();
+    let mut rows = Rows {
+        text,
+        plan,
+        learning: context.learning,
+        keys: ChunkKeys::new(context.keys, context.learning),
+        names: NameBatch::default(),
+        prefix: Prefix::default(),
+        repeats: Repeats::default(),
+        parsed: Parsed::with_room(text.len()),
+    };
+    let mut start = 0;
+    while start < text.len() {
+        let newline = memchr(b'\n', &text[start..]);
+        let end = newline.map_or(text.len(), |at| start + at);
+        let (line, before) = (rows.parsed.lines, rows.keys.mark());
+        let is_text = all_utf8 || str::from_utf8(&text[start..end]).is_ok();
+        let read = if is_text { rows.add(start, end) } else { Err("this is not UTF-8 text: convert the file".into()) };
+        if let Err(what) = read {
+            rows.parsed.skip(context, || Fault { line, what })?;
+            rows.names.clear();
+            rows.keys.back_to(before);
+        }
+        rows.parsed.lines += u64::from(newline.is_some());
+        start = end + 1;
+    }
+    Ok(rows.parsed.finish(rows.keys, None))
+}
+
+/// Turns lines into rows.
+struct Rows<'p> {
+    text: &'p [u8],
+    plan: &'p Plan,
+    learning: bool,
+    keys: ChunkKeys<'p>,
+    /// The names of the row, as many as it has ids so far.
+    names: NameBatch,
+    /// What names in the namespace at hand begin with.
+    prefix: Prefix,
+    repeats: Repeats,
+    parsed: Parsed,
+}
+
+impl Rows<'_> {
+    /// The line from `start` to `end`.
+    fn add(&mut self, start: usize, mut end: usize) -> Result<(), String> {
+        while end > start && self.text[end - 1] == b'\r' {
+            end -= 1;
+        }
+        let line = &self.text[start..end];
+        let Some(bar) = memchr(b'|', line) else {
+            // An empty line ends an example of several lines, which there are none of here.
+            return if line.trim_ascii().is_empty() {
+                Ok(())
+            } else {
+                Err(format!("no bar: label | features was expected, the line begins with {}", excerpt(line)))
+            };
+        };
+        let (label, weight) = label(&line[..bar])?;
+        if label.is_none() && self.learning {
+            return Err(unlabelled(&line[..bar]));
+        }
+        let mut at = start + bar;
+        while at < end {
+            at = self.namespace(at + 1, end)?;
+        }
+        self.keys.name_row(&mut self.names, &mut self.parsed.block);
+        self.names.clear();
+        if self.repeats.any(self.parsed.block.open_row()) && !self.parsed.block.add_up_repeated() {
+            return Err("values of one feature add up to more than a float holds".into());
+        }
+        self.parsed.unlabelled += u64::from(label.is_none());
+        self.parsed.block.end_weighted_row(label.unwrap_or(f32::NAN), weight);
+        if let Some(label) = label.filter(|label| label.abs() >= EXACT && self.parsed.rounded.is_none())
+            && let Some(word) = label_word(&line[..bar])
+            && is_rounded(word, label)
+        {
+            self.parsed.rounded = Some(Fault { line: self.parsed.lines, what: String::from_utf8_lossy(word).into() });
+        }
+        Ok(())
+    }
+
+    /// The namespace whose bar is before `at`; where it ends, at the next bar or the end of the line.
+    fn namespace(&mut self, start: usize, end: usize) -> Result<usize, String> {
+        let text = self.text;
+        let mut at = word_end(text, start, end);
+        let name = &text[start..at];
+        let mut scale = 1.0;
+        if at < end && text[at] == b':' {
+            if name.is_empty() {
+                return Err("a namespace without a name: a name, or a blank, was expected between | and :".into());
+            }
+            let told = |fault| format!("the scale of the namespace {} {fault}", excerpt(name));
+            let number = number_at(text, at + 1, end).map_err(told)?;
+            (scale, at) = number.ok_or_else(|| told("is not a number"))?;
+        }
+        let ignored = !name.is_empty() && self.plan.ignored.iter().any(|ignored| ignored.as_bytes() == name);
+        self.prefix.set(name);
+        let mut nameless = 0;
+        while at < end && matches!(text[at], b' ' | b'\t') {
+            at += 1;
+            if at < end && !matches!(text[at], b' ' | b'\t' | b'|' | b'\r') {
+                at = self.feature(at, end, scale, &mut nameless, ignored)?;
+            }
+        }
+        match text[..end].get(at) {
+            None | Some(b'|') => Ok(at),
+            Some(b'\r') => Err("there is a carriage return within the line".into()),
+            Some(_) => Err(format!("a blank or a bar was expected before {}", excerpt(&text[at..end]))),
+        }
+    }
+
+    /// The feature at `start`; where it ends. `nameless` counts those of its namespace that have no name.
+    #[inline(always)]
+    fn feature(
+        &mut self,
+        start: usize,
+        end: usize,
+        scale: f32,
+        nameless: &mut u32,
+        ignored: bool,
+    ) -> Result<usize, String> {
+        let text = self.text;
+        let told = |fault| {
+            let whole = text[start..end].split(u8::is_ascii_whitespace).next().unwrap_or_default();
+            format!("{} has a value that {fault}", excerpt(whole))
+        };
+        let name_end = word_end(text, start, end);
+        let name = &text[start..name_end];
+        let (mut value, mut word, mut at) = (scale, &[][..], name_end);
+        if at < end && text[at] == b':' {
+            (value, at) = match float_at(text, at + 1) {
+                Some((number, at)) if at == end || matches!(text[at], b' ' | b'\t') => (scale * number, at),
+                _ => {
+                    let number;
+                    (number, word, at) = value_at(text, name_end + 1, end).map_err(told)?;
+                    (number.map_or(1.0, |number| scale * number), at)
+                }
+            };
+            if !value.is_finite() {
+                return Err(told("is not finite, times the scale of its namespace"));
+            }
+        }
+        if value != 0.0 && !ignored {
+            self.parsed.block.push(0, value);
+            match (name, word) {
+                ([], []) => self.names.push_joined(&self.prefix, &[nameless.to_string().as_bytes()]),
+                (_, []) => self.names.push(&self.prefix, text, start, name_end),
+                (name, word) => self.names.push_joined(&self.prefix, &[name, b"^", word]),
+            }
+        }
+        *nameless += u32::from(name.is_empty() && word.is_empty());
+        Ok(at)
+    }
+}
