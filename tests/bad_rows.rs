@@ -145,7 +145,7 @@ fn bad_lines_of_vowpal_wabbit_leave_no_names() {
     folder.write("good.vw", &text);
     train(&folder, "good.vw", "m", &[]).done();
     let bad =
-        with(&text, &[(3, "1 |n 3:1 new |w x:1y"), (4, "1 |n new:3e38 new:3e38"), (90, "yes |n new"), (91, "new")]);
+        with(&text, &[(3, "1 |n 3:1 new |w x:1y"), (4, "1 |n new 3:3e38 3:3e38"), (90, "yes |n new"), (91, "new")]);
     folder.write("bad.vw", [bad.as_bytes(), b"1 |n new \xff\n"].concat());
     let run = train(&folder, "bad.vw", "n", &["--skip-bad-rows"]).done();
     assert!(run.err.starts_with("warning: bad.vw: 5 bad rows skipped, the first at bad.vw:3: "), "{run:?}");

@@ -263,6 +263,7 @@ fn mnist_is_what_it_is_known_to_be() {
         ignore: Vec::new(),
         labels: LabelFile::Beside,
         skip_bad_rows: false,
+        hashing: None,
         cache: CachePolicy::Off,
     };
     let mnist = DataFile::read(&Input::Path(images), &read, &Disk, &|notice| panic!("{notice}")).unwrap();

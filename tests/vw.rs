@@ -37,7 +37,7 @@ fn rows(block: &Block<'_>, dictionary: &Dictionary) -> Vec<Row> {
 
 fn options(cache: CachePolicy) -> ReadOptions {
     let (ignore, labels) = (Vec::new(), LabelFile::Beside);
-    ReadOptions { format: Some(Format::Vw), label: None, ignore, labels, skip_bad_rows: false, cache }
+    ReadOptions { format: Some(Format::Vw), label: None, ignore, labels, skip_bad_rows: false, hashing: None, cache }
 }
 
 fn read(folder: &Folder, text: &str, cache: CachePolicy) -> hogback::error::Result<(DataFile, Vec<Row>)> {
@@ -94,7 +94,7 @@ fn lines_mean_what_they_mean_to_vowpal_wabbit() {
     // Prediction does not, and knows what training has seen.
     let mut theirs: Vec<Row> = theirs().collect();
     theirs.iter_mut().for_each(|row| row.values.retain(|name, _| file.dictionary().name(name).is_some()));
-    let known = Known { dictionary: file.dictionary(), columns: None, label_names: &[] };
+    let known = Known { dictionary: file.dictionary(), columns: None, label_names: &[], hashing: None };
     let mut ours = Vec::new();
     folder.write("all.vw", &text);
     let mut each = |block: OwnedBlock| {

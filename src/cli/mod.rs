@@ -106,7 +106,7 @@ impl Reading {
             _ => None,
         };
         let (label, ignore) = (self.label.clone(), self.ignore.clone());
-        ReadOptions { format, label, ignore, labels, skip_bad_rows: self.skip_bad_rows, cache }
+        ReadOptions { format, label, ignore, labels, skip_bad_rows: self.skip_bad_rows, hashing: None, cache }
     }
 }
 

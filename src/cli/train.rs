@@ -9,7 +9,7 @@ use clap::Args;
 use super::values::{count, input, not_negative, positive, share, whole};
 use super::{Labels, ModelPath, Reading, kernels, say};
 use crate::checkpoint::Existing;
-use crate::data::{CachePolicy, Input};
+use crate::data::{BITS, CachePolicy, Hashing, Input, Interaction, ReadOptions};
 use crate::engine::plan;
 use crate::engine::schedule::Schedule;
 use crate::engine::topology::Topology;
@@ -52,6 +52,8 @@ pub(super) struct Flags {
     reading: Reading,
     #[command(flatten)]
     labels: Labels,
+    #[command(flatten)]
+    hashing: HashingFlags,
     #[command(flatten)]
     caching: Caching,
     #[command(flatten)]
@@ -105,6 +107,26 @@ struct Stopping {
     /// How the learning rate changes from pass to pass [default: invsqrt]
     #[arg(long, value_enum)]
     schedule: Option<Schedule>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Reading")]
+struct HashingFlags {
+    /// Multiply features of two namespaces or columns, each with each; :: is any two of them [default: none]
+    #[arg(long, value_name = "A:B", value_delimiter = ',')]
+    interact: Vec<Interaction>,
+    /// Hash keys into 2^BITS buckets [default: as many rows as there are keys; 24 with --interact]
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=31))]
+    bits: Option<u8>,
+}
+
+impl HashingFlags {
+    /// How keys are hashed, if they are; `ignored` namespaces are left out.
+    fn resolve(self, ignored: &[String]) -> Option<Hashing> {
+        let wanted = self.bits.is_some() || !self.interact.is_empty();
+        let bits = self.bits.unwrap_or(BITS);
+        wanted.then(|| Hashing { bits, interactions: self.interact, ignored: ignored.to_vec() })
+    }
 }
 
 #[derive(Debug, Args)]
@@ -192,7 +214,10 @@ fn request(flags: Flags) -> Result<Request> {
         (None, false) => CachePolicy::Beside,
     };
     Ok(Request {
-        read: flags.reading.options(flags.labels.file(), cache),
+        read: ReadOptions {
+            hashing: flags.hashing.resolve(&flags.reading.ignore),
+            ..flags.reading.options(flags.labels.file(), cache)
+        },
         data: flags.data,
         valid: flags.stopping.valid,
         model: flags.model.unwrap_or_else(|| PathBuf::from(MODEL)),

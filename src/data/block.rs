@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use hogback_kernels::Ids;
 
+use super::repeats::Repeats;
+
 /// Consecutive rows of a file, checked: row offsets rise and every id is below the limit.
 #[derive(Clone, Copy, Debug)]
 pub struct Block<'a> {
@@ -177,6 +179,17 @@ impl OwnedBlock {
         }
         self.retain_in_row(|_, value| value != 0.0);
         finite
+    }
+
+    /// Adds up what stands more than once in the row being filled.
+    ///
+    /// # Errors
+    /// In words, where it adds up to too much.
+    pub(crate) fn check_repeated(&mut self, repeats: &mut Repeats) -> Result<(), &'static str> {
+        if repeats.any(self.open_row()) && !self.add_up_repeated() {
+            return Err("values of one feature add up to more than a float holds");
+        }
+        Ok(())
     }
 
     /// Keeps of the row being filled what `keep` says, by id and value.

@@ -98,18 +98,20 @@ impl Header {
     /// The place of the column that the flag `flag` calls `name`.
     fn flagged(&self, flag: &str, name: &str, path: &Path) -> Result<usize> {
         self.find(name).ok_or_else(|| {
-            let near = self.names.iter().min_by_key(|other| distance(name, other)).map_or("", String::as_str);
-            Error::Usage(format!(
-                "{flag} {name}: {} has no such column; did you mean {near:?}? It has {}",
-                path.display(),
-                self.list()
-            ))
+            let others = alternatives(name, &self.names);
+            Error::Usage(format!("{flag} {name}: {} has no such column{others}", path.display()))
         })
     }
 
     fn list(&self) -> String {
         listed(&self.names)
     }
+}
+
+/// For a message that `name` is not there: which of `names` is nearest, and what there is.
+pub(crate) fn alternatives(name: &str, names: &[impl AsRef<str>]) -> String {
+    let near = names.iter().map(AsRef::as_ref).min_by_key(|other| distance(name, other));
+    near.map_or(String::new(), |near| format!("; did you mean {near:?}? It has {}", listed(names)))
 }
 
 /// Names for a message, the first of them where they are many.
@@ -197,7 +199,7 @@ pub(crate) fn learn(source: &mut Source, label: Option<&str>, ignore: &[String])
     roles[label] = Role::Label;
     let column = |(name, role): (&String, &Role)| Column { name: name.clone(), kind: role.kind() };
     let columns = header.names.iter().zip(&roles).map(column).collect();
-    Ok((Plan { header, roles }, columns, !numeric[label]))
+    Ok((Plan { header, roles, hashing: None }, columns, !numeric[label]))
 }
 
 /// For each column, whether all its cells in `text` that are not missing are numbers; columns that are not `open` are not
@@ -253,7 +255,7 @@ pub(crate) fn matched(
         roles.iter_mut().filter(|role| **role == Role::Label).for_each(|role| *role = Role::Ignored);
         roles[at] = Role::Label;
     }
-    Ok(Plan { header, roles })
+    Ok(Plan { header, roles, hashing: None })
 }
 
 fn by_name(header: &Header, known: &[Column], path: &Path, notice: &(dyn Fn(&str) + Sync)) -> Result<Vec<Role>> {

@@ -21,6 +21,8 @@ pub(crate) struct Facts {
     pub(crate) labels: Labels,
     pub(crate) columns: Option<Vec<Column>>,
     pub(crate) skipped: Option<Skipped>,
+    pub(crate) namespaces: Option<Vec<String>>,
+    pub(crate) plain_nonzeros: Option<u64>,
 }
 
 /// Sums over blocks, from which [`Facts`] are made.
@@ -103,6 +105,8 @@ impl Sums {
             labels: self.labels.finish(names, rounded),
             columns,
             skipped: None,
+            namespaces: None,
+            plain_nonzeros: None,
         }
     }
 }

@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use super::cut::{Cut, LONGEST};
+use super::hashing::Hashing;
 use super::input::{Input, excerpt};
 use super::source::Source;
 use super::{LabelFile, ReadOptions};
@@ -22,6 +23,8 @@ pub(crate) struct Images {
     pub(crate) count: u64,
     /// One an image, if they are wanted.
     pub(crate) labels: Option<Vec<f64>>,
+    /// Whether keys are buckets, not numbers of pixels.
+    pub(crate) hashing: Option<Hashing>,
 }
 
 /// The type of the numbers of an IDX file.
@@ -85,7 +88,8 @@ impl Images {
             return wrong(format!("has images of {}: between 1 byte and 1 GiB was expected", sizes.join(" × ")));
         };
         let labels = label_file(source.input(), options)?.map(|path| labels(&path, *count, name)).transpose()?;
-        Ok(Self { element, pixels: pixels as usize, count: u64::from(*count), labels })
+        let hashing = options.hashing.clone();
+        Ok(Self { element, pixels: pixels as usize, count: u64::from(*count), labels, hashing })
     }
 
     /// Where the file may be cut.

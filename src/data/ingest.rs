@@ -22,6 +22,10 @@ pub(crate) struct Ingested {
     pub(crate) skipped: Option<Skipped>,
     /// The line and the text of the first label that was rounded.
     pub(crate) rounded: Option<(u64, String)>,
+    /// The namespaces, as they appear, where the format has such.
+    pub(crate) spaces: Vec<String>,
+    /// Nonzeros before products were added, where keys are hashed.
+    pub(crate) plain: u64,
 }
 
 /// Reads all of `source` and hands its blocks to `put`, in order; `words` says that labels are words, `skip` that bad
@@ -40,6 +44,7 @@ pub(crate) fn ingest<E: From<Error> + Send>(
     let mut chunks = source.chunks(parser.cut(), false);
     let mut numbering = Numbering { keys: parser.no_keys(), classes: Dictionary::names() };
     let (mut sums, mut lines, mut skipped, mut rounded) = (Sums::new(), 0, None, None);
+    let (mut spaces, mut plain) = (Vec::new(), 0);
     // The first chunk goes alone: after it the most frequent keys are known.
     let mut batch = chunks.batch(1)?;
     let mut numbered = Vec::new();
@@ -59,6 +64,9 @@ pub(crate) fn ingest<E: From<Error> + Send>(
             let bad = std::mem::take(&mut parsed.block.skipped).len();
             Skipped::add(&mut skipped, bad, parsed.first_bad.take(), lines);
             rounded = rounded.or(parsed.rounded.take().map(|label| (lines + label.line + 1, label.what)));
+            plain += parsed.plain;
+            parsed.spaces.retain(|space| !spaces.contains(space));
+            spaces.append(&mut parsed.spaces);
             lines += parsed.lines;
             numbered.push(numbering.add(parsed, known, classes)?);
         }
@@ -69,7 +77,7 @@ pub(crate) fn ingest<E: From<Error> + Send>(
     }
     let Numbering { keys, classes } = numbering;
     let classes = (0..classes.len() as u32).map(|class| classes.name_of(class)).collect();
-    Ok(Ingested { sums, keys, classes, skipped, rounded })
+    Ok(Ingested { sums, keys, classes, spaces, plain, skipped, rounded })
 }
 
 /// Finishes blocks, side by side, and hands them on, in order.

@@ -2,9 +2,9 @@
 //!
 //! The way of the bytes: `input` names them, `source` opens them (`unpack` where they are packed) and hands them on in
 //! chunks (`cut`), `parse` makes rows of each chunk (`columns` says what the cells of CSV are, `idx` what images and their
-//! labels), `numbering` gives their keys rows of the `dictionary`, `ingest` drives these and puts the blocks away, `cache`
-//! keeps them in a file and `cache_read` maps it (`spool` does so for what comes through a pipe), `table` hands them out.
-//! `stream` goes the same way for a model whose keys are given.
+//! labels), `numbering` gives their keys rows of the `dictionary` (buckets, where `hashing` is asked for), `ingest` drives
+//! these and puts the blocks away, `cache` keeps them in a file and `cache_read` maps it (`spool` does so for what comes
+//! through a pipe), `table` hands them out. `stream` goes the same way for a model whose keys are given.
 
 mod block;
 mod cache;
@@ -13,6 +13,7 @@ mod columns;
 mod cut;
 mod dictionary;
 mod facts;
+mod hashing;
 mod idx;
 mod ingest;
 mod input;
@@ -35,8 +36,10 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 pub use block::{Block, OwnedBlock};
+pub(crate) use columns::alternatives;
 pub use columns::{Column, ColumnKind};
 pub use dictionary::{Dictionary, MOST_KEYS};
+pub use hashing::{BITS, Hashing, Interaction, keys_of};
 pub use input::{Format, Input};
 pub use labels::Labels;
 pub use skipped::Skipped;
@@ -91,6 +94,8 @@ pub struct ReadOptions {
     pub labels: LabelFile,
     /// Rows that are wrong are left out and counted; else the first one ends the reading.
     pub skip_bad_rows: bool,
+    /// Whether keys are hashed, and how.
+    pub hashing: Option<Hashing>,
     /// Where the cache goes.
     pub cache: CachePolicy,
 }
@@ -206,6 +211,16 @@ impl DataFile {
         self.facts.skipped.as_ref()
     }
 
+    /// The namespaces, if the format has such; the default one's name is empty.
+    pub fn namespaces(&self) -> Option<&[String]> {
+        self.facts.namespaces.as_deref()
+    }
+
+    /// How many values there were before products were added, if keys are hashed.
+    pub fn plain_nonzeros(&self) -> Option<u64> {
+        self.facts.plain_nonzeros
+    }
+
     /// True where the text was not read, but the cache of an earlier run.
     pub fn from_cache(&self) -> bool {
         self.from_cache
@@ -289,6 +304,12 @@ fn open(input: &Input, options: &ReadOptions) -> Result<Option<(Source, Format)>
     if format != Format::Idx && matches!(options.labels, LabelFile::At(_)) {
         return Err(Error::Usage(format!("{input} is {name} data, which holds its labels: leave out --labels")));
     }
+    let multiplies = options.hashing.as_ref().is_some_and(|hashing| !hashing.interactions.is_empty());
+    if matches!(format, Format::Libsvm | Format::Idx) && multiplies {
+        return Err(Error::Usage(format!(
+            "{input} is {name} data, which has no namespaces or columns: leave out --interact"
+        )));
+    }
     Ok(Some((source, format)))
 }
 
@@ -363,19 +384,24 @@ fn read_into<E: From<Error> + Send>(
     let Some((mut source, format)) = open(input, options)? else {
         return Err(Error::data(input.to_string(), "holds no rows").into());
     };
+    let hashing = options.hashing.clone();
     let (parser, columns, words) = match format {
-        Format::Libsvm => (Parser::Libsvm, None, false),
-        Format::Vw => (Parser::Vw(vw::Plan { ignored: options.ignore.clone() }), None, false),
+        Format::Libsvm => (Parser::Libsvm(hashing), None, false),
+        Format::Vw => (Parser::Vw(vw::Plan { ignored: options.ignore.clone(), hashing }), None, false),
         Format::Csv => {
             // Gone through twice: for what its columns are, then for its rows.
             source.keep_if_once(keep)?;
-            let (plan, columns, words) = columns::learn(&mut source, options.label.as_deref(), &options.ignore)?;
+            let (mut plan, columns, words) = columns::learn(&mut source, options.label.as_deref(), &options.ignore)?;
             source.rewind()?;
+            plan.hashing = hashing;
             (Parser::Csv(plan), Some(columns), words)
         }
         Format::Idx => (Parser::Idx(Images::open(&mut source, options)?), None, false),
     };
     let read = ingest(&mut source, &parser, words, options.skip_bad_rows, put)?;
-    let facts = Facts { skipped: read.skipped, ..read.sums.finish(read.classes, read.rounded, columns) };
+    let mut facts = read.sums.finish(read.classes, read.rounded, columns);
+    facts.namespaces = (format == Format::Vw).then_some(read.spaces);
+    facts.plain_nonzeros = options.hashing.as_ref().map(|_| read.plain);
+    facts.skipped = read.skipped;
     Ok((facts, read.keys))
 }

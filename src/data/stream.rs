@@ -8,9 +8,10 @@ use super::block::OwnedBlock;
 use super::columns::{self, Column, Header};
 use super::cut::Cut;
 use super::dictionary::Dictionary;
+use super::hashing::Hashing;
 use super::idx::Images;
 use super::input::{Format, Input};
-use super::parse::{Context, Parser, vw};
+use super::parse::{Context, Parser, csv, vw};
 use super::skipped::Skipped;
 use super::{ReadOptions, open};
 use crate::error::{Error, Result};
@@ -24,6 +25,8 @@ pub struct Known<'a> {
     pub columns: Option<&'a [Column]>,
     /// Its classes, if labels are words.
     pub label_names: &'a [String],
+    /// How its keys are hashed, if they are.
+    pub hashing: Option<&'a Hashing>,
 }
 
 /// What a stream held.
@@ -58,6 +61,7 @@ pub fn stream(
     each: &mut dyn FnMut(OwnedBlock) -> Result<()>,
 ) -> Result<Seen> {
     let live = *input == Input::Stdin;
+    let options = &ReadOptions { hashing: known.hashing.cloned(), ..options.clone() };
     let (mut source, format) = match open(input, options)? {
         Some(opened) => opened,
         None if live => return Ok(Seen::default()),
@@ -66,8 +70,8 @@ pub fn stream(
     let path = source.name().to_path_buf();
     check_kind(&path, format, known)?;
     let ready = match format {
-        Format::Libsvm => Some(Parser::Libsvm),
-        Format::Vw => Some(Parser::Vw(vw::Plan { ignored: options.ignore.clone() })),
+        Format::Libsvm => Some(Parser::Libsvm(options.hashing.clone())),
+        Format::Vw => Some(Parser::Vw(vw::Plan { ignored: options.ignore.clone(), hashing: options.hashing.clone() })),
         Format::Idx => Some(Parser::Idx(Images::open(&mut source, options)?)),
         Format::Csv => None,
     };
@@ -81,7 +85,8 @@ pub fn stream(
         (Some(parser), ..) => parser,
         (None, Cut::Records(delimiter), Some(columns), Some(first)) => {
             let header = Header::read(&first.text, delimiter, columns, &path)?;
-            Parser::Csv(columns::matched(header, columns, options.label.as_deref(), &path, notice)?)
+            let plan = columns::matched(header, columns, options.label.as_deref(), &path, notice)?;
+            Parser::Csv(csv::Plan { hashing: options.hashing.clone(), ..plan })
         }
         _ => return Err(Error::data(path, "holds no rows")),
     };
@@ -123,6 +128,8 @@ pub fn stream(
 fn check_kind(path: &Path, format: Format, known: &Known<'_>) -> Result<()> {
     let (fits, trained) = match known.columns {
         Some(_) => (format == Format::Csv, "csv"),
+        // The index 7 and the feature called 7 have one hash.
+        None if known.hashing.is_some() => (format != Format::Csv, "libsvm, idx or vw"),
         None if known.dictionary.is_names() => (format == Format::Vw, "vw"),
         None => (matches!(format, Format::Libsvm | Format::Idx), "libsvm or idx"),
     };

@@ -16,6 +16,7 @@ const OPTIONS: ReadOptions = ReadOptions {
     ignore: Vec::new(),
     labels: LabelFile::Beside,
     skip_bad_rows: false,
+    hashing: None,
     cache: CachePolicy::Off,
 };
 
@@ -387,7 +388,12 @@ fn csv_flags_are_checked_against_the_columns() {
 type Streamed = (Vec<(f32, Vec<(String, f32)>)>, Seen, Vec<String>);
 
 fn streamed(data: &Data, model: &DataFile) -> Result<Streamed> {
-    let known = Known { dictionary: model.dictionary(), columns: model.columns(), label_names: &model.labels().names };
+    let known = Known {
+        dictionary: model.dictionary(),
+        columns: model.columns(),
+        label_names: &model.labels().names,
+        hashing: None,
+    };
     let notices = Mutex::new(Vec::new());
     let mut rows = Vec::new();
     let mut each = |owned: OwnedBlock| {

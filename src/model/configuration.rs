@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use hogback_kernels::{Loss, Rule};
 use serde::{Deserialize, Serialize};
 
-use crate::data::Column;
+use crate::data::{Column, Hashing};
 use crate::engine::schedule::Schedule;
 
 /// The family of a model.
@@ -108,6 +108,9 @@ pub struct Configuration {
     /// The columns of a CSV file.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub columns: Option<Vec<Column>>,
+    /// How keys are hashed, if they are.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub hashing: Option<Hashing>,
     /// How gradients move weights.
     pub optimizer: Optimizer,
     /// The learning rate, in units of 1 / mean squared row norm.

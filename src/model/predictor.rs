@@ -56,7 +56,12 @@ impl Model {
 
     /// What reading data for this model needs.
     pub fn known(&self) -> Known<'_> {
-        Known { dictionary: &self.dictionary, columns: self.configuration.columns.as_deref(), label_names: &self.names }
+        Known {
+            dictionary: &self.dictionary,
+            columns: self.configuration.columns.as_deref(),
+            label_names: &self.names,
+            hashing: self.configuration.hashing.as_ref(),
+        }
     }
 
     /// How many features it knows.

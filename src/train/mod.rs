@@ -4,6 +4,7 @@
 //! out Θ, `passes` runs the engine over it pass by pass, `job` is what a child does, `keep` commits generations.
 
 mod corpus;
+mod hashing;
 mod job;
 mod keep;
 mod opening;
@@ -136,17 +137,24 @@ pub fn train(request: &Request, topology: &Topology, store: &dyn Store, ears: Ea
     // The lock comes first: no time is spent on a model that cannot be saved.
     let writer = Writer::new(store, &request.model, request.existing)?;
     let resumed = prepare::resumed(request)?;
+    let reading = prepare::reading(request, resumed.as_ref())?;
     let read = |input: &Input| {
         ears.progress.doing(&format!("reading {input}"));
-        let file = DataFile::read(input, &request.read, store, &notice)?;
+        let file = DataFile::read(input, &reading, store, &notice)?;
         if let Some(skipped) = file.skipped() {
             notice(&bad_rows(&file.name(), skipped));
         }
         Ok(file)
     };
     let files = request.data.iter().map(read).collect::<Result<Vec<DataFile>>>()?;
+    if resumed.is_none() {
+        hashing::check(&files, &reading)?;
+    }
+    if let Some(hashing) = &reading.hashing {
+        files.iter().for_each(|file| hashing::tell(file, hashing, &notice));
+    }
     let facts = prepare::label_facts(request, &files, resumed.as_ref())?;
-    let valid = prepare::read_valid(request, &files, &facts, resumed.as_ref(), &notice)?;
+    let valid = prepare::read_valid(request, &files, &facts, resumed.as_ref(), reading.hashing.as_ref(), &notice)?;
     let prepared = prepare::prepare(request, topology, &plan, &files, &valid, facts, resumed.as_ref(), &notice)?;
     let reading = begun.elapsed();
     if ears.stop.requested() {

@@ -12,7 +12,7 @@ use super::target::{self, LabelFacts};
 use super::{Consistency, Request, Settings, scale};
 use crate::checkpoint::{Existing, Loaded, load};
 use crate::data::order::held_out;
-use crate::data::{Column, DataFile, Dictionary, Known, LabelFile, OwnedBlock, ReadOptions, stream};
+use crate::data::{Column, DataFile, Dictionary, Hashing, Known, LabelFile, OwnedBlock, ReadOptions, stream};
 use crate::engine::plan::Plan;
 use crate::engine::stop::EarlyStop;
 use crate::engine::topology::Topology;
@@ -85,7 +85,21 @@ pub(super) fn resumed(request: &Request) -> Result<Option<Resumed>> {
     Ok(Some(Resumed { loaded, configuration, position, dictionary }))
 }
 
-/// Reads `--valid` against the keys of the training data.
+/// How data is read: as was said, and hashed as it was for the model that is resumed.
+///
+/// # Errors
+/// [`Error::Usage`] where something else was said.
+pub(super) fn reading(request: &Request, resumed: Option<&Resumed>) -> Result<ReadOptions> {
+    let Some(Resumed { configuration, .. }) = resumed else { return Ok(request.read.clone()) };
+    let hashing = configuration.hashing.clone();
+    if request.read.hashing.is_some() && request.read.hashing != hashing {
+        let what = "the model was trained with other --bits or --interact, or none: leave them out";
+        return Err(Error::Usage(what.to_owned()));
+    }
+    Ok(ReadOptions { hashing, ..request.read.clone() })
+}
+
+/// Reads `--valid` against the keys of the training data, which are hashed as `hashing` says.
 ///
 /// # Errors
 /// Bad data.
@@ -94,12 +108,13 @@ pub(super) fn read_valid(
     files: &[DataFile],
     facts: &LabelFacts,
     resumed: Option<&Resumed>,
+    hashing: Option<&Hashing>,
     notice: &(dyn Fn(&str) + Sync),
 ) -> Result<Vec<OwnedBlock>> {
     let Some(input) = &request.valid else { return Ok(Vec::new()) };
     let keys = keys(files, resumed)?;
     let names = target::names(&facts.target);
-    let known = Known { dictionary: &keys.dictionary, columns: files[0].columns(), label_names: &names };
+    let known = Known { dictionary: &keys.dictionary, columns: files[0].columns(), label_names: &names, hashing };
     let (mut blocks, mut good) = (Vec::new(), 0);
     // --labels are those of the training data.
     let read = ReadOptions { labels: LabelFile::Beside, ..request.read.clone() };
@@ -348,6 +363,10 @@ fn configuration(
         loss: facts.loss,
         target: facts.target.clone(),
         columns,
+        hashing: match old {
+            Some(old) => old.hashing.clone(),
+            None => request.read.hashing.clone(),
+        },
         optimizer: said.optimizer.or(old.map(|old| old.optimizer)).unwrap_or_default(),
         lr: said.lr.or(old.map(|old| old.lr)).unwrap_or(default_rate(facts.loss)),
         l2: said.l2.or(old.map(|old| old.l2)).unwrap_or(0.0),

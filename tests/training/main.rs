@@ -35,6 +35,7 @@ fn request(data: &Path, model: PathBuf) -> Request {
             ignore: Vec::new(),
             labels: LabelFile::Beside,
             skip_bad_rows: false,
+            hashing: None,
             cache: CachePolicy::Off,
         },
         valid: None,

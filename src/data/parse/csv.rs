@@ -7,6 +7,7 @@ use super::number::{is_rounded, parse as parse_number};
 use super::{Context, Fault, Parsed};
 use crate::data::columns::Header;
 use crate::data::cut::{Cut, is_open};
+use crate::data::hashing::{HashedRow, Hashing, key, seed};
 use crate::data::input::excerpt;
 use crate::data::numbering::{ChunkKeys, Mark};
 
@@ -15,6 +16,8 @@ pub(crate) struct Plan {
     pub(crate) header: Header,
     /// As many as columns in the file.
     pub(crate) roles: Vec<Role>,
+    /// Whether keys are buckets, not names.
+    pub(crate) hashing: Option<Hashing>,
 }
 
 /// What the cells of a column are for.
@@ -143,6 +146,11 @@ impl Plan {
         Cut::Records(self.header.delimiter)
     }
 
+    /// The place of the column called `name`; past the last one where there is none.
+    fn place(&self, name: &str) -> usize {
+        self.header.names.iter().position(|other| other == name).unwrap_or(self.header.names.len())
+    }
+
     /// True where two cells of a record might have one key: column `a=b` beside a column `a` of words.
     fn may_repeat(&self) -> bool {
         let columns = || self.header.names.iter().zip(&self.roles);
@@ -160,6 +168,8 @@ pub(crate) fn parse(text: &[u8], first: bool, plan: &Plan, context: Context<'_>)
         may_repeat: plan.may_repeat(),
         columns: vec![None; plan.roles.len()],
         name: String::new(),
+        hashed: plan.hashing.as_ref().map(|hashing| HashedRow::new(hashing, |name| plan.place(name))),
+        seeds: plan.header.names.iter().map(|name| seed(name.as_bytes())).collect(),
         keys: ChunkKeys::new(context.keys, context.learning),
         classes: context.classes.map(|classes| ChunkKeys::new(classes, context.learning)),
         rounded: None,
@@ -191,6 +201,9 @@ struct Rows<'p> {
     may_repeat: bool,
     /// The ids of the columns of numbers, once they are known.
     columns: Vec<Option<u32>>,
+    hashed: Option<HashedRow<'p>>,
+    /// What the hashes of each column begin with.
+    seeds: Vec<u64>,
     /// Where the keys of words are put together.
     name: String,
     keys: ChunkKeys<'p>,
@@ -202,6 +215,7 @@ struct Rows<'p> {
 
 impl Rows<'_> {
     fn add(&mut self, record: &ByteRecord) -> Result<(), String> {
+        self.hashed.iter_mut().for_each(HashedRow::clear);
         let mut label = None;
         for (column, (cell, role)) in record.iter().zip(&self.plan.roles).enumerate() {
             let told = |what| format!("column {:?}: {what}", self.plan.header.names[column]);
@@ -212,7 +226,9 @@ impl Rows<'_> {
                 Role::Words => self.word(column, cell).map_err(told)?,
             }
         }
-        if self.may_repeat && !self.parsed.block.add_up_repeated() {
+        if let Some(hashed) = &mut self.hashed {
+            self.parsed.plain += hashed.finish(&mut self.parsed.block, &mut self.keys)?;
+        } else if self.may_repeat && !self.parsed.block.add_up_repeated() {
             return Err("values of one key add up to more than a float holds".into());
         }
         self.parsed.unlabelled += u64::from(label.is_none());
@@ -256,7 +272,12 @@ impl Rows<'_> {
             Cell::Word(_) => return Err(format!("{} is not a number, as this column has", excerpt(cell))),
             Cell::Number(value) => finite(value, cell)?,
         };
-        if value != 0.0 {
+        if value == 0.0 {
+            return Ok(());
+        }
+        if let Some(hashed) = &mut self.hashed {
+            hashed.push(column, key(self.seeds[column], b""), value);
+        } else {
             if self.columns[column].is_none() {
                 self.columns[column] = self.keys.name(&self.plan.header.names[column]);
             }
@@ -268,11 +289,17 @@ impl Rows<'_> {
     }
 
     fn word(&mut self, column: usize, cell: &[u8]) -> Result<(), String> {
-        if Cell::of(cell) != Cell::Missing {
+        if Cell::of(cell) == Cell::Missing {
+            return Ok(());
+        }
+        let word = utf8(cell.trim_ascii())?;
+        if let Some(hashed) = &mut self.hashed {
+            hashed.push(column, key(self.seeds[column], word.as_bytes()), 1.0);
+        } else {
             self.name.clear();
             self.name.push_str(&self.plan.header.names[column]);
             self.name.push('=');
-            self.name.push_str(utf8(cell.trim_ascii())?);
+            self.name.push_str(word);
             if let Some(id) = self.keys.name(&self.name) {
                 self.parsed.block.push(id, 1.0);
             }
@@ -297,7 +324,7 @@ mod tests {
     /// Columns called a, b, …
     fn plan(roles: &[Role]) -> Plan {
         let names = (0..roles.len()).map(|at| char::from(b'a' + at as u8).to_string()).collect();
-        Plan { header: Header { delimiter: b',', names, named: false }, roles: roles.to_vec() }
+        Plan { header: Header { delimiter: b',', names, named: false }, roles: roles.to_vec(), hashing: None }
     }
 
     type Pairs = Vec<(String, f32)>;

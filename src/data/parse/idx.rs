@@ -2,8 +2,10 @@
 
 use super::number::is_rounded;
 use super::{Context, Fault, Parsed};
+use crate::data::hashing::Hashing;
 use crate::data::idx::{Element, Images};
 use crate::data::numbering::ChunkKeys;
+use crate::data::repeats::Repeats;
 use crate::data::source::Chunk;
 
 /// Parses whole images.
@@ -27,11 +29,14 @@ fn rows<const N: usize>(
     let size = images.pixels * N;
     let mut parsed = Parsed::with_room(chunk.text.len());
     let mut keys = ChunkKeys::new(context.keys, context.learning);
+    let mut repeats = Repeats::default();
     let first = chunk.at as usize / size;
     for (nth, image) in chunk.text.chunks_exact(size).enumerate() {
         let label = images.labels.as_ref().map(|labels| labels[first + nth]);
-        if let Err(what) = row(image, label, &number, &mut keys, &mut parsed) {
+        let before = keys.mark();
+        if let Err(what) = row(image, label, &number, images.hashing.as_ref(), &mut keys, &mut repeats, &mut parsed) {
             parsed.skip(context, || Fault { line: nth as u64, what })?;
+            keys.back_to(before);
         }
         parsed.lines += 1;
     }
@@ -42,7 +47,9 @@ fn row<const N: usize>(
     image: &[u8],
     label: Option<f64>,
     number: impl Fn([u8; N]) -> f32,
+    hashing: Option<&Hashing>,
     keys: &mut ChunkKeys<'_>,
+    repeats: &mut Repeats,
     parsed: &mut Parsed,
 ) -> Result<(), String> {
     for (key, &bytes) in (1..).zip(image.as_chunks().0) {
@@ -56,7 +63,7 @@ fn row<const N: usize>(
     if label.is_some_and(|label| !label.is_finite()) {
         return Err("the label of this image is not a finite number".into());
     }
-    keys.translate_row(&mut parsed.block);
+    parsed.number_row(hashing, keys, repeats)?;
     parsed.unlabelled += u64::from(label.is_none());
     parsed.block.end_row(label.unwrap_or(f32::NAN));
     if let (Some(exact), Some(label)) = (exact, label)

@@ -4,21 +4,23 @@ use memchr::memchr;
 
 use super::number::{float_at, integer_at, is_rounded, parse as parse_number};
 use super::{Context, Fault, Parsed};
+use crate::data::hashing::Hashing;
 use crate::data::input::excerpt;
 use crate::data::numbering::ChunkKeys;
+use crate::data::repeats::Repeats;
 
 /// Parses whole lines.
-pub(crate) fn parse(text: &[u8], context: Context<'_>) -> Result<Parsed, Fault> {
+pub(crate) fn parse(text: &[u8], hashing: Option<&Hashing>, context: Context<'_>) -> Result<Parsed, Fault> {
     let mut parsed = Parsed::with_room(text.len());
     let mut keys = ChunkKeys::new(context.keys, context.learning);
-    let mut start = 0;
+    let (mut start, mut repeats) = (0, Repeats::default());
     while start < text.len() {
         let newline = memchr(b'\n', &text[start..]);
         let end = newline.map_or(text.len(), |at| start + at);
-        // A row's keys are numbered when all of it is known to be good, so a bad one leaves nothing behind.
-        if let Err(what) = row(text, start, end, context.learning, &mut keys, &mut parsed) {
-            let line = parsed.lines;
+        let (line, before) = (parsed.lines, keys.mark());
+        if let Err(what) = row(text, start, end, hashing, context.learning, &mut keys, &mut repeats, &mut parsed) {
             parsed.skip(context, || Fault { line, what })?;
+            keys.back_to(before);
         }
         parsed.lines += u64::from(newline.is_some());
         start = end + 1;
@@ -27,12 +29,15 @@ pub(crate) fn parse(text: &[u8], context: Context<'_>) -> Result<Parsed, Fault> 
 }
 
 /// Parses the line from `start` to `end`.
+#[expect(clippy::too_many_arguments, reason = "what a row needs and what it is put into")]
 fn row(
     text: &[u8],
     start: usize,
     end: usize,
+    hashing: Option<&Hashing>,
     learning: bool,
     keys: &mut ChunkKeys<'_>,
+    repeats: &mut Repeats,
     parsed: &mut Parsed,
 ) -> Result<(), String> {
     let mut at = after_blanks(text, start, end);
@@ -71,7 +76,7 @@ fn row(
     if !rising && !parsed.block.add_up_repeated() {
         return Err("an index stands there more than once, and its values add up to more than a float holds".into());
     }
-    keys.translate_row(&mut parsed.block);
+    parsed.number_row(hashing, keys, repeats)?;
     parsed.unlabelled += u64::from(label.is_nan());
     parsed.block.end_row(label);
     if parsed.rounded.is_none() && is_rounded(first, label) {
@@ -145,7 +150,7 @@ mod tests {
     fn rows(text: &str, learning: bool) -> Result<Vec<Row>, Fault> {
         let known = Dictionary::numbers();
         let context = Context { keys: &known, classes: None, learning, skip: false };
-        let parsed = parse(text.as_bytes(), context)?;
+        let parsed = parse(text.as_bytes(), None, context)?;
         let new = parsed.new_keys.unwrap_or_else(Dictionary::numbers);
         let mut block = parsed.block;
         block.limit = new.len() as u32;
@@ -227,11 +232,11 @@ mod tests {
         let mut known = Dictionary::numbers();
         known.add_number(5);
         let context = Context { keys: &known, classes: None, learning: false, skip: false };
-        let parsed = parse(b"5:1 6:1\n1 7:0 8:2 5:3\n", context).unwrap();
+        let parsed = parse(b"5:1 6:1\n1 7:0 8:2 5:3\n", None, context).unwrap();
         assert_eq!((parsed.unknown_keys, parsed.unlabelled, parsed.lines), (2, 1, 2));
         assert_eq!(parsed.block.ids, [0, 0]);
         assert_eq!(parsed.block.values, [1.0, 3.0]);
         assert!(parsed.block.labels[0].is_nan() && parsed.block.labels[1] == 1.0);
-        assert!(parse(b"qid:1 5:1\n", context).err().unwrap().what.contains("ranking"));
+        assert!(parse(b"qid:1 5:1\n", None, context).err().unwrap().what.contains("ranking"));
     }
 }

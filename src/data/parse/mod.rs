@@ -9,13 +9,15 @@ pub(crate) mod vw;
 use super::block::OwnedBlock;
 use super::cut::Cut;
 use super::dictionary::Dictionary;
+use super::hashing::Hashing;
 use super::idx::Images;
 use super::numbering::ChunkKeys;
+use super::repeats::Repeats;
 use super::source::Chunk;
 
 /// How the text of one input is parsed.
 pub(crate) enum Parser {
-    Libsvm,
+    Libsvm(Option<Hashing>),
     Csv(csv::Plan),
     Vw(vw::Plan),
     Idx(Images),
@@ -51,6 +53,10 @@ pub(crate) struct Parsed {
     pub(crate) first_bad: Option<Fault>,
     /// The line and text of the first label that was rounded, see [`number::is_rounded`].
     pub(crate) rounded: Option<Fault>,
+    /// Nonzeros before products were added, where keys are hashed.
+    pub(crate) plain: u64,
+    /// The namespaces that the chunk has, where the format has such.
+    pub(crate) spaces: Vec<String>,
 }
 
 /// What is wrong with a line of a chunk.
@@ -63,10 +69,20 @@ pub(crate) struct Fault {
 }
 
 impl Parser {
+    /// How keys are hashed, if they are.
+    pub(crate) fn hashing(&self) -> Option<&Hashing> {
+        match self {
+            Self::Libsvm(hashing) => hashing.as_ref(),
+            Self::Csv(plan) => plan.hashing.as_ref(),
+            Self::Vw(plan) => plan.hashing.as_ref(),
+            Self::Idx(images) => images.hashing.as_ref(),
+        }
+    }
+
     /// Where text of this kind may be cut.
     pub(crate) fn cut(&self) -> Cut {
         match self {
-            Self::Libsvm | Self::Vw(_) => Cut::Lines,
+            Self::Libsvm(_) | Self::Vw(_) => Cut::Lines,
             Self::Csv(plan) => plan.cut(),
             Self::Idx(images) => images.cut(),
         }
@@ -75,7 +91,8 @@ impl Parser {
     /// No keys yet, of the kind that this text has.
     pub(crate) fn no_keys(&self) -> Dictionary {
         match self {
-            Self::Libsvm | Self::Idx(_) => Dictionary::numbers(),
+            Self::Libsvm(_) | Self::Idx(_) => Dictionary::numbers(),
+            Self::Csv(_) | Self::Vw(_) if self.hashing().is_some() => Dictionary::numbers(),
             Self::Csv(_) | Self::Vw(_) => Dictionary::names(),
         }
     }
@@ -86,7 +103,7 @@ impl Parser {
     /// The first line that is not as it should be, unless such are skipped.
     pub(crate) fn parse(&self, chunk: &Chunk<'_>, context: Context<'_>) -> Result<Parsed, Fault> {
         match self {
-            Self::Libsvm => libsvm::parse(&chunk.text, context),
+            Self::Libsvm(hashing) => libsvm::parse(&chunk.text, hashing.as_ref(), context),
             Self::Csv(plan) => csv::parse(&chunk.text, chunk.first, plan, context),
             Self::Vw(plan) => vw::parse(&chunk.text, plan, context),
             Self::Idx(images) => idx::parse(chunk, images, context),
@@ -107,6 +124,8 @@ impl Parsed {
             unlabelled: 0,
             first_bad: None,
             rounded: None,
+            plain: 0,
+            spaces: Vec::new(),
         }
     }
 
@@ -121,6 +140,29 @@ impl Parsed {
         }
         self.block.skip_row();
         self.first_bad.get_or_insert_with(fault);
+        Ok(())
+    }
+
+    /// Gives the numbers in the row that is being filled their rows, or those of their buckets.
+    ///
+    /// # Errors
+    /// In words, where the values of one bucket add up to too much.
+    fn number_row(
+        &mut self,
+        hashing: Option<&Hashing>,
+        keys: &mut ChunkKeys<'_>,
+        repeats: &mut Repeats,
+    ) -> Result<(), &'static str> {
+        let Some(hashing) = hashing else {
+            keys.translate_row(&mut self.block);
+            return Ok(());
+        };
+        let row = self.block.open_row();
+        let plain = row.len() as u64;
+        row.iter_mut().for_each(|number| *number = hashing.number(*number));
+        keys.translate_row(&mut self.block);
+        self.block.check_repeated(repeats)?;
+        self.plain += plain;
         Ok(())
     }
 

@@ -6,37 +6,44 @@
 //! with something else (a label that is no number, a value that does not end as it begins), a line is wrong here.
 
 mod label;
+mod spaces;
 mod value;
 
 use memchr::memchr;
 
 use super::number::{EXACT, float_at, is_rounded, word_end};
 use super::{Context, Fault, Parsed};
+use crate::data::hashing::{HashedRow, Hashing, key};
 use crate::data::input::excerpt;
-use crate::data::names::{NameBatch, Prefix};
+use crate::data::names::NameBatch;
 use crate::data::numbering::ChunkKeys;
 use crate::data::repeats::Repeats;
 
 use label::{label, label_word, unlabelled};
+use spaces::Spaces;
 use value::{number_at, value_at};
 
-/// What is left out of a file.
+/// How the lines of a file are read.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Plan {
-    /// Namespaces.
+    /// Namespaces that are left out.
     pub(crate) ignored: Vec<String>,
+    /// Whether keys are buckets, not names.
+    pub(crate) hashing: Option<Hashing>,
 }
 
 /// Parses whole lines.
 pub(crate) fn parse(text: &[u8], plan: &Plan, context: Context<'_>) -> Result<Parsed, Fault> {
     let all_utf8 = str::from_utf8(text).is_ok();
+    let hashing = plan.hashing.as_ref();
+    let mut spaces = Spaces::new([&plan.ignored, hashing.map_or(&[], |hashing| &hashing.ignored)]);
     let mut rows = Rows {
         text,
-        plan,
+        hashed: hashing.map(|hashing| HashedRow::new(hashing, |name| spaces.number(name.as_bytes()))),
+        spaces,
         learning: context.learning,
         keys: ChunkKeys::new(context.keys, context.learning),
         names: NameBatch::default(),
-        prefix: Prefix::default(),
         repeats: Repeats::default(),
         parsed: Parsed::with_room(text.len()),
     };
@@ -45,29 +52,30 @@ pub(crate) fn parse(text: &[u8], plan: &Plan, context: Context<'_>) -> Result<Pa
         let newline = memchr(b'\n', &text[start..]);
         let end = newline.map_or(text.len(), |at| start + at);
         let (line, before) = (rows.parsed.lines, rows.keys.mark());
+        rows.spaces.begin_row();
         let is_text = all_utf8 || str::from_utf8(&text[start..end]).is_ok();
         let read = if is_text { rows.add(start, end) } else { Err("this is not UTF-8 text: convert the file".into()) };
         if let Err(what) = read {
             rows.parsed.skip(context, || Fault { line, what })?;
-            rows.names.clear();
             rows.keys.back_to(before);
+            rows.spaces.forget_row();
         }
         rows.parsed.lines += u64::from(newline.is_some());
         start = end + 1;
     }
+    rows.parsed.spaces = rows.spaces.seen();
     Ok(rows.parsed.finish(rows.keys, None))
 }
 
 /// Turns lines into rows.
 struct Rows<'p> {
     text: &'p [u8],
-    plan: &'p Plan,
+    spaces: Spaces,
+    hashed: Option<HashedRow<'p>>,
     learning: bool,
     keys: ChunkKeys<'p>,
-    /// The names of the row, as many as it has ids so far.
+    /// The names of the row, as many as it has ids so far; none where keys are hashed.
     names: NameBatch,
-    /// What names in the namespace at hand begin with.
-    prefix: Prefix,
     repeats: Repeats,
     parsed: Parsed,
 }
@@ -91,14 +99,17 @@ impl Rows<'_> {
         if label.is_none() && self.learning {
             return Err(unlabelled(&line[..bar]));
         }
+        self.names.clear();
+        self.hashed.iter_mut().for_each(HashedRow::clear);
         let mut at = start + bar;
         while at < end {
             at = self.namespace(at + 1, end)?;
         }
-        self.keys.name_row(&mut self.names, &mut self.parsed.block);
-        self.names.clear();
-        if self.repeats.any(self.parsed.block.open_row()) && !self.parsed.block.add_up_repeated() {
-            return Err("values of one feature add up to more than a float holds".into());
+        if let Some(hashed) = &mut self.hashed {
+            self.parsed.plain += hashed.finish(&mut self.parsed.block, &mut self.keys)?;
+        } else {
+            self.keys.name_row(&mut self.names, &mut self.parsed.block);
+            self.parsed.block.check_repeated(&mut self.repeats)?;
         }
         self.parsed.unlabelled += u64::from(label.is_none());
         self.parsed.block.end_weighted_row(label.unwrap_or(f32::NAN), weight);
@@ -125,13 +136,12 @@ impl Rows<'_> {
             let number = number_at(text, at + 1, end).map_err(told)?;
             (scale, at) = number.ok_or_else(|| told("is not a number"))?;
         }
-        let ignored = !name.is_empty() && self.plan.ignored.iter().any(|ignored| ignored.as_bytes() == name);
-        self.prefix.set(name);
+        let space = self.spaces.next(name);
         let mut nameless = 0;
         while at < end && matches!(text[at], b' ' | b'\t') {
             at += 1;
             if at < end && !matches!(text[at], b' ' | b'\t' | b'|' | b'\r') {
-                at = self.feature(at, end, scale, &mut nameless, ignored)?;
+                at = self.feature(at, end, space, scale, &mut nameless)?;
             }
         }
         match text[..end].get(at) {
@@ -147,9 +157,9 @@ impl Rows<'_> {
         &mut self,
         start: usize,
         end: usize,
+        space: usize,
         scale: f32,
         nameless: &mut u32,
-        ignored: bool,
     ) -> Result<usize, String> {
         let text = self.text;
         let told = |fault| {
@@ -172,12 +182,22 @@ impl Rows<'_> {
                 return Err(told("is not finite, times the scale of its namespace"));
             }
         }
-        if value != 0.0 && !ignored {
-            self.parsed.block.push(0, value);
-            match (name, word) {
-                ([], []) => self.names.push_joined(&self.prefix, &[nameless.to_string().as_bytes()]),
-                (_, []) => self.names.push(&self.prefix, text, start, name_end),
-                (name, word) => self.names.push_joined(&self.prefix, &[name, b"^", word]),
+        let of = self.spaces.at(space);
+        if value != 0.0 && !of.ignored {
+            if let Some(hashed) = &mut self.hashed {
+                let hash = match (name, word) {
+                    ([], []) => key(of.seed, nameless.to_string().as_bytes()),
+                    (name, []) => key(of.seed, name),
+                    (name, word) => key(key(of.seed, name), word),
+                };
+                hashed.push(space, hash, value);
+            } else {
+                self.parsed.block.push(0, value);
+                match (name, word) {
+                    ([], []) => self.names.push_joined(&of.prefix, &[nameless.to_string().as_bytes()]),
+                    (_, []) => self.names.push(&of.prefix, text, start, name_end),
+                    (name, word) => self.names.push_joined(&of.prefix, &[name, b"^", word]),
+                }
             }
         }
         *nameless += u32::from(name.is_empty() && word.is_empty());
