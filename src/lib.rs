@@ -5,6 +5,7 @@ pub mod data;
 pub mod engine;
 pub mod error;
 pub mod fault;
+pub mod generate;
 pub mod model;
 pub mod report;
 pub mod store;

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 /// The flags of each command.
-const FLAGS: [(&str, &str); 4] = [
+const FLAGS: [(&str, &str); 5] = [
     (
         "train",
         "--model --resume --overwrite --kind --loss --optimizer --lr --l2 --seed --passes --valid --holdout --early-stop --schedule \
@@ -21,6 +21,7 @@ const FLAGS: [(&str, &str); 4] = [
     ("predict", "--format --label --ignore --skip-bad-rows --help"),
     ("eval", "--format --label --ignore --skip-bad-rows --labels --json --help"),
     ("topology", "--json --help"),
+    ("generate", "--preset --kind --rows --test-rows --features --nnz --zipf --seed --format --overwrite --help"),
 ];
 
 #[test]

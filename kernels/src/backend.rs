@@ -18,6 +18,9 @@ pub(crate) enum Kind {
     /// AVX-512 F, DQ, BW and VL.
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     Avx512,
+    /// NEON, which every 64-bit Arm has.
+    #[cfg(all(target_arch = "aarch64", not(miri)))]
+    Neon,
 }
 
 impl Backend {
@@ -33,12 +36,14 @@ impl Backend {
             let (avx2, avx512) = detect::x86_64();
             [Some(Kind::Scalar), avx2.then_some(Kind::Avx2), avx512.then_some(Kind::Avx512)]
         };
-        #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+        #[cfg(all(target_arch = "aarch64", not(miri)))]
+        let found = [Some(Kind::Scalar), Some(Kind::Neon)];
+        #[cfg(any(not(any(target_arch = "x86_64", target_arch = "aarch64")), miri))]
         let found = [Some(Kind::Scalar)];
         found.into_iter().flatten().map(Self)
     }
 
-    /// The backend called `name` ("scalar", "avx2", "avx512"), if this machine has it.
+    /// The backend called `name` ("scalar", "avx2", "avx512", "neon"), if this machine has it.
     pub fn named(name: &str) -> Option<Self> {
         Self::all().find(|backend| backend.name() == name)
     }
@@ -51,6 +56,8 @@ impl Backend {
             Kind::Avx2 => "avx2",
             #[cfg(all(target_arch = "x86_64", not(miri)))]
             Kind::Avx512 => "avx512",
+            #[cfg(all(target_arch = "aarch64", not(miri)))]
+            Kind::Neon => "neon",
         }
     }
 }

@@ -4,7 +4,7 @@
 //! inline-assembly load or store whose meaning is that many relaxed `AtomicU32` loads or stores in some order
 //! (Ralf Jung, "How to use storytelling to fit inline assembly into Rust", 2026). `Cells` is a `&[AtomicU32]`
 //! and nothing else, so safe code can only ever tell the first story; the vector backends tell the second one
-//! in `x86_64/`. No ordering is implied by either: whoever needs one gets it from the queue or the lock
+//! in `x86_64/` and `aarch64/`. No ordering is implied by either: whoever needs one gets it from the queue or the lock
 //! that handed the cells over.
 //!
 //! The one assumption about hardware: an aligned 32-bit lane of a vector access does not tear. `tests/tearing.rs`

@@ -14,6 +14,8 @@ use core::sync::atomic::AtomicU32;
 pub(crate) trait Lane: Copy {
     /// Floats in a register; even.
     const WORDS: usize;
+    /// A register of at most 8 floats that is there wherever this one is: for rows that are multiples of 8 and not of `WORDS`.
+    type Half: Lane;
 
     /// All lanes `x`.
     unsafe fn splat(x: f32) -> Self;
@@ -23,6 +25,8 @@ pub(crate) trait Lane: Copy {
     unsafe fn store(self, at: *const AtomicU32);
     /// Loads `WORDS` consecutive private floats.
     unsafe fn load_private(at: *const f32) -> Self;
+    /// Stores `WORDS` consecutive private floats.
+    unsafe fn store_private(self, at: *mut f32);
     /// Stores `WORDS` consecutive floats into private memory, past the caches where the instruction set can and
     /// `at` is aligned to the register; [`Lane::fence`] must follow before anyone else reads them.
     unsafe fn stream_private(self, at: *mut f32);
@@ -39,6 +43,10 @@ pub(crate) trait Lane: Copy {
     unsafe fn fma(self, by: Self, plus: Self) -> Self;
     /// `from - self * by`, with one rounding or two.
     unsafe fn fnma(self, by: Self, from: Self) -> Self;
+    /// The smaller of each two; `other`'s where either is a NaN.
+    unsafe fn min(self, other: Self) -> Self;
+    /// The larger of each two; `other`'s where either is a NaN.
+    unsafe fn max(self, other: Self) -> Self;
     /// 1 / √self, within [`RSQRT_ULP`], of normal positive numbers; a NaN of a NaN.
     unsafe fn rsqrt(self) -> Self;
 
@@ -60,10 +68,10 @@ pub(crate) trait Lane: Copy {
     unsafe fn slots_to_weights(self) -> Self;
     /// The sum of all lanes.
     unsafe fn sum(self) -> f32;
+    /// The first lane.
+    unsafe fn first(self) -> f32;
     /// `a * b + c` of single floats, as this instruction set does it best.
     unsafe fn fma1(a: f32, b: f32, c: f32) -> f32;
-    /// 1 / √x of a single float, within [`RSQRT_ULP`] for normal positive numbers.
-    unsafe fn rsqrt1(x: f32) -> f32;
     /// Asks for the cache line at `at`; never faults.
     unsafe fn prefetch<T>(at: *const T);
 }

@@ -8,17 +8,23 @@
 
 extern crate alloc;
 
+#[cfg(all(target_arch = "aarch64", not(miri)))]
+mod aarch64;
 mod backend;
 mod cells;
 mod copy;
 mod dense;
 mod dispatch;
+mod group;
 mod lane;
 mod loss;
+mod many;
 mod merge;
+mod one;
 mod rows;
+mod rules;
 mod scalar;
-mod sparse;
+mod table;
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 mod x86_64;
 
@@ -26,7 +32,8 @@ pub use backend::Backend;
 pub use cells::Cells;
 pub use dense::{Adam, DenseRule};
 pub use dispatch::{Learner, LearnerSpec, Rule};
-pub use loss::Loss;
+pub use group::{Objective, Scratch, Step};
+pub use loss::{ClassLoss, Loss};
 pub use merge::MergeRule;
 pub use rows::{Ids, Row};
-pub use sparse::{Scratch, Slot, Step, Table};
+pub use table::{Layout, Table};

@@ -4,7 +4,7 @@ use crate::lane::Lane;
 use crate::scalar::Scalar;
 
 /// What a margin (the model's raw score) costs against a target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Loss {
     /// ln(1 + exp(-y·m)), y = -1 or 1.
     Logistic,
@@ -12,6 +12,10 @@ pub enum Loss {
     Squared,
     /// max(0, 1 - y·m), y = -1 or 1.
     Hinge,
+    /// The pinball loss of this quantile τ, 0 < τ < 1: τ (y - m) where m is below y, (1 - τ) (m - y) above.
+    Quantile(f32),
+    /// exp(m) - y·m, y ≥ 0: the negative log-likelihood of counts whose mean is exp(m), without what does not depend on m.
+    Poisson,
 }
 
 impl Loss {
@@ -24,13 +28,7 @@ impl Loss {
     /// The derivative of [`Loss::value`] by the margin.
     pub fn slope(self, m: f32, y: f32) -> f32 {
         // SAFETY: the scalar instruction set is always there.
-        unsafe {
-            match self {
-                Self::Logistic => Logistic::slope::<Scalar>(m, y),
-                Self::Squared => Squared::slope::<Scalar>(m, y),
-                Self::Hinge => Hinge::slope::<Scalar>(m, y),
-            }
-        }
+        unsafe { self.slope_on::<Scalar>(m, y) }
     }
 
     /// # Safety
@@ -46,21 +44,43 @@ impl Loss {
                 let short = 1.0 - y * m;
                 if short < 0.0 { 0.0 } else { short }
             }
+            Self::Quantile(tau) => (m - y) * if m < y { -tau } else { 1.0 - tau },
+            // SAFETY: the caller's promise.
+            Self::Poisson => unsafe { exp::<V>(m) - y * m },
         }
     }
 
-    /// The sum of [`Loss::value`] over rows; both slices are equally long.
+    /// # Safety
+    /// The instruction set of `V`.
+    #[inline(always)]
+    pub(crate) unsafe fn slope_on<V: Lane>(self, m: f32, y: f32) -> f32 {
+        // The loss is the same for all rows of a loop, so the branch costs next to nothing, and a loop for each of them would
+        // be five times the code.
+        match self {
+            // SAFETY: the caller's promise.
+            Self::Logistic => -y * unsafe { sigmoid::<V>(-y * m) },
+            Self::Squared => m - y,
+            Self::Hinge if y * m < 1.0 => -y,
+            Self::Hinge => 0.0,
+            Self::Quantile(tau) if m < y => -tau,
+            Self::Quantile(tau) => 1.0 - tau,
+            // SAFETY: the caller's promise.
+            Self::Poisson => unsafe { exp::<V>(m) - y },
+        }
+    }
+
+    /// The sum of [`Loss::value`] over rows, each times its weight; all slices are equally long.
     ///
     /// # Safety
     /// The instruction set of `V`.
     #[inline(always)]
-    pub(crate) unsafe fn sum<V: Lane>(self, margins: &[f32], targets: &[f32]) -> f64 {
+    pub(crate) unsafe fn sum<V: Lane>(self, margins: &[f32], targets: &[f32], weights: &[f32]) -> f64 {
         let mut total = 0.0;
-        for (margins, targets) in margins.chunks(64).zip(targets.chunks(64)) {
+        for ((margins, targets), weights) in margins.chunks(64).zip(targets.chunks(64)).zip(weights.chunks(64)) {
             let mut values = [0.0f32; 64];
-            for ((value, &m), &y) in values.iter_mut().zip(margins).zip(targets) {
+            for (((value, &m), &y), &weight) in values.iter_mut().zip(margins).zip(targets).zip(weights) {
                 // SAFETY: the caller's promise.
-                *value = unsafe { self.value_on::<V>(m, y) };
+                *value = weight * unsafe { self.value_on::<V>(m, y) };
             }
             total += values.iter().map(|&value| f64::from(value)).sum::<f64>();
         }
@@ -68,42 +88,149 @@ impl Loss {
     }
 }
 
-/// A loss known at compile time, for the row loops.
-pub(crate) trait Slope {
-    /// The derivative of the loss by the margin.
+/// What the margins of several classes cost against the class of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClassLoss {
+    /// -ln of the class's share: ln Σ exp(m) - m of the class.
+    Softmax,
+    /// One-against-all: the sum of the hinge losses of all classes, with target 1 for the row's and -1 for the others.
+    Hinge,
+}
+
+/// A class this much below the likeliest, in nats, is not moved by a row: its share is too small to tell, and products with it
+/// would be denormals.
+const FAR: f32 = 30.0;
+
+impl ClassLoss {
+    /// The loss of a row of class `class` whose margins are these, one a class.
+    ///
+    /// # Panics
+    /// Where there is no such class.
+    pub fn value(self, margins: &[f32], class: usize) -> f32 {
+        // SAFETY: the scalar instruction set is always there.
+        unsafe { self.value_on::<Scalar>(margins, class) }
+    }
+
+    /// # Safety
+    /// The instruction set of `V`.
+    #[inline(always)]
+    unsafe fn value_on<V: Lane>(self, margins: &[f32], class: usize) -> f32 {
+        let own = margins[class];
+        match self {
+            Self::Softmax => {
+                let most = most(margins);
+                let mut sum = 0.0;
+                for margins in margins.chunks(16) {
+                    let mut shares = [0.0f32; 16];
+                    for (share, &m) in shares.iter_mut().zip(margins) {
+                        // SAFETY: the caller's promise.
+                        *share = unsafe { exp::<V>(m - most) };
+                    }
+                    sum += shares[..margins.len()].iter().sum::<f32>();
+                }
+                most - own + logarithm(sum)
+            }
+            Self::Hinge => {
+                let mut sum = 0.0;
+                for (at, &m) in margins.iter().enumerate() {
+                    let short = 1.0 - if at == class { m } else { -m };
+                    sum += if short < 0.0 { 0.0 } else { short };
+                }
+                sum
+            }
+        }
+    }
+
+    /// Over rows of `margins`, which begin `stride` apart: the sum of [`ClassLoss::value`], and of the rows whose likeliest class
+    /// is theirs (the first of several), each row times its weight.
     ///
     /// # Safety
     /// The instruction set of `V`.
-    unsafe fn slope<V: Lane>(m: f32, y: f32) -> f32;
-}
-
-/// See [`Loss::Logistic`].
-pub(crate) struct Logistic;
-/// See [`Loss::Squared`].
-pub(crate) struct Squared;
-/// See [`Loss::Hinge`].
-pub(crate) struct Hinge;
-
-impl Slope for Logistic {
     #[inline(always)]
-    unsafe fn slope<V: Lane>(m: f32, y: f32) -> f32 {
-        // SAFETY: the caller's promise.
-        -y * unsafe { sigmoid::<V>(-y * m) }
+    pub(crate) unsafe fn sum<V: Lane>(
+        self,
+        (margins, stride, classes): (&[f32], usize, usize),
+        targets: &[f32],
+        weights: &[f32],
+    ) -> (f64, f64) {
+        let (mut loss, mut right) = (0.0, 0.0);
+        for ((margins, &target), &weight) in margins.chunks_exact(stride).zip(targets).zip(weights) {
+            let (margins, class) = (&margins[..classes], target as usize);
+            // SAFETY: the caller's promise.
+            loss += f64::from(weight * unsafe { self.value_on::<V>(margins, class) });
+            let first = margins.iter().position(|&m| m >= most(margins));
+            right += if first == Some(class) { f64::from(weight) } else { 0.0 };
+        }
+        (loss, right)
+    }
+
+    /// The derivatives of [`ClassLoss::value`] by the margins, times `weight`, into the first places of `slopes`; 0 into the
+    /// others. False where all are 0.
+    ///
+    /// # Safety
+    /// The instruction set of `V`, and at least as many slopes as margins.
+    #[inline(always)]
+    pub(crate) unsafe fn slopes<V: Lane>(self, margins: &[f32], class: usize, weight: f32, slopes: &mut [f32]) -> bool {
+        let (these, pad) = slopes.split_at_mut(margins.len());
+        pad.fill(0.0);
+        match self {
+            Self::Softmax => {
+                let most = most(margins);
+                let mut sum = 0.0;
+                for (slope, &m) in these.iter_mut().zip(margins) {
+                    // SAFETY: the caller's promise. Of a NaN the comparison is false.
+                    *slope = if m - most < -FAR { 0.0 } else { unsafe { exp::<V>(m - most) } };
+                }
+                for &slope in these.iter() {
+                    sum += slope;
+                }
+                let by = weight / sum;
+                for slope in these.iter_mut() {
+                    *slope *= by;
+                }
+                if let Some(own) = these.get_mut(class) {
+                    *own -= weight;
+                }
+                weight != 0.0
+            }
+            Self::Hinge => {
+                let mut moves = false;
+                for (at, (slope, &m)) in these.iter_mut().zip(margins).enumerate() {
+                    let y = if at == class { 1.0 } else { -1.0 };
+                    *slope = if y * m < 1.0 { -y * weight } else { 0.0 };
+                    moves |= *slope != 0.0;
+                }
+                moves
+            }
+        }
     }
 }
 
-impl Slope for Squared {
-    #[inline(always)]
-    unsafe fn slope<V: Lane>(m: f32, y: f32) -> f32 {
-        m - y
+/// The largest of `margins`, NaNs left out.
+#[inline(always)]
+fn most(margins: &[f32]) -> f32 {
+    let mut most = f32::MIN;
+    for &m in margins {
+        most = if m > most { m } else { most };
     }
+    most
 }
 
-impl Slope for Hinge {
-    #[inline(always)]
-    unsafe fn slope<V: Lane>(m: f32, y: f32) -> f32 {
-        if y * m < 1.0 { -y } else { 0.0 }
-    }
+/// ln x for x from 1 to 2¹²⁷, within 3e-7; NaN stays NaN.
+///
+/// x = 2ᵏ f, f near 1, and ln f = 2 artanh((f - 1) / (f + 1)) by its series.
+#[inline(always)]
+fn logarithm(x: f32) -> f32 {
+    let bits = x.to_bits();
+    // From √½ up to √2.
+    let k = (bits.wrapping_sub(0x3f35_04f3) as i32) >> 23;
+    let f = f32::from_bits(bits.wrapping_sub((k as u32) << 23));
+    let s = (f - 1.0) / (f + 1.0);
+    let t = s * s;
+    let series = 1.0 + t * (1.0 / 3.0 + t * (1.0 / 5.0 + t * (1.0 / 7.0 + t * (1.0 / 9.0))));
+    let log = k as f32 * core::f32::consts::LN_2 + 2.0 * s * series;
+    // The bits of a NaN are taken apart like any.
+    if x.is_nan() { x } else { log }
 }
 
 /// 1 / (1 + exp(-x)), for |x| ≤ 87 within 3e-7 of the true value, relative, and flat beyond; NaN stays NaN.
@@ -184,21 +311,69 @@ mod tests {
 
     #[test]
     fn slopes_are_the_derivatives_of_the_values() {
-        for loss in [Loss::Logistic, Loss::Squared, Loss::Hinge] {
+        for loss in [Loss::Logistic, Loss::Squared, Loss::Hinge, Loss::Quantile(0.8), Loss::Poisson] {
             for y in [-1.0, 1.0] {
                 for m in [-9.7f32, -2.5, -1.2, -0.3, 0.0, 0.2, 0.9, 1.1, 3.3, 8.1] {
                     let h = 1.0 / 128.0;
                     let numeric = (loss.value(m + h, y) - loss.value(m - h, y)) / (2.0 * h);
-                    assert!((numeric - loss.slope(m, y)).abs() < 1e-3, "{loss:?} m={m} y={y}");
+                    let slope = loss.slope(m, y);
+                    assert!((numeric - slope).abs() < 1e-3 * (1.0 + slope.abs()), "{loss:?} m={m} y={y}");
                 }
             }
         }
     }
 
     #[test]
+    fn slopes_of_classes_are_the_derivatives_of_the_values() {
+        let margins = [0.3f32, -1.7, 2.2, 0.0, 9.5];
+        for loss in [ClassLoss::Softmax, ClassLoss::Hinge] {
+            for class in 0..5 {
+                let mut slopes = [f32::NAN; 8];
+                // SAFETY: the scalar instruction set is always there, and there are more slopes than margins.
+                assert!(unsafe { loss.slopes::<Scalar>(&margins, class, 2.0, &mut slopes) });
+                assert_eq!(slopes[5..], [0.0; 3]);
+                for at in 0..5 {
+                    let h = 1.0 / 128.0;
+                    let value = |by: f32| {
+                        let mut margins = margins;
+                        margins[at] += by;
+                        loss.value(&margins, class)
+                    };
+                    let numeric = 2.0 * (value(h) - value(-h)) / (2.0 * h);
+                    assert!((numeric - slopes[at]).abs() < 2e-3, "{loss:?} {class} {at}: {numeric} {}", slopes[at]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_softmax_of_two_classes_is_the_logistic_loss() {
+        for m in [-20.0f32, -3.0, -0.1, 0.0, 1.0, 8.0, 25.0] {
+            let (two, one) = (ClassLoss::Softmax.value(&[0.25, m + 0.25], 1), Loss::Logistic.value(m, 1.0));
+            assert!((two - one).abs() < 2e-6 * (1.0 + one), "at {m}: {two} {one}");
+        }
+        assert_eq!(ClassLoss::Softmax.value(&[1e30, 0.0], 1), 1e30);
+    }
+
+    #[test]
+    fn logarithms_are_as_exact_as_they_say() {
+        for at in 0..100_000u32 {
+            let x = 1.0 + at as f32 * at as f32 / 1e5;
+            let want = f64::from(x).ln();
+            assert!((f64::from(logarithm(x)) - want).abs() <= 3e-7 * (1.0 + want), "of {x}");
+        }
+        assert!(logarithm(f32::NAN).is_nan());
+    }
+
+    #[test]
     fn a_nan_margin_is_never_hidden() {
-        for loss in [Loss::Logistic, Loss::Squared, Loss::Hinge] {
+        for loss in [Loss::Logistic, Loss::Squared, Loss::Hinge, Loss::Quantile(0.5), Loss::Poisson] {
             assert!(loss.value(f32::NAN, 1.0).is_nan(), "{loss:?}");
+        }
+        for (loss, at) in [ClassLoss::Softmax, ClassLoss::Hinge].into_iter().flat_map(|loss| [(loss, 0), (loss, 2)]) {
+            let mut margins = [0.5, -0.5, 1.0];
+            margins[at] = f32::NAN;
+            assert!(loss.value(&margins, 2).is_nan(), "{loss:?} {at}");
         }
         assert!(Loss::Logistic.value(f32::INFINITY, -1.0).is_infinite());
     }

@@ -1,20 +1,24 @@
 //! A private copy of shared words folded back into them: the exchange of the hot rows, in small "delta up, fresh
 //! snapshot down".
 
+use core::ops::Range;
+
 use crate::cells::Cells;
 use crate::lane::Lane;
-use crate::scalar::{check_floor, rsqrt};
+use crate::scalar::{Scalar, check_floor};
 
 /// How a child's change of a row joins the changes that others have merged meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum MergeRule {
     /// The sum of the changes of every word.
     Sum,
-    /// Pairs [w, n] of Adagrad: n is summed; the change of w is scaled by √((floor + n seen) / (floor + n merged)), the step
-    /// the child would have taken had it known the others' squares.
+    /// Rows of Adagrad, a stride of weights w before as many accumulators n: n is summed; the change of w is scaled by
+    /// √((floor + n seen) / (floor + n merged)), the step the child would have taken had it known the others' squares.
     Scaled {
         /// What Adagrad adds to n before the root; positive and normal.
         floor: f32,
+        /// The stride of the rows' [`crate::Layout`].
+        stride: usize,
     },
 }
 
@@ -34,9 +38,42 @@ impl Merge<'_> {
     pub(crate) fn check(&self) {
         let len = self.master.len();
         assert!(self.mine.len() == len && self.base.len() == len, "a merge of stretches of different lengths");
-        if let MergeRule::Scaled { floor } = self.rule {
-            assert!(len.is_multiple_of(2), "half a pair cannot be merged");
+        if let MergeRule::Scaled { floor, stride } = self.rule {
+            let whole = stride > 0 && len.is_multiple_of(2 * stride);
+            assert!(whole && (stride == 1 || stride.is_multiple_of(8)), "parts of rows cannot be merged");
             check_floor(floor);
+        }
+    }
+
+    fn slice(&self, range: Range<usize>) -> Self {
+        let [master, mine, base] = [self.master, self.mine, self.base].map(|cells| cells.slice(range.clone()));
+        Self { master, mine, base, rule: self.rule }
+    }
+
+    /// The change from `base` to `mine`, what `mine` is, and what stands in the master, of the register at `at`.
+    ///
+    /// # Safety
+    /// The instruction set of `V`, and a register from `at` on.
+    #[inline(always)]
+    unsafe fn load<V: Lane>(&self, at: usize) -> (V, V, V) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let own = V::load(self.mine.start().add(at));
+            (own.sub(V::load(self.base.start().add(at))), own, V::load(self.master.start().add(at)))
+        }
+    }
+
+    /// Makes the register at `at` the same in all three.
+    ///
+    /// # Safety
+    /// That of [`Merge::load`].
+    #[inline(always)]
+    unsafe fn store<V: Lane>(&self, at: usize, after: V) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            for cells in [self.master, self.mine, self.base] {
+                after.store(cells.start().add(at));
+            }
         }
     }
 }
@@ -46,70 +83,95 @@ impl Merge<'_> {
 /// # Safety
 /// The instruction set of `V`, and a merge that has passed [`Merge::check`].
 #[inline(always)]
-pub(crate) unsafe fn merge<V: Lane>(merge: Merge<'_>) {
-    let (master, mine, base) = (merge.master.start(), merge.mine.start(), merge.base.start());
-    let mut at = 0;
-    // SAFETY: the instruction set by contract; all three stretches have the length that bounds `at`.
+pub(crate) unsafe fn merge<V: Lane>(merge: &Merge<'_>) {
+    let len = merge.master.len();
+    let whole = len - len % V::WORDS;
+    // SAFETY: the instruction set by contract; whole registers within the stretches' one length; whole rows by the check.
     unsafe {
-        while at + V::WORDS <= merge.master.len() {
-            let own = V::load(mine.add(at));
-            let mut delta = own.sub(V::load(base.add(at)));
-            let before = V::load(master.add(at));
-            if let MergeRule::Scaled { floor } = merge.rule {
-                let floor = V::splat(floor);
-                let seen = own.slots_to_weights().add(floor);
-                let merged = before.add(delta).slots_to_weights().add(floor);
-                // √(seen / merged) for the weights (even lanes), 1 for the slots.
-                let scale = seen.mul(seen.rsqrt()).mul(merged.rsqrt());
-                let weights = V::spread_one();
-                let slots = V::splat(1.0).sub(weights);
-                delta = delta.mul(scale.fma(weights, slots));
+        match merge.rule {
+            MergeRule::Scaled { floor, stride } if stride.is_multiple_of(V::WORDS) => rows::<V>(merge, stride, floor),
+            MergeRule::Scaled { floor, stride } if stride > 1 => rows::<V::Half>(merge, stride, floor),
+            MergeRule::Scaled { floor, .. } => {
+                pairs::<V>(&merge.slice(0..whole), floor);
+                pairs::<Scalar>(&merge.slice(whole..len), floor);
             }
-            let after = before.add(delta);
-            after.store(master.add(at));
-            after.store(mine.add(at));
-            after.store(base.add(at));
-            at += V::WORDS;
+            MergeRule::Sum => {
+                words::<V>(&merge.slice(0..whole));
+                let rest = merge.slice(whole..len);
+                for at in 0..len - whole {
+                    let after = rest.master.get(at) + (rest.mine.get(at) - rest.base.get(at));
+                    [rest.master, rest.mine, rest.base].into_iter().for_each(|cells| cells.set(at, after));
+                }
+            }
         }
-    }
-    if at < merge.master.len() {
-        let rest = at..merge.master.len();
-        let Merge { master, mine, base, rule } = merge;
-        merge_rest(Merge {
-            master: master.slice(rest.clone()),
-            mine: mine.slice(rest.clone()),
-            base: base.slice(rest),
-            rule,
-        });
     }
 }
 
-/// The words that fill no register.
-#[inline(never)]
-fn merge_rest(merge: Merge<'_>) {
-    let Merge { master, mine, base, rule } = merge;
-    let mut at = 0;
-    while at < master.len() {
-        let delta = |at: usize| mine.get(at) - base.get(at);
-        let take = |at: usize, after: f32| {
-            for cells in [master, mine, base] {
-                cells.set(at, after);
-            }
-        };
-        match rule {
-            MergeRule::Sum => {
-                take(at, master.get(at) + delta(at));
-                at += 1;
-            }
-            MergeRule::Scaled { floor } => {
-                let seen = floor + mine.get(at + 1);
-                let slot = master.get(at + 1) + delta(at + 1);
-                let scale = seen * rsqrt(seen) * rsqrt(floor + slot);
-                let weight = master.get(at) + delta(at) * scale;
-                take(at, weight);
-                take(at + 1, slot);
-                at += 2;
+/// [`MergeRule::Sum`] of whole registers.
+///
+/// # Safety
+/// The instruction set of `V`.
+#[inline(always)]
+unsafe fn words<V: Lane>(merge: &Merge<'_>) {
+    for at in (0..merge.master.len()).step_by(V::WORDS) {
+        // SAFETY: the instruction set by contract; whole registers.
+        unsafe {
+            let (delta, _, before) = merge.load::<V>(at);
+            merge.store(at, before.add(delta));
+        }
+    }
+}
+
+/// [`MergeRule::Scaled`] of whole registers of pairs.
+///
+/// # Safety
+/// The instruction set of `V`.
+#[inline(always)]
+unsafe fn pairs<V: Lane>(merge: &Merge<'_>, floor: f32) {
+    for at in (0..merge.master.len()).step_by(V::WORDS) {
+        // SAFETY: the instruction set by contract; whole registers.
+        unsafe {
+            let floor = V::splat(floor);
+            let (delta, own, before) = merge.load::<V>(at);
+            let scale = scale(own.slots_to_weights(), before.add(delta).slots_to_weights(), floor);
+            // That for the weights (even lanes), 1 for the slots.
+            let weights = V::spread_one();
+            let delta = delta.mul(scale.fma(weights, V::splat(1.0).sub(weights)));
+            merge.store(at, before.add(delta));
+        }
+    }
+}
+
+/// [`MergeRule::Scaled`] of rows of a stride of weights before a stride of slots.
+///
+/// # Safety
+/// The instruction set of `V`, whole rows, and strides of whole registers.
+#[inline(always)]
+unsafe fn rows<V: Lane>(merge: &Merge<'_>, stride: usize, floor: f32) {
+    for row in (0..merge.master.len()).step_by(2 * stride) {
+        for weight in (row..row + stride).step_by(V::WORDS) {
+            // SAFETY: the instruction set by contract; whole rows of whole registers.
+            unsafe {
+                let (squares, seen, slot) = merge.load::<V>(weight + stride);
+                let merged = slot.add(squares);
+                let (delta, _, before) = merge.load::<V>(weight);
+                let scale = scale(seen, merged, V::splat(floor));
+                merge.store(weight, delta.fma(scale, before));
+                merge.store(weight + stride, merged);
             }
         }
+    }
+}
+
+/// √((floor + seen) / (floor + merged)).
+///
+/// # Safety
+/// The instruction set of `V`.
+#[inline(always)]
+unsafe fn scale<V: Lane>(seen: V, merged: V, floor: V) -> V {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let seen = seen.add(floor);
+        seen.mul(seen.rsqrt()).mul(merged.add(floor).rsqrt())
     }
 }

@@ -48,26 +48,35 @@ impl<'a> Ids<'a> {
     }
 }
 
-/// One example: the tensor rows it touches, each at most once, by how much, and what is to be predicted.
+/// One example: the tensor rows it touches, each at most once, by how much, what is to be predicted, and how much that matters.
 ///
-/// The default touches nothing.
+/// The default touches nothing and does not matter.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Row<'a> {
     ids: Ids<'a>,
     values: &'a [f32],
-    /// What is to be predicted: -1 or 1 for the logistic and the hinge loss, any number for the squared one.
+    /// What is to be predicted: -1 or 1 for the logistic and the hinge loss, the number of the class where there is an output for
+    /// each, else any number.
     pub target: f32,
+    /// What its loss is multiplied by; not negative.
+    pub weight: f32,
 }
 
 impl<'a> Row<'a> {
-    /// The row of `ids` and `values`, which are as many, or none where every value is 1.
+    /// The row of `ids` and `values`, which are as many, or none where every value is 1, with weight 1.
     ///
     /// # Panics
     /// Where `values` has another length.
     #[inline(always)]
     pub fn new(ids: Ids<'a>, values: &'a [f32], target: f32) -> Self {
         assert!(values.is_empty() || values.len() == ids.ids.len(), "a row's values and ids differ in number");
-        Self { ids, values, target }
+        Self { ids, values, target, weight: 1.0 }
+    }
+
+    /// The same row with this weight.
+    #[inline(always)]
+    pub fn weighing(self, weight: f32) -> Self {
+        Self { weight, ..self }
     }
 
     /// The tensor rows it touches.

@@ -11,6 +11,7 @@ pub(crate) struct Scalar([f32; 2]);
 
 impl Lane for Scalar {
     const WORDS: usize = 2;
+    type Half = Self;
 
     #[inline(always)]
     unsafe fn splat(x: f32) -> Self {
@@ -39,12 +40,18 @@ impl Lane for Scalar {
     }
 
     #[inline(always)]
-    unsafe fn stream_private(self, at: *mut f32) {
+    unsafe fn store_private(self, at: *mut f32) {
         // SAFETY: the caller's promise: there is room for two private floats at `at`.
         unsafe {
             *at = self.0[0];
             *at.add(1) = self.0[1];
         }
+    }
+
+    #[inline(always)]
+    unsafe fn stream_private(self, at: *mut f32) {
+        // SAFETY: the caller's promise.
+        unsafe { self.store_private(at) }
     }
 
     #[inline(always)]
@@ -73,6 +80,18 @@ impl Lane for Scalar {
     #[inline(always)]
     unsafe fn fnma(self, by: Self, from: Self) -> Self {
         Self([from.0[0] - self.0[0] * by.0[0], from.0[1] - self.0[1] * by.0[1]])
+    }
+
+    #[inline(always)]
+    unsafe fn min(self, other: Self) -> Self {
+        let least = |a: f32, b: f32| if a < b { a } else { b };
+        Self([least(self.0[0], other.0[0]), least(self.0[1], other.0[1])])
+    }
+
+    #[inline(always)]
+    unsafe fn max(self, other: Self) -> Self {
+        let most = |a: f32, b: f32| if a > b { a } else { b };
+        Self([most(self.0[0], other.0[0]), most(self.0[1], other.0[1])])
     }
 
     #[inline(always)]
@@ -137,13 +156,13 @@ impl Lane for Scalar {
     }
 
     #[inline(always)]
-    unsafe fn fma1(a: f32, b: f32, c: f32) -> f32 {
-        a * b + c
+    unsafe fn first(self) -> f32 {
+        self.0[0]
     }
 
     #[inline(always)]
-    unsafe fn rsqrt1(x: f32) -> f32 {
-        rsqrt(x)
+    unsafe fn fma1(a: f32, b: f32, c: f32) -> f32 {
+        a * b + c
     }
 
     #[inline(always)]

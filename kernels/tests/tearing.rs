@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::thread;
 
-use hogback_kernels::{Backend, Cells, Ids, Learner, LearnerSpec, Loss, Row, Rule, Scratch, Slot, Step, Table};
+use hogback_kernels::{Backend, Cells, Ids, Learner, LearnerSpec, Loss, Objective, Row, Rule, Scratch, Step, Table};
 
 /// Two positive floats; no byte of one is the same as in the other.
 const PATTERNS: [u32; 2] = [0x3f3f_3f3f, 0x40c0_c0c0];
@@ -59,16 +59,18 @@ fn store(backend: Backend, cells: Cells<'_>, times: u64, flags: &Flags) {
 
 /// Loads pairs and stores them as they were, until storing ends: a row of zeros whose margin is its target.
 fn restore_pairs(backend: Backend, cells: Cells<'_>, flags: &Flags) {
-    let spec =
-        LearnerSpec { loss: Loss::Squared, rule: Rule::Adagrad, head: false, ahead: false, ones: false, decay: true };
+    let objective = Objective::One(Loss::Squared);
+    let spec = LearnerSpec { objective, rule: Rule::Adagrad, head: false, ahead: false, ones: false, decay: true };
     let learner = Learner::new(backend, spec);
     let ids: Vec<u32> = (0..WORDS as u32 / 2).collect();
     let zeros = vec![0.0; ids.len()];
     let row = Row::new(Ids::check(&ids, WORDS as u32 / 2).expect("ids within the slice"), &zeros, 0.0);
-    let step = Step { rate: 1.0, bias_rate: 1.0, floor: 1.0, decay: &zeros };
-    let (mut bias, mut scratch) = (Slot::default(), Scratch::default());
+    let step = Step { rate: 1.0, bias_rate: 1.0, floor: 1.0, decay: &zeros, l1: 0.0, l2: 0.0 };
+    let bias = [const { AtomicU32::new(0) }; 2];
+    let mut scratch = Scratch::default();
     while !flags.done.load(Relaxed) {
-        learner.learn(&Table::whole(cells, 2), &[row], &mut bias, &step, &mut [0.0], &mut scratch);
+        let table = Table::whole(cells, learner.layout());
+        learner.learn(&table, &[row], Cells::new(&bias), &step, &mut [0.0], &mut scratch);
     }
 }
 

@@ -7,14 +7,14 @@ use serde::Serialize;
 
 use super::values::input;
 use super::{Labels, ModelPath, Reading, ignored, kernels, print, say};
-use crate::data::{CachePolicy, Input, stream};
+use crate::data::{Block, CachePolicy, Input, stream};
 use crate::error::{Error, Result};
-use crate::model::configuration::{LossKind, Target};
 use crate::model::predictor::Model;
+use crate::model::tally::{Scored, Tally};
 use crate::report::auc::auc;
 use crate::report::format::{bad_rows, count, duration, number, percent};
 use crate::report::log::RunLog;
-use crate::report::metrics::{ClassTally, ErrorTally, Metrics};
+use crate::report::metrics::{F1Tally, Metrics, likeliest};
 
 #[derive(Debug, Args)]
 pub(super) struct Flags {
@@ -54,38 +54,18 @@ struct Seconds {
 
 pub(super) fn run(flags: &Flags) -> Result<()> {
     let begun = Instant::now();
-    let kernels = kernels()?;
-    let model = Model::open(&flags.model, kernels)?;
-    let classes = matches!(model.configuration.target, Target::Classes { .. });
-    let (mut class, mut regression) = (ClassTally::default(), ErrorTally::default());
-    let (mut scores, mut positive, mut strange) = (Vec::new(), Vec::new(), 0u64);
+    let model = Model::open_on(&flags.model, kernels()?)?;
+    let mut scored = Evaluation::new(&model);
     let options = flags.reading.options(flags.labels.file(), CachePolicy::Off);
     let seen = stream(&flags.data, &options, &model.known(), &say, &mut |block| {
-        let block = block.as_block();
-        for (margin, &label) in model.margins(&block).into_iter().zip(block.labels()) {
-            let Some(target) = model.target(label) else {
-                strange += u64::from(!label.is_nan());
-                continue;
-            };
-            if classes {
-                class.record(margin, target);
-                scores.push(margin);
-                positive.push(target > 0.0);
-            } else {
-                regression.record(margin, target);
-            }
-        }
+        scored.add(&model, &block.as_block());
         Ok(())
     })?;
-    let metrics = match model.configuration.loss {
-        LossKind::Squared => regression.metrics(),
-        LossKind::Logistic => Metrics { auc: auc(&scores, &positive), ..class.metrics() },
-        LossKind::Hinge => Metrics { auc: auc(&scores, &positive), logloss: None, ..class.metrics() },
-    };
-    if class.rows + regression.rows == 0 {
+    if scored.tally.rows == 0 {
         return Err(Error::data(flags.data.to_string(), "has no row with a label that the model knows"));
     }
-    let unlabelled = seen.unlabelled + seen.unknown_labels + strange;
+    let metrics = scored.metrics(&model);
+    let unlabelled = seen.unlabelled + seen.unknown_labels + scored.strange;
     if unlabelled > 0 {
         say(&format!("note: {} without a label that the model knows: left out", number(unlabelled, "row")));
     }
@@ -99,26 +79,85 @@ pub(super) fn run(flags: &Flags) -> Result<()> {
             "summary",
             &Summary {
                 model: flags.model.display().to_string(),
-                kind: "linear",
+                kind: model.configuration.kind.name(),
                 loss: model.configuration.loss.name(),
                 rows: seen.rows,
                 nonzeros: seen.nonzeros,
                 unknown_keys: seen.unknown_keys,
                 unlabelled,
                 skipped_rows: seen.skipped.as_ref().map_or(0, |skipped| skipped.rows),
-                kernels: kernels.name(),
+                kernels: model.backend().name(),
                 seconds: Seconds { total: seconds },
                 eval: metrics,
             },
         );
     }
     let mut text = format!("{:<10}{} in {}\n", "rows", count(seen.rows), duration(seconds));
-    let lines = [("logloss", metrics.logloss), ("auc", metrics.auc), ("rmse", metrics.rmse), ("mae", metrics.mae)];
+    let Metrics { loss, logloss, auc, accuracy, macro_f1, rmse, mae } = metrics;
+    let lines = [("logloss", logloss), ("loss", loss), ("auc", auc), ("rmse", rmse), ("mae", mae)];
     for (name, value) in lines.into_iter().filter_map(|(name, value)| Some((name, value?))) {
         text += &format!("{name:<10}{value:.5}\n");
     }
-    if let Some(accuracy) = metrics.accuracy {
-        text += &format!("{:<10}{}\n", "accuracy", percent(accuracy));
+    for (name, share) in [("accuracy", accuracy), ("macro f1", macro_f1)] {
+        if let Some(share) = share {
+            text += &format!("{name:<10}{}\n", percent(share));
+        }
     }
     print(&text)
+}
+
+/// Rows compared with what the model says of them.
+struct Evaluation {
+    tally: Tally,
+    f1: F1Tally,
+    /// Of two classes with one output: margins, and whether the row is of the positive class.
+    ranked: (Vec<f32>, Vec<bool>),
+    /// Rows whose label the model was not trained on.
+    strange: u64,
+}
+
+impl Evaluation {
+    fn new(model: &Model) -> Self {
+        Self {
+            tally: Tally::default(),
+            f1: F1Tally::new(model.outputs()),
+            ranked: (Vec::new(), Vec::new()),
+            strange: 0,
+        }
+    }
+
+    fn add(&mut self, model: &Model, block: &Block<'_>) {
+        let (outputs, stride) = (model.outputs(), model.stride());
+        let mut margins = model.margins(block);
+        let (mut targets, mut weights, mut kept) = (Vec::new(), Vec::new(), 0);
+        for (row, &label) in block.labels().iter().enumerate() {
+            let Some(target) = model.target(label) else {
+                self.strange += u64::from(!label.is_nan());
+                continue;
+            };
+            margins.copy_within(row * stride..(row + 1) * stride, kept * stride);
+            let (weight, margins) = (block.weight(row), &margins[kept * stride..][..outputs]);
+            if outputs > 1 {
+                self.f1.record(likeliest(margins), target as usize, weight);
+            } else if !model.classes().is_empty() {
+                self.ranked.0.push(margins[0]);
+                self.ranked.1.push(target > 0.0);
+            }
+            targets.push(target);
+            weights.push(weight);
+            kept += 1;
+        }
+        margins.truncate(kept * stride);
+        let scored = Scored { margins: &margins, targets: &targets, weights: &weights };
+        self.tally.add(model.backend(), model.configuration.objective(), None, scored);
+    }
+
+    fn metrics(&self, model: &Model) -> Metrics {
+        let metrics = self.tally.metrics(model.configuration.loss, 1.0);
+        if model.outputs() > 1 {
+            return Metrics { macro_f1: self.f1.macro_f1(), ..metrics };
+        }
+        let (scores, positive) = &self.ranked;
+        Metrics { auc: auc(scores, positive), ..metrics }
+    }
 }

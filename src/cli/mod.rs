@@ -1,6 +1,7 @@
 //! The command line: flags resolved into one call into the library, for each command.
 
 mod eval;
+mod generate;
 mod predict;
 mod topology;
 mod train;
@@ -31,7 +32,7 @@ pub struct Arguments {
 const AFTER: &str = "\
 Begin with:  hogback train @adult
 Exit codes:  0 done, 1 failed, 2 wrong usage, 3 training diverged, 130 interrupted (what was learned is saved)
-HOGBACK_KERNELS=scalar|avx2|avx512 forces an instruction set";
+HOGBACK_KERNELS=scalar|avx2|avx512|neon forces an instruction set";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -43,6 +44,8 @@ enum Command {
     Eval(eval::Flags),
     /// Shows nodes, cores and caches, and the S, K and m that train would choose here
     Topology(topology::Flags),
+    /// Makes data whose best possible loss is known
+    Generate(generate::Flags),
 }
 
 /// What the process was asked to do. Prints help, or the version, and ends the process where that is what it was.
@@ -75,6 +78,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
         Command::Predict(flags) => predict::run(&flags),
         Command::Eval(flags) => eval::run(&flags),
         Command::Topology(flags) => topology::run(&flags),
+        Command::Generate(flags) => generate::run(&flags),
     }
 }
 

@@ -4,12 +4,14 @@ use std::io::{self, BufWriter, Write};
 
 use clap::Args;
 
-use super::values::input;
+use super::values::{count, input};
 use super::{ModelPath, Reading, ignored, kernels, say};
 use crate::data::{CachePolicy, Input, LabelFile, stream};
 use crate::error::{Error, Result};
+use crate::model::configuration::LossKind;
 use crate::model::predictor::Model;
 use crate::report::format::bad_rows;
+use crate::report::metrics::likeliest;
 
 #[derive(Debug, Args)]
 pub(super) struct Flags {
@@ -18,12 +20,18 @@ pub(super) struct Flags {
     /// The data: a path, `-` for standard input, or a built-in set
     #[arg(value_parser = input)]
     data: Input,
+    /// The N likeliest classes a line, each with its probability (after --loss hinge its margin), instead of the first one's name
+    #[arg(long, value_name = "N", value_parser = count::<usize>)]
+    top: Option<usize>,
     #[command(flatten)]
     reading: Reading,
 }
 
 pub(super) fn run(flags: &Flags) -> Result<()> {
-    let model = Model::open(&flags.model, kernels()?)?;
+    let model = Model::open_on(&flags.model, kernels()?)?;
+    if flags.top.is_some() && model.classes().is_empty() {
+        return Err(Error::Usage(format!("--top is for classes, and {} predicts numbers", flags.model.display())));
+    }
     let mut out = BufWriter::with_capacity(1 << 20, io::stdout().lock());
     let mut closed = false;
     let live = flags.data == Input::Stdin;
@@ -34,13 +42,13 @@ pub(super) fn run(flags: &Flags) -> Result<()> {
         let mut bad_before = |row: usize, out: &mut BufWriter<_>| {
             std::iter::from_fn(|| skipped.next_if_eq(&row)).try_for_each(|_| writeln!(out, "nan"))
         };
-        let margins = model.margins(&block.as_block());
-        let mut rows = margins.iter().enumerate();
-        let written = rows.try_for_each(|(row, &margin)| {
+        let mut margins = model.margins(&block.as_block());
+        let mut rows = margins.chunks_exact_mut(model.stride()).enumerate();
+        let written = rows.try_for_each(|(row, margins)| {
             bad_before(row, &mut out)?;
-            writeln!(out, "{}", model.prediction(margin))
+            write(&mut out, &model, &mut margins[..model.outputs()], flags.top)
         });
-        let written = written.and_then(|()| bad_before(margins.len(), &mut out));
+        let written = written.and_then(|()| bad_before(block.rows(), &mut out));
         written.and_then(|()| if live { out.flush() } else { Ok(()) }).map_err(|error| {
             closed = error.kind() == io::ErrorKind::BrokenPipe;
             Error::io("standard output", "write the predictions", error)
@@ -60,4 +68,27 @@ pub(super) fn run(flags: &Flags) -> Result<()> {
         say(&bad_rows(&flags.data.to_string(), skipped));
     }
     Ok(())
+}
+
+/// Writes what the model says of a row: a number, the name of the likeliest class, or the `top` likeliest ones.
+fn write(out: &mut impl Write, model: &Model, margins: &mut [f32], top: Option<usize>) -> io::Result<()> {
+    model.predict(margins);
+    let classes = model.classes();
+    let Some(top) = top else {
+        return match margins {
+            [one] => writeln!(out, "{one}"),
+            all => writeln!(out, "{}", classes[likeliest(all)]),
+        };
+    };
+    let mut ranked: Vec<(f32, &str)> = match *margins {
+        // One output tells of the second class; of the first it says the opposite.
+        [one] if model.configuration.loss == LossKind::Hinge => vec![(-one, &classes[0]), (one, &classes[1])],
+        [one] => vec![(1.0 - one, &classes[0]), (one, &classes[1])],
+        ref all => all.iter().copied().zip(classes.iter().map(String::as_str)).collect(),
+    };
+    ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
+    for (at, (score, class)) in ranked.iter().take(top).enumerate() {
+        write!(out, "{}{class} {score}", if at > 0 { " " } else { "" })?;
+    }
+    writeln!(out)
 }

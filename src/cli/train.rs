@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::values::{count, input, not_negative, positive, share, whole};
+use super::values::{class_weights, count, input, inside, not_negative, positive, share, whole};
 use super::{Labels, ModelPath, Reading, kernels, say};
 use crate::checkpoint::Existing;
 use crate::data::{BITS, CachePolicy, Hashing, Input, Interaction, ReadOptions};
@@ -23,7 +23,7 @@ use crate::report::progress::{Progress, ProgressMode};
 use crate::store::Disk;
 use crate::sys::pin::allowed_cpus;
 use crate::sys::signal::StopRequest;
-use crate::train::{Consistency, Ears, Request, Settings, Summary, train};
+use crate::train::{ClassWeights, Consistency, Ears, Request, Settings, Summary, train};
 
 /// Where the model goes when nobody says.
 const MODEL: &str = "hogback-model";
@@ -72,18 +72,28 @@ struct Learning {
     /// The family of the model
     #[arg(long, value_enum, default_value = "linear")]
     kind: Kind,
-    /// What is minimised [default: by the labels: logistic for two, squared for more]
+    /// What is minimised; hinge learns several classes one against all others [default: by the labels: logistic for two, softmax for
+    /// words or a few whole numbers, else squared]
     #[arg(long, value_enum)]
     loss: Option<LossKind>,
-    /// How gradients move weights [default: adagrad]
+    /// The quantile that --loss quantile predicts [default: 0.5]
+    #[arg(long, value_parser = inside, value_name = "Q")]
+    quantile: Option<f32>,
+    /// How gradients move weights [default: adagrad; ftrl with --l1]
     #[arg(long, value_enum)]
     optimizer: Option<Optimizer>,
-    /// The learning rate, relative to the size of the rows [default: 1, for the squared loss 0.5]
+    /// The learning rate, relative to the size of the rows [default: 1; for squared and poisson 0.5, for hinge of several classes 0.25]
     #[arg(long, value_parser = positive, value_name = "RATE")]
     lr: Option<f32>,
+    /// L1 penalty of FTRL-proximal: a weight is 0 as long as its gradients do not add up to more than this [default: 0]
+    #[arg(long, value_parser = not_negative)]
+    l1: Option<f32>,
     /// L2 penalty: L2/2 times the sum of squared weights, without the intercept's, is added to the mean loss [default: 0]
     #[arg(long, value_parser = not_negative)]
     l2: Option<f32>,
+    /// What the rows of classes weigh: `balanced`, or factors by name such as yes:10,no:1 [default: 1 each]
+    #[arg(long, value_name = "WEIGHTS", value_parser = class_weights)]
+    class_weight: Option<ClassWeights>,
     /// The seed of row order and held-out rows [default: 0]
     #[arg(long, value_parser = whole::<u64>)]
     seed: Option<u64>,
@@ -226,7 +236,10 @@ fn request(flags: Flags) -> Result<Request> {
             loss: flags.learning.loss,
             optimizer: flags.learning.optimizer,
             lr: flags.learning.lr,
+            l1: flags.learning.l1,
             l2: flags.learning.l2,
+            quantile: flags.learning.quantile,
+            class_weights: flags.learning.class_weight,
             schedule: flags.stopping.schedule,
             passes: flags.stopping.passes,
             early_stop: flags.stopping.early_stop,
@@ -250,12 +263,14 @@ fn request(flags: Flags) -> Result<Request> {
 
 /// The last lines a person sees.
 fn conclude(summary: &Summary) {
-    let Metrics { logloss, auc, accuracy, rmse, mae } = summary.valid.unwrap_or(summary.progressive);
+    let Metrics { logloss, loss, auc, accuracy, macro_f1, rmse, mae } = summary.valid.unwrap_or(summary.progressive);
     let number = |name: &str, value: Option<f64>| value.map(|value| format!("{name} {value:.4}"));
     let metrics = [
         number("logloss", logloss),
+        number("loss", loss),
         number("auc", auc),
         accuracy.map(|accuracy| format!("accuracy {}", percent(accuracy))),
+        macro_f1.map(|f1| format!("macro f1 {}", percent(f1))),
         number("rmse", rmse),
         number("mae", mae),
     ];

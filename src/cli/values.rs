@@ -1,6 +1,7 @@
 //! What the values of flags may be, with a message for what they may not.
 
 use crate::data::Input;
+use crate::train::ClassWeights;
 
 /// A DATA argument.
 pub(super) fn input(text: &str) -> Result<Input, String> {
@@ -39,10 +40,39 @@ pub(super) fn not_negative(text: &str) -> Result<f32, String> {
     }
 }
 
+/// An exponent of Zipf's law.
+pub(super) fn exponent(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(exponent) if (0.0..=10.0).contains(&exponent) => Ok(exponent),
+        _ => Err("must be a number from 0 to 10".to_owned()),
+    }
+}
+
 /// A share of the rows.
 pub(super) fn share(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(share) if (0.0..1.0).contains(&share) => Ok(share),
         _ => Err("must be a share of the rows: 0 or more, below 1".to_owned()),
     }
+}
+
+/// A number between 0 and 1, neither of them.
+pub(super) fn inside(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(number) if number > 0.0 && number < 1.0 => Ok(number),
+        _ => Err("must be a number between 0 and 1".to_owned()),
+    }
+}
+
+/// What the rows of classes weigh.
+pub(super) fn class_weights(text: &str) -> Result<ClassWeights, String> {
+    if text == "balanced" {
+        return Ok(ClassWeights::Balanced);
+    }
+    let factor = |part: &str| {
+        let (name, weight) = part.rsplit_once(':')?;
+        Some((name.to_owned(), not_negative(weight).ok()?))
+    };
+    let factors: Option<Vec<_>> = text.split(',').map(factor).collect();
+    factors.map(ClassWeights::Named).ok_or_else(|| "must be `balanced`, or NAME:FACTOR with commas between".to_owned())
 }

@@ -127,6 +127,11 @@ impl Dictionary {
         }
     }
 
+    /// The row of a key in words, of either kind.
+    pub fn find(&self, key: &str) -> Option<u32> {
+        if self.is_names() { self.name(key) } else { self.number(key.parse().ok()?) }
+    }
+
     /// The key of `row`, in words.
     ///
     /// # Panics

@@ -5,10 +5,12 @@
 pub struct Answer {
     /// Rows worked on.
     pub rows: u32,
-    /// The loss summed over the rows.
+    /// The weights of the rows.
+    pub weight: f32,
+    /// The weighted loss summed over the rows.
     pub loss: f64,
-    /// What else is summed over the rows: rows predicted rightly, or absolute errors.
-    pub score: f64,
+    /// What else is summed over the rows: rows predicted rightly, or absolute errors, weighted.
+    pub score: f32,
     /// Staleness, sampled once in the task: rows that others finished between this child's last pull and its push.
     pub staleness: u32,
 }
@@ -30,7 +32,9 @@ pub struct Reward {
     /// See [`Answer::loss`].
     pub loss: f64,
     /// See [`Answer::score`].
-    pub score: f64,
+    pub score: f32,
+    /// See [`Answer::weight`].
+    pub weight: f32,
 }
 
 const _: () = assert!(size_of::<Reward>() == 32, "two rewards share a cache line");
@@ -51,8 +55,8 @@ pub enum Ending {
 impl Reward {
     /// The record of a task that is done.
     pub fn done(task: u32, child: u16, answer: Answer) -> Self {
-        let Answer { rows, loss, score, staleness } = answer;
-        Self { task, child, ending: Ending::Done, rows, staleness, loss, score }
+        let Answer { rows, weight, loss, score, staleness } = answer;
+        Self { task, child, ending: Ending::Done, rows, staleness, loss, score, weight }
     }
 
     /// The record of a task that is not.
@@ -62,6 +66,7 @@ impl Reward {
 
     /// What the child answered.
     pub fn answer(&self) -> Answer {
-        Answer { rows: self.rows, loss: self.loss, score: self.score, staleness: self.staleness }
+        let Self { rows, weight, loss, score, staleness, .. } = *self;
+        Answer { rows, weight, loss, score, staleness }
     }
 }

@@ -86,7 +86,7 @@ impl Ledger {
 
 /// What every test's job answers for `task`.
 fn answer(task: u32) -> Answer {
-    Answer { rows: task % 5 + 1, loss: f64::from(task) * 0.5, score: 1.0, staleness: task }
+    Answer { rows: task % 5 + 1, weight: 1.0, loss: f64::from(task) * 0.5, score: 1.0, staleness: task }
 }
 
 fn tasks(n: u32) -> Vec<u32> {

@@ -1,7 +1,7 @@
 //! What a model is: everything that training decided and prediction needs to know, as it stands in the manifest.
 
 use clap::ValueEnum;
-use hogback_kernels::{Loss, Rule};
+use hogback_kernels::{ClassLoss, Loss, Objective, Rule};
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Column, Hashing};
@@ -11,8 +11,17 @@ use crate::engine::schedule::Schedule;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// One weight a feature, and an intercept.
+    /// One weight a feature and output, and intercepts.
     Linear,
+}
+
+impl Kind {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Linear => "linear",
+        }
+    }
 }
 
 /// What is minimised.
@@ -21,29 +30,34 @@ pub enum Kind {
 pub enum LossKind {
     /// ln(1 + exp(-y·m)): two classes, predicts a probability.
     Logistic,
-    /// max(0, 1 - y·m): two classes, predicts a margin.
+    /// max(0, 1 - y·m): two classes, or one against all others for each of several; predicts margins.
     Hinge,
     /// ½ (m - y)²: predicts a number.
     Squared,
+    /// The pinball loss: predicts a quantile of a number.
+    Quantile,
+    /// exp(m) - y·m: counts, predicts their mean.
+    Poisson,
+    /// -ln of the class's share in Σ exp(m): several classes, predicts probabilities.
+    Softmax,
 }
 
 impl LossKind {
-    /// The loss as the kernels know it.
-    pub fn loss(self) -> Loss {
-        match self {
-            Self::Logistic => Loss::Logistic,
-            Self::Hinge => Loss::Hinge,
-            Self::Squared => Loss::Squared,
-        }
-    }
-
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Logistic => "logistic",
             Self::Hinge => "hinge",
             Self::Squared => "squared",
+            Self::Quantile => "quantile",
+            Self::Poisson => "poisson",
+            Self::Softmax => "softmax",
         }
+    }
+
+    /// True where labels are numbers to it, not classes.
+    pub fn is_of_numbers(self) -> bool {
+        matches!(self, Self::Squared | Self::Quantile | Self::Poisson)
     }
 }
 
@@ -56,6 +70,8 @@ pub enum Optimizer {
     Adagrad,
     /// Plain stochastic gradient descent.
     Sgd,
+    /// FTRL-proximal, which keeps weights at 0 with --l1.
+    Ftrl,
 }
 
 impl Optimizer {
@@ -64,6 +80,7 @@ impl Optimizer {
         match self {
             Self::Adagrad => Rule::Adagrad,
             Self::Sgd => Rule::Sgd,
+            Self::Ftrl => Rule::Ftrl,
         }
     }
 
@@ -72,6 +89,7 @@ impl Optimizer {
         match self {
             Self::Adagrad => "adagrad",
             Self::Sgd => "sgd",
+            Self::Ftrl => "ftrl",
         }
     }
 }
@@ -80,12 +98,11 @@ impl Optimizer {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Target {
-    /// Two classes, by the names they have in the data ("-1", "yes"); numbers are named as they print.
+    /// Two classes or more.
     Classes {
-        /// The class with target -1.
-        negative: String,
-        /// The class with target 1.
-        positive: String,
+        /// Their names in the data ("-1", "yes"), by number or by alphabet; numbers are named as they print. Where there is one
+        /// output, the first has target -1 and the second 1.
+        names: Vec<String>,
         /// Whether the names are words, not numbers.
         words: bool,
     },
@@ -113,10 +130,21 @@ pub struct Configuration {
     pub hashing: Option<Hashing>,
     /// How gradients move weights.
     pub optimizer: Optimizer,
-    /// The learning rate, in units of 1 / mean squared row norm.
+    /// The learning rate, see [`Configuration::rates`].
     pub lr: f32,
+    /// What Adagrad's accumulators begin at; its root is β of FTRL-proximal.
+    pub floor: f32,
+    /// The curvature of the loss, relative to that of two equally frequent classes.
+    pub curvature: f64,
+    /// The L1 penalty of FTRL-proximal: what the sum of a weight's gradients has to exceed to move it from 0.
+    pub l1: f32,
     /// The L2 penalty: l2/2 · |w|² is added to the mean loss.
     pub l2: f32,
+    /// The quantile that the quantile loss is of.
+    pub quantile: f32,
+    /// By class, what the weights of its rows are multiplied with; empty for 1.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub class_weights: Vec<f32>,
     /// How the rate changes.
     pub schedule: Schedule,
     /// The most passes.
@@ -132,4 +160,44 @@ pub struct Configuration {
     pub centres: Vec<(u32, f32)>,
     /// The mean squared norm of the rows as they are learned, which the rate is relative to.
     pub mean_square: f64,
+}
+
+impl Configuration {
+    /// What outputs are compared with.
+    pub fn objective(&self) -> Objective {
+        let classes = match &self.target {
+            Target::Classes { names, .. } => names.len(),
+            Target::Number { .. } => 1,
+        };
+        match self.loss {
+            LossKind::Logistic => Objective::One(Loss::Logistic),
+            LossKind::Hinge if classes <= 2 => Objective::One(Loss::Hinge),
+            LossKind::Hinge => Objective::Classes { loss: ClassLoss::Hinge, classes },
+            LossKind::Squared => Objective::One(Loss::Squared),
+            LossKind::Quantile => Objective::One(Loss::Quantile(self.quantile)),
+            LossKind::Poisson => Objective::One(Loss::Poisson),
+            LossKind::Softmax => Objective::Classes { loss: ClassLoss::Softmax, classes: classes.max(2) },
+        }
+    }
+
+    /// What a target is multiplied with to be a label; 1 for classes.
+    pub fn unit(&self) -> f64 {
+        match self.target {
+            Target::Number { exponent } => 2f64.powi(exponent),
+            Target::Classes { .. } => 1.0,
+        }
+    }
+
+    /// The rates of weights and of the intercept, where the learning rate is multiplied with `factor`: so much that a fresh weight
+    /// moves by lr / (curvature · mean squared row norm) times its gradient, whatever its accumulator begins at.
+    pub fn rates(&self, factor: f64) -> (f32, f32) {
+        let unit = match self.optimizer {
+            Optimizer::Sgd => 1.0,
+            Optimizer::Adagrad | Optimizer::Ftrl => f64::from(self.floor).sqrt() / self.curvature,
+        };
+        let rate = f64::from(self.lr) * factor * unit;
+        let mean_square = if self.mean_square > 0.0 { self.mean_square } else { 1.0 };
+        // The intercept's feature is 1 in every row, on top of the others.
+        ((rate / mean_square) as f32, (rate / (1.0 + mean_square)) as f32)
+    }
 }

@@ -3,3 +3,4 @@
 pub mod configuration;
 pub mod linear;
 pub mod predictor;
+pub mod tally;

@@ -1,8 +1,9 @@
 //! [`Model`]: a trained model, opened to predict.
 
 use std::path::Path;
+use std::sync::atomic::AtomicU32;
 
-use hogback_kernels::{Backend, Ids, Row, Table};
+use hogback_kernels::{Backend, Cells, Ids, Layout, Row, Rule, Scratch, Step, Table};
 
 use super::configuration::{Configuration, LossKind, Target};
 use crate::checkpoint::{Loaded, Manifest, load_weights};
@@ -18,19 +19,30 @@ pub struct Model {
     /// What its directory says about itself.
     pub manifest: Manifest,
     dictionary: Dictionary,
-    /// The two classes where labels are words, the negative one first.
-    names: Vec<String>,
+    layout: Layout,
     weights: Region,
-    bias: f32,
+    bias: Vec<AtomicU32>,
     backend: Backend,
 }
+
+/// What scoring needs to be told of a rule; weights as they are saved stand for themselves.
+const PLAIN: (Rule, &Step<'_>) =
+    (Rule::Sgd, &Step { rate: 1.0, bias_rate: 1.0, floor: 1.0, decay: &[], l1: 0.0, l2: 0.0 });
 
 impl Model {
     /// Opens the current generation of a model directory; every file that is read is checked.
     ///
     /// # Errors
     /// [`Error::Model`] where it is absent, damaged or of a kind this version does not know.
-    pub fn open(path: &Path, backend: Backend) -> Result<Self> {
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_on(path.as_ref(), Backend::best())
+    }
+
+    /// [`Model::open`], to score with the given instruction set.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open_on(path: &Path, backend: Backend) -> Result<Self> {
         let loaded = load_weights(path)?;
         Self::from_loaded(loaded, backend).map_err(|what| Error::model(path, what))
     }
@@ -39,27 +51,35 @@ impl Model {
         let configuration: Configuration = serde_json::from_value(loaded.manifest.configuration.clone())
             .map_err(|error| format!("was made by another version of hogback: {error}"))?;
         let dictionary = Dictionary::from_bytes(&loaded.dictionary)?;
+        let outputs = configuration.objective().outputs();
+        let layout = Layout::new(outputs, 0);
         let tensor = |name: &str, rows: usize| {
             let found = loaded.weights.iter().find(|tensor| tensor.name == name);
-            found.filter(|tensor| tensor.data.len() == rows).ok_or(format!("has no tensor {name} of {rows} numbers"))
+            let fits = |data: &Vec<f32>| data.len() == rows * outputs;
+            let found = found.map(|tensor| &tensor.data).filter(|data| fits(data));
+            found.ok_or(format!("has no tensor {name} of {rows} × {outputs} numbers"))
         };
-        let weight = &tensor("weight", dictionary.len())?.data;
-        let bias = tensor("bias", 1)?.data[0];
-        let weights = Region::reserve(weight.len()).map_err(|error| format!("does not fit into memory: {error}"))?;
-        backend.copy_in(weight, weights.cells());
-        let names = match &configuration.target {
-            Target::Classes { negative, positive, words: true } => vec![negative.clone(), positive.clone()],
-            _ => Vec::new(),
-        };
-        Ok(Self { configuration, manifest: loaded.manifest, dictionary, names, weights, bias, backend })
+        let stride = layout.stride();
+        let weights =
+            Region::reserve(dictionary.len() * stride).map_err(|error| format!("does not fit into memory: {error}"))?;
+        for (row, words) in tensor("weight", dictionary.len())?.chunks(outputs.max(1)).enumerate() {
+            backend.copy_in(words, weights.cells().slice(row * stride..row * stride + outputs));
+        }
+        let bias: Vec<AtomicU32> = (0..stride).map(|_| AtomicU32::new(0)).collect();
+        backend.copy_in(tensor("bias", 1)?, Cells::new(&bias).slice(0..outputs));
+        Ok(Self { configuration, manifest: loaded.manifest, dictionary, layout, weights, bias, backend })
     }
 
     /// What reading data for this model needs.
     pub fn known(&self) -> Known<'_> {
+        let label_names = match &self.configuration.target {
+            Target::Classes { names, words: true } => names,
+            _ => &[][..],
+        };
         Known {
             dictionary: &self.dictionary,
             columns: self.configuration.columns.as_deref(),
-            label_names: &self.names,
+            label_names,
             hashing: self.configuration.hashing.as_ref(),
         }
     }
@@ -69,7 +89,50 @@ impl Model {
         self.dictionary.len()
     }
 
-    /// The margins of a block's rows, read with [`Model::known`].
+    /// The names of its features, in the order of the rows of its weights.
+    pub fn dictionary(&self) -> &Dictionary {
+        &self.dictionary
+    }
+
+    /// The names of its classes; none where it predicts a number.
+    pub fn classes(&self) -> &[String] {
+        match &self.configuration.target {
+            Target::Classes { names, .. } => names,
+            Target::Number { .. } => &[],
+        }
+    }
+
+    /// The instruction set it scores with.
+    pub fn backend(&self) -> Backend {
+        self.backend
+    }
+
+    /// How many outputs it has: one, or one for each class.
+    pub fn outputs(&self) -> usize {
+        self.layout.outputs()
+    }
+
+    /// How far apart the rows of [`Model::margins`] begin.
+    pub fn stride(&self) -> usize {
+        self.layout.stride()
+    }
+
+    /// The weights of feature `row`, one for each output.
+    ///
+    /// # Panics
+    /// Where there is no such feature.
+    pub fn weights(&self, row: usize) -> impl Iterator<Item = f32> + '_ {
+        let from = row * self.stride();
+        let cells = self.weights.cells().slice(from..from + self.outputs());
+        (0..cells.len()).map(move |output| cells.get(output))
+    }
+
+    /// The intercepts, one for each output.
+    pub fn bias(&self) -> impl Iterator<Item = f32> + '_ {
+        (0..self.outputs()).map(|output| Cells::new(&self.bias).get(output))
+    }
+
+    /// The margins of a block's rows, read with [`Model::known`]: for each row a stride, whose first places are the outputs'.
     pub fn margins(&self, block: &Block<'_>) -> Vec<f32> {
         let empty = Ids::check(&[], 0);
         let row = |at: usize| match empty {
@@ -77,31 +140,64 @@ impl Model {
             _ => Row::new(block.ids(at), block.values(at), 0.0),
         };
         let rows: Vec<Row<'_>> = (0..block.rows()).map(row).collect();
-        let mut margins = vec![0.0; rows.len()];
-        self.backend.score(&Table::whole(self.weights.cells(), 1), &rows, self.bias, &mut margins);
+        self.score(&rows)
+    }
+
+    fn score(&self, rows: &[Row<'_>]) -> Vec<f32> {
+        let mut margins = vec![0.0; rows.len() * self.stride()];
+        let (table, bias) = (Table::whole(self.weights.cells(), self.layout), Cells::new(&self.bias));
+        self.backend.score(PLAIN, &table, rows, bias, &mut margins, &mut Scratch::default());
         margins
     }
 
-    /// What the model predicts for a margin: the probability of the positive class (logistic), the margin (hinge), a number
-    /// (squared).
-    pub fn prediction(&self, margin: f32) -> f32 {
+    /// Turns the margins of a row, one for each output, into what the model predicts: the probability of the positive class
+    /// (logistic), probabilities of all (softmax), margins (hinge), the mean of a count (Poisson), a number.
+    pub fn predict(&self, margins: &mut [f32]) {
         match self.configuration.loss {
-            LossKind::Logistic => (1.0 / (1.0 + (-f64::from(margin)).exp())) as f32,
-            LossKind::Hinge | LossKind::Squared => margin,
+            LossKind::Logistic => {
+                margins.iter_mut().for_each(|m| *m = (1.0 / (1.0 + (-f64::from(*m)).exp())) as f32);
+            }
+            LossKind::Softmax => {
+                let most = margins.iter().fold(f32::MIN, |most, &m| most.max(m));
+                let sum: f64 = margins.iter().map(|m| f64::from(m - most).exp()).sum();
+                margins.iter_mut().for_each(|m| *m = (f64::from(*m - most).exp() / sum) as f32);
+            }
+            LossKind::Poisson => margins.iter_mut().for_each(|m| *m = f64::from(*m).exp() as f32),
+            LossKind::Hinge | LossKind::Squared | LossKind::Quantile => {}
         }
     }
 
-    /// The target of a label as [`crate::data::stream`] gave it: -1 or 1, or the number itself; none for a label that is missing or
-    /// that the model was not trained on.
-    pub fn target(&self, label: f32) -> Option<f32> {
-        let class = |name: &str| name.parse::<f32>().ok();
-        match &self.configuration.target {
-            _ if label.is_nan() => None,
-            Target::Number { .. } => Some(label),
-            Target::Classes { words: true, .. } => Some(if label > 0.0 { 1.0 } else { -1.0 }),
-            Target::Classes { positive, .. } if class(positive) == Some(label) => Some(1.0),
-            Target::Classes { negative, .. } if class(negative) == Some(label) => Some(-1.0),
-            Target::Classes { .. } => None,
+    /// What the model predicts for a row of named values; names that it does not know count as absent, and of one that stands there
+    /// twice the values add up. One number (see [`Model::predict`]), or one for each of [`Model::classes`].
+    ///
+    /// A name is what the data calls a feature: `"7"` in libsvm, `"age"` or `"city=Oslo"` in CSV.
+    pub fn predict_row(&self, values: &[(&str, f32)]) -> Vec<f32> {
+        let mut known: Vec<(u32, f32)> = Vec::new();
+        for &(name, value) in values {
+            if let Some(row) = self.dictionary.find(name) {
+                match known.iter_mut().find(|(other, _)| *other == row) {
+                    Some((_, sum)) => *sum += value,
+                    None => known.push((row, value)),
+                }
+            }
         }
+        let (ids, values): (Vec<u32>, Vec<f32>) = known.into_iter().unzip();
+        let ids = Ids::check(&ids, self.dictionary.len() as u32).unwrap_or_default();
+        let mut margins = self.score(&[Row::new(ids, &values, 0.0)]);
+        margins.truncate(self.outputs());
+        self.predict(&mut margins);
+        margins
+    }
+
+    /// The target of a label as [`crate::data::stream`] gave it: -1 or 1 or the number of its class, or the number itself; none for a
+    /// label that is missing or that the model was not trained on.
+    pub fn target(&self, label: f32) -> Option<f32> {
+        let class = match &self.configuration.target {
+            _ if label.is_nan() => return None,
+            Target::Number { .. } => return Some(label),
+            Target::Classes { words: true, .. } => label as usize,
+            Target::Classes { names, .. } => names.iter().position(|name| name.parse() == Ok(label))?,
+        };
+        Some(if self.outputs() > 1 { class as f32 } else { [-1.0, 1.0][class.min(1)] })
     }
 }

@@ -190,7 +190,7 @@ impl Live {
         }
         for (name, metrics) in [("train", Some(self.progressive)), ("valid", self.valid)] {
             let metrics = metrics.unwrap_or_default();
-            if let Some(loss) = metrics.logloss.or(metrics.rmse) {
+            if let Some(loss) = metrics.logloss.or(metrics.rmse).or(metrics.loss) {
                 text += &format!("  {name} {loss:.4}");
             }
             if let Some(share) = metrics.accuracy {
@@ -215,10 +215,12 @@ impl Live {
 
 impl PassLine {
     fn header(&self) -> &'static str {
-        if self.is_regression() {
-            "pass           rows   train rmse   valid rmse    valid mae   rows/s  seconds"
-        } else {
-            "pass           rows  train logloss  valid logloss  accuracy   rows/s  seconds"
+        let Metrics { rmse, mae, loss, .. } = self.progressive;
+        match (rmse, mae, loss) {
+            (Some(_), ..) => "pass           rows   train rmse   valid rmse    valid mae   rows/s  seconds",
+            (_, Some(_), _) => "pass           rows   train loss   valid loss    valid mae   rows/s  seconds",
+            (.., Some(_)) => "pass           rows     train loss     valid loss  accuracy   rows/s  seconds",
+            _ => "pass           rows  train logloss  valid logloss  accuracy   rows/s  seconds",
         }
     }
 
@@ -226,19 +228,16 @@ impl PassLine {
         let PassLine { pass, rows, seconds, progressive, valid, best } = self;
         let valid = valid.unwrap_or_default();
         let number = |number: Option<f64>| number.map_or_else(|| "-".into(), figures);
-        let metrics = if self.is_regression() {
-            format!("{:>11}  {:>11}  {:>11}", number(progressive.rmse), number(valid.rmse), number(valid.mae))
+        let loss = |metrics: &Metrics| number(metrics.logloss.or(metrics.rmse).or(metrics.loss));
+        let metrics = if progressive.mae.is_some() {
+            format!("{:>11}  {:>11}  {:>11}", loss(progressive), loss(&valid), number(valid.mae))
         } else {
             let accuracy = valid.accuracy.map_or_else(|| "-".into(), percent);
-            format!("{:>13}  {:>13}  {accuracy:>8}", number(progressive.logloss), number(valid.logloss))
+            format!("{:>13}  {:>13}  {accuracy:>8}", loss(progressive), loss(&valid))
         };
         let rate = if *seconds > 0.0 { prefixed(*rows as f64 / seconds) } else { "-".into() };
         let best = if *best { "  *" } else { "" };
         format!("{pass:>4}  {:>13}  {metrics}  {rate:>7}  {seconds:>7.2}{best}", count(*rows))
-    }
-
-    fn is_regression(&self) -> bool {
-        self.progressive.rmse.is_some()
     }
 }
 
@@ -287,7 +286,15 @@ mod tests {
         rows_in_pass: Some(20_000_000),
         nonzeros: 360_000_000,
         seconds: 9.0,
-        progressive: Metrics { logloss: Some(0.342_11), auc: None, accuracy: Some(0.8512), rmse: None, mae: None },
+        progressive: Metrics {
+            logloss: Some(0.342_11),
+            loss: None,
+            auc: None,
+            accuracy: Some(0.8512),
+            macro_f1: None,
+            rmse: None,
+            mae: None,
+        },
         valid: None,
     };
 

@@ -25,6 +25,8 @@ pub(super) struct Corpus<'d> {
     centred: usize,
     /// By tensor row: what its values are multiplied with, once centred.
     factors: Option<Vec<f32>>,
+    /// By class: what the weights of its rows are multiplied with; empty for 1.
+    class_weights: Vec<f32>,
 }
 
 /// One data file of a corpus.
@@ -46,20 +48,41 @@ pub(super) enum Source<'d> {
 }
 
 /// From a part's labels to targets.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum LabelMap {
     /// Target 1 for this label, -1 for the other.
     Positive(f32),
     /// The label times this.
     Times(f32),
+    /// The class of each label; labels rise.
+    Classes(Vec<(f32, f32)>),
 }
 
 impl LabelMap {
-    fn target(self, label: f32) -> f32 {
+    /// The mapping of `labels`, each with its class, for one output (of two classes) or one for each class.
+    pub(super) fn classes(labels: impl Iterator<Item = (f32, usize)>, outputs: usize) -> Self {
+        let mut labels: Vec<(f32, f32)> = labels.map(|(label, class)| (label, class as f32)).collect();
+        if outputs == 1 {
+            // A file without a row of the positive class has no label for it.
+            return Self::Positive(
+                labels.iter().find(|(_, class)| *class == 1.0).map_or(f32::NAN, |&(label, _)| label),
+            );
+        }
+        labels.sort_by(|a, b| a.0.total_cmp(&b.0));
+        Self::Classes(labels)
+    }
+
+    /// The target of a label. A label that is not known has the target of a negative row, or of the first class.
+    pub(super) fn target(&self, label: f32) -> f32 {
         match self {
-            Self::Positive(positive) if label == positive => 1.0,
+            Self::Positive(positive) if label == *positive => 1.0,
             Self::Positive(_) => -1.0,
             Self::Times(by) => label * by,
+            Self::Classes(labels) => {
+                // Adding 0 makes -0 and 0 the same label.
+                let found = labels.binary_search_by(|(known, _)| known.total_cmp(&(label + 0.0)));
+                found.map_or(0.0, |at| labels[at].1)
+            }
         }
     }
 }
@@ -91,7 +114,7 @@ impl<'d> Corpus<'d> {
     pub(super) fn new(parts: Vec<Part<'d>>, limit: u32) -> Self {
         let rows = parts.iter().map(|part| part.rows).sum();
         let ones = parts.iter().all(|part| part.ones);
-        Self { parts, rows, ones, limit, centres: Vec::new(), centred: 0, factors: None }
+        Self { parts, rows, ones, limit, centres: Vec::new(), centred: 0, factors: None, class_weights: Vec::new() }
     }
 
     /// Takes each centre off the values of its tensor row.
@@ -109,6 +132,11 @@ impl<'d> Corpus<'d> {
     pub(super) fn scale(&mut self, factors: Vec<f32>) {
         self.ones = false;
         self.factors = Some(factors);
+    }
+
+    /// Multiplies the weights of the rows of class i with `weights[i]`.
+    pub(super) fn weigh_classes(&mut self, weights: &[f32]) {
+        self.class_weights = weights.to_vec();
     }
 
     /// Something is taken off the values of a column.
@@ -171,11 +199,12 @@ impl<'d> Corpus<'d> {
             let block = self.block(place.part as usize, place.block as usize)?;
             let at = place.at as usize;
             let target = part.labels.target(block.label(at));
+            let weight = block.weight(at) * self.class_weight(target);
             if self.as_it_lies(part) {
-                out.push(Row::new(block.ids(at), block.values(at), target));
+                out.push(Row::new(block.ids(at), block.values(at), target).weighing(weight));
             } else {
                 self.copy(part, block, at, copies);
-                out.push(Row::new(Ids::default(), &[], target));
+                out.push(Row::new(Ids::default(), &[], target).weighing(weight));
             }
         }
         if copies.ends.is_empty() {
@@ -187,19 +216,26 @@ impl<'d> Corpus<'d> {
         let copied = places.iter().zip(out).filter(|(place, _)| !self.as_it_lies(&self.parts[place.part as usize]));
         for ((_, row), &end) in copied.zip(&copies.ends) {
             let values = if self.ones { &[] } else { &copies.values[from..end] };
-            *row = Row::new(ids.slice(from..end), values, row.target);
+            *row = Row::new(ids.slice(from..end), values, row.target).weighing(row.weight);
             from = end;
         }
         Ok(())
     }
 
-    /// The target of the row at `place`.
+    /// The target and the weight of the row at `place`.
     ///
     /// # Errors
     /// A damaged block of a cache.
-    pub(super) fn target(&self, place: Place) -> Result<f32> {
-        let part = place.part as usize;
-        Ok(self.parts[part].labels.target(self.block(part, place.block as usize)?.label(place.at as usize)))
+    pub(super) fn target(&self, place: Place) -> Result<(f32, f32)> {
+        let (part, at) = (place.part as usize, place.at as usize);
+        let block = self.block(part, place.block as usize)?;
+        let target = self.parts[part].labels.target(block.label(at));
+        Ok((target, block.weight(at) * self.class_weight(target)))
+    }
+
+    fn class_weight(&self, target: f32) -> f32 {
+        // A target is the number of the class, or -1 and 1 for the classes 0 and 1.
+        self.class_weights.get(target.max(0.0) as usize).copied().unwrap_or(1.0)
     }
 
     /// Whether the rows of a part can be learned without a copy.

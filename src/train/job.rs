@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use crossbeam::utils::CachePadded;
-use hogback_kernels::{Row, Scratch, Step, Table};
+use hogback_kernels::{Row, Rule, Step, Table};
 
 use super::corpus::{BATCH, Copies, Corpus, Place, recycled};
 use super::saved::out_of_memory;
@@ -15,8 +15,10 @@ use crate::engine::reward::Answer;
 use crate::engine::{Job, Seat, Work};
 use crate::error::{Error, Result};
 use crate::fault::{Faults, Point};
-use crate::model::linear::{FLOOR, Linear, Tally};
+use crate::model::linear::{Buffers, Linear};
+use crate::model::tally::{Scored, Tally};
 use crate::report::auc::auc;
+use crate::report::metrics::{F1Tally, Metrics, likeliest};
 use crate::theta::Theta;
 use crate::theta::exchange::hogwild::{Head, View};
 use crate::theta::exchange::rounds::{RoundView, Rounds, Stopped};
@@ -48,8 +50,9 @@ pub(super) struct HeldOut<'d> {
     pub(super) corpus: Option<Corpus<'d>>,
     /// Their numbers, rising.
     pub(super) rows: Vec<u64>,
-    /// The bits of their last margins, each written by the child that scored it, read after the phase.
-    pub(super) margins: Vec<AtomicU32>,
+    /// The bits of their last margins, or of the number of their likeliest class where there are several outputs; each written by
+    /// the child that scored it, read after the phase.
+    pub(super) scores: Vec<AtomicU32>,
 }
 
 /// The job of one run.
@@ -60,8 +63,9 @@ pub(super) struct Train<'t, 'd> {
     /// Share and seed of the rows held out of the corpus.
     pub(super) holdout: Option<(f64, u64)>,
     pub(super) linear: Linear,
+    pub(super) rule: Rule,
     pub(super) head: Head,
-    pub(super) decays: Vec<f32>,
+    pub(super) penalties: Penalties,
     /// The bits of the rates of weights and intercept; written between phases.
     pub(super) rate: AtomicU32,
     pub(super) bias_rate: AtomicU32,
@@ -74,12 +78,35 @@ pub(super) struct Train<'t, 'd> {
     pub(super) faults: &'t Faults,
 }
 
+/// What the step rule is told beside the rates.
+#[derive(Debug)]
+pub(super) struct Penalties {
+    /// See [`Step::floor`].
+    pub(super) floor: f32,
+    /// See [`Step::decay`].
+    pub(super) decays: Vec<f32>,
+    /// See [`Step::l1`].
+    pub(super) l1: f32,
+    /// See [`Step::l2`].
+    pub(super) l2: f32,
+}
+
+impl Penalties {
+    /// The step at these rates.
+    pub(super) fn step(&self, rate: f32, bias_rate: f32) -> Step<'_> {
+        let Self { floor, decays, l1, l2 } = self;
+        Step { rate, bias_rate, floor: *floor, decay: decays, l1: *l1, l2: *l2 }
+    }
+}
+
 /// What a child keeps from task to task.
 pub(super) struct Child<'t> {
     seat: Seat,
     view: ChildView<'t>,
-    scratch: Scratch,
+    buffers: Buffers,
     copies: Copies,
+    /// The margins of a batch that is scored.
+    margins: Vec<f32>,
     /// The allocation of the last batch.
     spare: Vec<Row<'static>>,
 }
@@ -100,8 +127,9 @@ impl<'t> Job for Train<'t, '_> {
         Ok(Child {
             seat,
             view: ChildView::None,
-            scratch: Scratch::default(),
+            buffers: Buffers::default(),
             copies: Copies::default(),
+            margins: Vec::new(),
             spare: Vec::new(),
         })
     }
@@ -123,13 +151,14 @@ impl<'t> Job for Train<'t, '_> {
 }
 
 impl<'t> Train<'t, '_> {
-    fn step(&self) -> Step<'_> {
+    /// The present step.
+    pub(super) fn step(&self) -> Step<'_> {
         let rate = |bits: &AtomicU32| f32::from_bits(bits.load(Relaxed));
-        Step { rate: rate(&self.rate), bias_rate: rate(&self.bias_rate), floor: FLOOR, decay: &self.decays }
+        self.penalties.step(rate(&self.rate), rate(&self.bias_rate))
     }
 
     fn learn(&self, child: &mut Child<'t>, strips: &Strips, stop: &AtomicBool) -> Result<Answer> {
-        let Child { seat, view, scratch, copies, spare } = child;
+        let Child { seat, view, buffers, copies, spare, .. } = child;
         let view = match view {
             ChildView::Hogwild(view) => {
                 // Between two tasks the others have gone on, or Θ was put back.
@@ -160,10 +189,10 @@ impl<'t> Train<'t, '_> {
                 let (table, bias) = view.parts();
                 let half = if self.faults.armed(Point::InsideUpdate) { group / 2 } else { 0 };
                 if half > 0 {
-                    self.linear.pass(&table, bias, &rows[from..n], half, &step, scratch, &mut tally);
+                    self.linear.pass(&table, bias, &rows[from..n], half, &step, buffers, &mut tally);
                     self.faults.pass(Point::InsideUpdate);
                 }
-                self.linear.pass(&table, bias, &rows[from + half..n], group - half, &step, scratch, &mut tally);
+                self.linear.pass(&table, bias, &rows[from + half..n], group - half, &step, buffers, &mut tally);
                 self.faults.pass(Point::AfterUpdate);
                 if from == 0 {
                     // A sample a batch, the last one reported: looking costs a cache line of every other child.
@@ -188,7 +217,7 @@ impl<'t> Train<'t, '_> {
         wave: &Wave,
         stop: &AtomicBool,
     ) -> Result<Answer> {
-        let Child { seat, view, scratch, copies, .. } = child;
+        let Child { seat, view, buffers, copies, .. } = child;
         let view = match view {
             ChildView::Rounds(view) => view,
             other => {
@@ -215,10 +244,10 @@ impl<'t> Train<'t, '_> {
                         self.faults.pass(Point::BeforeUpdate);
                         let half = if self.faults.armed(Point::InsideUpdate) { n / 2 } else { 0 };
                         if half > 0 {
-                            self.linear.pass(table, bias, rows, half, &step, scratch, &mut tally);
+                            self.linear.pass(table, bias, rows, half, &step, buffers, &mut tally);
                             self.faults.pass(Point::InsideUpdate);
                         }
-                        self.linear.pass(table, bias, &rows[half..], n - half, &step, scratch, &mut tally);
+                        self.linear.pass(table, bias, &rows[half..], n - half, &step, buffers, &mut tally);
                         self.faults.pass(Point::AfterUpdate);
                     })
                 };
@@ -253,42 +282,79 @@ impl<'t> Train<'t, '_> {
 
     fn score(&self, child: &mut Child<'t>, range: Range<usize>) -> Result<Answer> {
         let corpus = self.held_out.corpus.as_ref().unwrap_or(&self.corpus);
-        let weight = &self.theta.tensors()[WEIGHT];
-        let table = Table::whole(weight.cells(), weight.width());
-        let bias = self.theta.tensors()[BIAS].cells().get(0);
+        let Child { buffers, copies, margins, spare, .. } = child;
+        let (table, bias) = (self.theta.tensors()[WEIGHT].cells(), self.theta.tensors()[BIAS].cells());
+        let (table, step, stride) = (Table::whole(table, self.head.layout), self.step(), self.linear.stride());
         let mut tally = Tally::default();
         let mut from = range.start;
         while from < range.end {
             let n = (range.end - from).min(BATCH);
             let mut places = [Place::default(); BATCH];
             corpus.places(&self.held_out.rows[from..from + n], &mut places)?;
-            let mut rows = recycled(std::mem::take(&mut child.spare));
-            corpus.fetch(&places[..n], &mut child.copies, &mut rows)?;
-            let (mut margins, mut targets) = ([0.0; BATCH], [0.0; BATCH]);
-            self.theta.backend().score(&table, &rows, bias, &mut margins[..n]);
-            rows.iter().zip(&mut targets).for_each(|(row, target)| *target = row.target);
-            child.spare = recycled(rows);
-            self.linear.tally(&mut tally, &margins[..n], &targets[..n]);
-            for (cell, margin) in self.held_out.margins[from..from + n].iter().zip(margins) {
-                cell.store(margin.to_bits(), Relaxed);
+            let mut rows = recycled(std::mem::take(spare));
+            corpus.fetch(&places[..n], copies, &mut rows)?;
+            margins.resize(n * stride, 0.0);
+            self.theta.backend().score((self.rule, &step), &table, &rows, bias, margins, &mut buffers.scratch);
+            let (mut targets, mut weights) = ([0.0; BATCH], [0.0; BATCH]);
+            for ((row, target), weight) in rows.iter().zip(&mut targets).zip(&mut weights) {
+                (*target, *weight) = (row.target, row.weight);
+            }
+            *spare = recycled(rows);
+            self.linear.tally(&mut tally, Scored { margins, targets: &targets[..n], weights: &weights[..n] });
+            let outputs = self.head.layout.outputs();
+            for (cell, margins) in self.held_out.scores[from..from + n].iter().zip(margins.chunks_exact(stride)) {
+                let score = if outputs == 1 { margins[0] } else { likeliest(&margins[..outputs]) as f32 };
+                cell.store(score.to_bits(), Relaxed);
             }
             from += n;
         }
         Ok(answer(&tally, 0))
     }
 
-    /// The area under the ROC curve of margins of the held-out rows.
-    pub(super) fn auc(&self, margins: &[f32]) -> Option<f64> {
+    /// The metrics that need all held-out rows at once, by their [`HeldOut::scores`]: the area under the ROC curve of two classes,
+    /// the macro F1 of several.
+    pub(super) fn complete(&self, metrics: &mut Metrics, scores: &[f32]) -> Result<()> {
         let corpus = self.held_out.corpus.as_ref().unwrap_or(&self.corpus);
-        let mut positive = Vec::with_capacity(margins.len());
-        for rows in self.held_out.rows.chunks(BATCH) {
+        let outputs = self.head.layout.outputs();
+        let (mut positive, mut f1) = (Vec::with_capacity(scores.len()), F1Tally::new(outputs));
+        for (rows, scores) in self.held_out.rows.chunks(BATCH).zip(scores.chunks(BATCH)) {
             let mut places = [Place::default(); BATCH];
-            corpus.places(rows, &mut places).ok()?;
-            for place in &places[..rows.len()] {
-                positive.push(corpus.target(*place).ok()? > 0.0);
+            corpus.places(rows, &mut places)?;
+            for (place, &score) in places.iter().zip(scores) {
+                let (target, weight) = corpus.target(*place)?;
+                positive.push(target > 0.0);
+                if outputs > 1 {
+                    f1.record(score as usize, target as usize, weight);
+                }
             }
         }
-        auc(margins, &positive)
+        if outputs > 1 {
+            metrics.macro_f1 = f1.macro_f1();
+        } else {
+            metrics.auc = auc(scores, &positive);
+        }
+        Ok(())
+    }
+
+    /// Makes the words of Θ stand under the present step for the weights that they stood for under `before`. Nobody may train
+    /// meanwhile.
+    pub(super) fn keep_weights(&self, before: &Step<'_>) {
+        if self.rule != Rule::Ftrl {
+            return;
+        }
+        let (layout, step) = (self.head.layout, self.step());
+        for (index, tensor) in self.theta.tensors().iter().enumerate() {
+            let (cells, bias) = (tensor.cells(), index == BIAS);
+            for row in (0..cells.len()).step_by(layout.width()) {
+                for at in row..row + layout.outputs() {
+                    let slot = cells.get(at + layout.stride());
+                    let weight = self.rule.weight(before, bias, cells.get(at), slot);
+                    if weight != 0.0 {
+                        cells.set(at, self.rule.word(&step, bias, weight, slot));
+                    }
+                }
+            }
+        }
     }
 
     /// Ends the phase at once where a task shows that Θ has diverged.
@@ -308,5 +374,6 @@ impl<'t> Train<'t, '_> {
 
 fn answer(tally: &Tally, staleness: u64) -> Answer {
     let staleness = u32::try_from(staleness).unwrap_or(u32::MAX);
-    Answer { rows: tally.rows, loss: tally.loss, score: tally.score, staleness }
+    let Tally { rows, weight, loss, score, .. } = *tally;
+    Answer { rows: rows as u32, weight: weight as f32, loss, score: score as f32, staleness }
 }

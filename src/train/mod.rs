@@ -13,7 +13,6 @@ mod prepare;
 mod saved;
 mod scale;
 mod summary;
-mod sums;
 mod target;
 
 use std::path::PathBuf;
@@ -60,6 +59,15 @@ impl Consistency {
     }
 }
 
+/// What the weights of rows are multiplied with.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ClassWeights {
+    /// All classes count the same in the whole.
+    Balanced,
+    /// The named classes by these factors.
+    Named(Vec<(String, f32)>),
+}
+
 /// What the user said about the model; what is left open is chosen by the data, or taken from the model that is resumed.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
@@ -69,8 +77,14 @@ pub struct Settings {
     pub optimizer: Option<Optimizer>,
     /// The learning rate, in units of 1 / mean squared row norm.
     pub lr: Option<f32>,
+    /// The L1 penalty of FTRL-proximal.
+    pub l1: Option<f32>,
     /// The L2 penalty.
     pub l2: Option<f32>,
+    /// The quantile that the quantile loss is of.
+    pub quantile: Option<f32>,
+    /// What the rows of classes weigh.
+    pub class_weights: Option<ClassWeights>,
     /// How the rate changes from pass to pass.
     pub schedule: Option<Schedule>,
     /// The most passes.

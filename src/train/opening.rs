@@ -23,9 +23,14 @@ struct Opening {
     features: usize,
     held_out: usize,
     loss: &'static str,
+    #[serde(skip)]
+    of_numbers: bool,
     optimizer: Optimizer,
     lr: f32,
+    l1: f32,
     l2: f32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    classes: Option<usize>,
     schedule: Schedule,
     first_pass: u32,
     last_pass: u32,
@@ -55,15 +60,18 @@ pub(super) fn tell(
     let configuration = &prepared.configuration;
     let opening = Opening {
         model: request.model.display().to_string(),
-        kind: "linear",
+        kind: configuration.kind.name(),
         rows: files.iter().map(DataFile::rows).sum(),
         nonzeros: prepared.nonzeros,
         features: prepared.dictionary.len(),
         held_out: prepared.held_out.rows.len(),
         loss: configuration.loss.name(),
+        of_numbers: configuration.loss.is_of_numbers(),
         optimizer: configuration.optimizer,
         lr: configuration.lr,
+        l1: configuration.l1,
         l2: configuration.l2,
+        classes: prepared.facts.classes,
         schedule: configuration.schedule,
         first_pass: prepared.position.pass + 1,
         last_pass: prepared.position.until,
@@ -91,9 +99,14 @@ impl Opening {
             if self.from_cache { "from the cache" } else { "read" },
             duration(self.seconds),
         );
-        let l2 = if self.l2 > 0.0 { format!(", l2 {}", self.l2) } else { String::new() };
+        let penalty = |name: &str, size: f32| if size > 0.0 { format!(", {name} {size}") } else { String::new() };
+        let penalties = penalty("l1", self.l1) + &penalty("l2", self.l2);
+        let classes = match self.classes {
+            Some(classes) if classes > 2 && !self.of_numbers => format!(" of {classes} classes"),
+            _ => String::new(),
+        };
         let model = format!(
-            "model     {}, {} loss, {}, rate {} ({}){l2}, seed {}",
+            "model     {}, {} loss{classes}, {}, rate {} ({}){penalties}, seed {}",
             self.kind,
             self.loss,
             self.optimizer.name(),

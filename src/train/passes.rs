@@ -10,17 +10,18 @@ use crossbeam::utils::CachePadded;
 use super::job::{Task, Train, Wave};
 use super::keep::Keeper;
 use super::prepare::Prepared;
-use super::saved::{self, Position, Scales};
-use super::sums::Sums;
+use super::saved::{self, Position, Words};
 use super::{Consistency, Ears, Request};
 use crate::checkpoint::Generation;
 use crate::data::Dictionary;
 use crate::data::order::{self, Strips};
 use crate::engine::guard::Guard;
 use crate::engine::plan::Plan;
+use crate::engine::reward::Answer;
 use crate::engine::{self, Deal, Engine, Running};
 use crate::error::{Error, Result};
-use crate::model::configuration::{Configuration, Target};
+use crate::model::configuration::Configuration;
+use crate::model::tally::Tally;
 use crate::report::metrics::Metrics;
 use crate::report::progress::{Live, PassLine};
 use crate::report::staleness::Staleness;
@@ -53,8 +54,8 @@ pub(super) struct End {
 
 /// How a pass ended.
 enum Ending {
-    Done(Sums),
-    Interrupted(Vec<bool>, Sums),
+    Done(Tally),
+    Interrupted(Vec<bool>, Tally),
     Diverged,
 }
 
@@ -71,7 +72,7 @@ struct Passes<'a, 't, 'd> {
     position: Position,
     /// The Θ of the best pass so far; what the run goes back to and ends with.
     best: Option<Snapshot>,
-    best_margins: Vec<f32>,
+    best_scores: Vec<f32>,
     nonzeros: u64,
     valid: Option<Metrics>,
     best_valid: Option<Metrics>,
@@ -104,8 +105,9 @@ pub(super) fn run(
         held_out: prepared.held_out,
         holdout: prepared.holdout,
         linear: prepared.linear,
+        rule: configuration.optimizer.rule(),
         head: prepared.head,
-        decays: prepared.decays,
+        penalties: prepared.penalties,
         rate: AtomicU32::new(0),
         bias_rate: AtomicU32::new(0),
         learned: (0..plan.children()).map(|_| CachePadded::default()).collect(),
@@ -113,9 +115,6 @@ pub(super) fn run(
         survived: AtomicU32::new(0),
         faults: &request.faults,
     };
-    if !resumed {
-        theta.tensors()[BIAS].cells().set(0, facts.constant.margin);
-    }
     let mut passes = Passes {
         request,
         plan,
@@ -126,7 +125,7 @@ pub(super) fn run(
         keeper,
         guard,
         best: if resumed && best.is_none() { Some(theta.snapshot()) } else { best },
-        best_margins: Vec::new(),
+        best_scores: Vec::new(),
         nonzeros,
         position,
         valid: None,
@@ -138,6 +137,10 @@ pub(super) fn run(
         rows_learned: 0,
         pending: None,
     };
+    if !resumed {
+        passes.set_rates();
+        passes.begin();
+    }
     let result = engine::run(plan, &job, &request.faults, |engine| passes.all(engine));
     ears.progress.finish();
     let interrupted = result?;
@@ -149,7 +152,7 @@ pub(super) fn run(
         nonzeros_learned: (passes.rows_learned as f64 * nonzeros as f64 / job.corpus.rows().max(1) as f64) as u64,
         learning: passes.learning,
         progressive: passes.progressive,
-        valid: passes.final_metrics(),
+        valid: passes.final_metrics()?,
         staleness: passes.staleness,
         failed: passes.failed + job.survived.load(Relaxed),
         generation,
@@ -171,7 +174,7 @@ impl Passes<'_, '_, '_> {
                 Ending::Done(sums) => sums,
                 Ending::Interrupted(done, sums) => {
                     self.position.done = done;
-                    self.position.progress = (sums.rows, sums.loss, sums.score);
+                    self.position.progress = sums;
                     return Ok(true);
                 }
                 Ending::Diverged => {
@@ -183,8 +186,8 @@ impl Passes<'_, '_, '_> {
             self.learning += seconds;
             self.position.pass += 1;
             self.position.done.clear();
-            self.position.progress = (0, 0.0, 0.0);
-            self.progressive = sums.metrics(self.configuration);
+            self.position.progress = Tally::default();
+            self.progressive = sums.metrics(self.configuration.loss, self.configuration.unit());
             let (best, stop) = self.judge(engine)?;
             self.tell(sums.rows, seconds, best)?;
             if stop || self.position.pass >= self.position.until {
@@ -201,15 +204,17 @@ impl Passes<'_, '_, '_> {
     }
 
     fn set_rates(&self) {
-        let Configuration { lr, schedule, mean_square, .. } = *self.configuration;
-        let Position { pass, from, until, .. } = self.position;
-        let run = (pass - from, until - from);
-        let factor = schedule.factor(self.position.pass, run, self.position.stop.idle());
-        let rate = f64::from(lr * factor) * 0.5f64.powi(self.guard.rescues() as i32);
-        let mean_square = if mean_square > 0.0 { mean_square } else { 1.0 };
-        self.job.rate.store(((rate / mean_square) as f32).to_bits(), Relaxed);
-        // The intercept's feature is 1 in every row, on top of the others.
-        self.job.bias_rate.store(((rate / (1.0 + mean_square)) as f32).to_bits(), Relaxed);
+        let (rate, bias_rate) = self.configuration.rates(self.position.factor(self.configuration));
+        self.job.rate.store(rate.to_bits(), Relaxed);
+        self.job.bias_rate.store(bias_rate.to_bits(), Relaxed);
+    }
+
+    /// Sets the intercept of a fresh Θ to the best constant prediction.
+    fn begin(&self) {
+        let (bias, step) = (self.job.theta.tensors()[BIAS].cells(), self.job.step());
+        for (output, &margin) in self.job.linear.constant().margins.iter().enumerate() {
+            bias.set(output, self.job.rule.word(&step, true, margin, 0.0));
+        }
     }
 
     /// The tasks of the pass under way, all of them.
@@ -230,8 +235,7 @@ impl Passes<'_, '_, '_> {
         if self.position.done.len() != strips.len() {
             self.position.done = vec![false; strips.len()];
         }
-        let (rows, loss, score) = self.position.progress;
-        let mut sums = Sums { rows, loss, score };
+        let mut sums = self.position.progress;
         match self.request.consistency {
             Consistency::Hogwild => {
                 let numbers: Vec<usize> = (0..strips.len()).filter(|&task| !self.position.done[task]).collect();
@@ -273,7 +277,7 @@ impl Passes<'_, '_, '_> {
         tasks: Vec<Task>,
         deal: Deal,
         numbers: &[usize],
-        sums: &mut Sums,
+        sums: &mut Tally,
     ) -> Result<()> {
         let begun = Instant::now();
         let mut failure = None;
@@ -299,7 +303,7 @@ impl Passes<'_, '_, '_> {
         }
         for (answer, &number) in outcome.answers.iter().zip(numbers) {
             if let Some(answer) = answer {
-                sums.add(*answer);
+                sums.merge(&booked(*answer));
                 self.position.done[number] = true;
                 self.rows_learned += u64::from(answer.rows);
                 self.staleness.record(u64::from(answer.staleness));
@@ -308,9 +312,9 @@ impl Passes<'_, '_, '_> {
         Ok(())
     }
 
-    fn live(&self, running: &Running<'_, Task>, before: Sums, begun: Instant) {
+    fn live(&self, running: &Running<'_, Task>, before: Tally, begun: Instant) {
         let mut sums = before;
-        running.answers().flatten().for_each(|answer| sums.add(answer));
+        running.answers().flatten().for_each(|answer| sums.merge(&booked(answer)));
         let held_out = if self.job.holdout.is_some() { self.job.held_out.rows.len() as u64 } else { 0 };
         let rows = sums.rows - before.rows;
         let all = self.job.corpus.rows().max(1);
@@ -321,7 +325,7 @@ impl Passes<'_, '_, '_> {
             rows_in_pass: Some(self.job.corpus.rows() - held_out),
             nonzeros: (rows as f64 * self.nonzeros as f64 / all as f64) as u64,
             seconds: begun.elapsed().as_secs_f64(),
-            progressive: sums.metrics(self.configuration),
+            progressive: sums.metrics(self.configuration.loss, self.configuration.unit()),
             valid: self.valid,
         });
     }
@@ -332,7 +336,7 @@ impl Passes<'_, '_, '_> {
         running: &Running<'_, Task>,
         deal: Deal,
         numbers: &[usize],
-        before: Sums,
+        before: Tally,
     ) -> Result<()> {
         let generation = match self.pending.take() {
             Some(generation) => generation,
@@ -343,10 +347,10 @@ impl Passes<'_, '_, '_> {
                 for (&number, answer) in numbers.iter().zip(running.answers()) {
                     if let Some(answer) = answer {
                         done[number] = true;
-                        sums.add(answer);
+                        sums.merge(&booked(answer));
                     }
                 }
-                let here = Position { done, progress: (sums.rows, sums.loss, sums.score), ..self.position.clone() };
+                let here = Position { done, progress: sums, ..self.position.clone() };
                 let current = self.job.theta.snapshot();
                 if !current.is_finite() {
                     // The task that did it will say so, and the guard go back.
@@ -403,8 +407,8 @@ impl Passes<'_, '_, '_> {
     fn keep_as_best(&mut self, snapshot: Snapshot, valid: Metrics) {
         self.best = Some(snapshot);
         self.best_valid = Some(valid);
-        let margins = &self.job.held_out.margins;
-        self.best_margins = margins.iter().map(|cell| f32::from_bits(cell.load(Relaxed))).collect();
+        let scores = &self.job.held_out.scores;
+        self.best_scores = scores.iter().map(|cell| f32::from_bits(cell.load(Relaxed))).collect();
     }
 
     /// The loss per held-out row of the present Θ, and its metrics.
@@ -415,10 +419,10 @@ impl Passes<'_, '_, '_> {
         let ranges = (0..held_out.rows.len()).step_by(size).map(|from| from..(from + size).min(held_out.rows.len()));
         let tasks = ranges.map(|range: Range<usize>| Task::Score(range)).collect();
         let outcome = engine.phase(tasks, Deal::Free, EVERY, |_| {})?;
-        let mut sums = Sums::default();
-        outcome.answers.iter().flatten().for_each(|&answer| sums.add(answer));
+        let mut sums = Tally::default();
+        outcome.answers.iter().flatten().for_each(|&answer| sums.merge(&booked(answer)));
         self.failed += outcome.failed;
-        Ok((sums.loss / sums.rows.max(1) as f64, sums.metrics(self.configuration)))
+        Ok((sums.mean_loss(), sums.metrics(self.configuration.loss, self.configuration.unit())))
     }
 
     fn tell(&self, rows: u64, seconds: Duration, best: bool) -> Result<()> {
@@ -444,14 +448,20 @@ impl Passes<'_, '_, '_> {
                 self.configuration.lr
             )));
         }
+        let before = self.job.step();
         self.position.rescues = self.guard.rescues();
         self.position.done.clear();
-        self.position.progress = (0, 0.0, 0.0);
+        self.position.progress = Tally::default();
+        self.set_rates();
         match &self.best {
-            Some(best) => self.job.theta.restore(best),
+            Some(best) => {
+                self.job.theta.restore(best);
+                self.job.keep_weights(&before);
+                self.best = Some(self.job.theta.snapshot());
+            }
             None => {
                 self.job.theta.clear();
-                self.job.theta.tensors()[BIAS].cells().set(0, self.job.linear.constant().margin);
+                self.begin();
             }
         }
         self.pending = None;
@@ -470,16 +480,20 @@ impl Passes<'_, '_, '_> {
         if !current.is_finite() {
             return Err(Error::Diverged("a weight is not a finite number: nothing is saved".to_owned()));
         }
-        let Configuration { target, centres, .. } = self.configuration;
-        let scales = Scales { dictionary: self.dictionary, target, centres };
+        let words = Words {
+            rule: self.job.rule,
+            layout: self.job.head.layout,
+            step: self.job.step(),
+            dictionary: self.dictionary,
+            configuration: self.configuration,
+        };
         let metrics = serde_json::json!({
             "progressive": self.progressive,
             "valid": if position.finished { self.best_valid } else { self.valid },
             "passes": position.pass,
         });
         let best = self.best.as_ref().filter(|_| with_best);
-        let rule = self.configuration.optimizer.rule();
-        saved::generation(current, best, rule, &scales, self.configuration, metrics, position)
+        saved::generation(current, best, &words, metrics, position)
     }
 
     /// The last commit: the best pass of a run that is done, the present Θ of one that was interrupted.
@@ -494,12 +508,18 @@ impl Passes<'_, '_, '_> {
         self.keeper.commit(&generation)
     }
 
-    /// The held-out metrics of the best pass, AUC included.
-    fn final_metrics(&self) -> Option<Metrics> {
-        let mut metrics = self.best_valid.or(self.valid)?;
-        if !matches!(self.configuration.target, Target::Number { .. }) && !self.best_margins.is_empty() {
-            metrics.auc = self.job.auc(&self.best_margins);
+    /// The held-out metrics of the best pass, those that need all rows at once included.
+    fn final_metrics(&self) -> Result<Option<Metrics>> {
+        let Some(mut metrics) = self.best_valid.or(self.valid) else { return Ok(None) };
+        if !self.configuration.loss.is_of_numbers() && !self.best_scores.is_empty() {
+            self.job.complete(&mut metrics, &self.best_scores)?;
         }
-        Some(metrics)
+        Ok(Some(metrics))
     }
+}
+
+/// What a task has shown, as its answer says it.
+fn booked(answer: Answer) -> Tally {
+    let Answer { rows, weight, loss, score, .. } = answer;
+    Tally { rows: rows.into(), weight: weight.into(), loss, score: score.into(), ..Tally::default() }
 }

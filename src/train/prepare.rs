@@ -3,28 +3,32 @@
 use std::path::Path;
 use std::sync::atomic::AtomicU32;
 
-use hogback_kernels::{LearnerSpec, MergeRule, Rule};
+use hogback_kernels::{Layout, LearnerSpec, MergeRule, Rule};
 
 use super::corpus::{BATCH, Corpus, Part, Source};
-use super::job::HeldOut;
-use super::saved::{self, Fingerprint, Position, Scales};
+use super::job::{HeldOut, Penalties};
+use super::saved::{self, Fingerprint, Position, Words};
 use super::target::{self, LabelFacts};
 use super::{Consistency, Request, Settings, scale};
 use crate::checkpoint::{Existing, Loaded, load};
 use crate::data::order::held_out;
 use crate::data::{Column, DataFile, Dictionary, Hashing, Known, LabelFile, OwnedBlock, ReadOptions, stream};
 use crate::engine::plan::Plan;
+use crate::engine::schedule::Schedule;
 use crate::engine::stop::EarlyStop;
 use crate::engine::topology::Topology;
 use crate::error::{Error, Result};
-use crate::model::configuration::{Configuration, Kind, LossKind, Target};
-use crate::model::linear::{FLOOR, Linear};
+use crate::model::configuration::{Configuration, Kind, LossKind, Optimizer, Target};
+use crate::model::linear::Linear;
+use crate::model::tally::Tally;
 use crate::report::format::{bad_rows, number};
 use crate::theta::exchange::hogwild::{Head, View};
 use crate::theta::{Snapshot, Theta};
 
 /// Bytes of the head where `--head` does not say: a quarter of a first-level cache, the best size measured.
 const HEAD_BYTES: usize = 8 << 10;
+/// The same where a row has several outputs.
+const WIDE_HEAD_BYTES: usize = 16 << 10;
 /// The most children whose deltas may simply be summed.
 const SUMMED: usize = 8;
 /// Rows in flight, all children together, that Adagrad bears with less than half a percent of loss.
@@ -49,7 +53,7 @@ pub(super) struct Prepared<'d> {
     pub(super) holdout: Option<(f64, u64)>,
     pub(super) theta: Theta,
     pub(super) best: Option<Snapshot>,
-    pub(super) decays: Vec<f32>,
+    pub(super) penalties: Penalties,
     pub(super) head: Head,
     pub(super) linear: Linear,
     pub(super) position: Position,
@@ -188,9 +192,10 @@ pub(super) fn prepare<'d>(
         rows: file.rows(),
         ones: file.all_ones(),
         map,
-        labels: target::map(file.labels(), &facts.target),
+        labels: target::map(file.labels(), &facts.target, outputs(&facts)),
     });
     let mut corpus = Corpus::new(parts.collect(), limit);
+    corpus.weigh_classes(&facts.class_weights);
     let centres = match old {
         Some(old) => old.centres.clone(),
         None => scale::centres(&corpus)?,
@@ -206,17 +211,16 @@ pub(super) fn prepare<'d>(
         None if factors.is_some() || !centres.is_empty() => scale::mean_square(&corpus)?,
         None => files.iter().map(DataFile::sum_squares).sum::<f64>() / corpus.rows().max(1) as f64,
     };
-    let configuration = configuration(request, old, &facts, columns, centres, mean_square);
+    let nonzeros = files.iter().map(DataFile::nonzeros).sum();
+    let configuration = configuration(request, old, &facts, columns, centres, (mean_square, nonzeros, corpus.rows()))?;
 
     let holdout =
         (request.valid.is_none() && configuration.holdout > 0.0).then_some((configuration.holdout, configuration.seed));
     let held_out = hold_out(&corpus, holdout, request, valid, &configuration, limit, factors.as_deref());
-    let decays = if configuration.l2 > 0.0 { scale::decays(&corpus, configuration.l2)? } else { Vec::new() };
-
-    let rule = configuration.optimizer.rule();
+    let penalties = penalties(&configuration, &corpus)?;
+    let (rule, objective) = (configuration.optimizer.rule(), configuration.objective());
+    let layout = rule.layout(objective.outputs());
     let (rows, backend) = (dictionary.len(), request.backend);
-    let scales = Scales { dictionary: &dictionary, target: &facts.target, centres: &configuration.centres };
-    let nonzeros = files.iter().map(DataFile::nonzeros).sum();
     let data = Fingerprint {
         rows: corpus.rows(),
         nonzeros,
@@ -227,26 +231,31 @@ pub(super) fn prepare<'d>(
     };
     let (theta, best, position) = match resumed {
         None => {
-            let theta = Theta::reserve(saved::specs(rows, rule), plan.shards, backend).map_err(saved::out_of_memory)?;
+            let theta =
+                Theta::reserve(saved::specs(rows, layout), plan.shards, backend).map_err(saved::out_of_memory)?;
             (theta, None, Position::beginning(data, 0, &configuration))
         }
         Some(resumed) => {
-            let load = |which| saved::theta(&resumed.loaded, which, rows, plan.shards, backend, rule, &scales);
+            let position = resumed.position.go_on(data, &request.settings, &configuration);
+            let (rate, bias_rate) = configuration.rates(position.factor(&configuration));
+            let step = penalties.step(rate, bias_rate);
+            let words = Words { rule, layout, step, dictionary: &dictionary, configuration: &configuration };
+            let load = |which| saved::theta(&resumed.loaded, which, rows, plan.shards, backend, &words);
             let theta = load("")?.ok_or_else(|| Error::model(&request.model, "holds no weights"))?;
             let best = load("best.")?.map(|theta| theta.snapshot());
-            (theta, best, resumed.position.go_on(data, &request.settings, &configuration))
+            (theta, best, position)
         }
     };
-    let head = head(request, plan, topology, &theta, rule);
+    let head = head(request, plan, topology, &theta, (rule, layout), configuration.floor);
     let spec = LearnerSpec {
-        loss: configuration.loss.loss(),
+        objective,
         rule,
         head: request.consistency == Consistency::Hogwild && View::has_head(&theta, head),
         ahead: exceeds_cache(&theta, topology),
         ones: corpus.ones(),
-        decay: !decays.is_empty(),
+        decay: !penalties.decays.is_empty(),
     };
-    let linear = Linear::new(backend, spec, facts.constant);
+    let linear = Linear::new(backend, spec, facts.constant.clone());
     let resumed = resumed.is_some();
     Ok(Prepared {
         configuration,
@@ -257,7 +266,7 @@ pub(super) fn prepare<'d>(
         holdout,
         theta,
         best,
-        decays,
+        penalties,
         head,
         linear,
         position,
@@ -303,8 +312,7 @@ pub(super) fn label_facts(request: &Request, files: &[DataFile], resumed: Option
         let name = old.optimizer.name();
         return Err(Error::Usage(format!("the model was trained with --optimizer {name}: leave out --optimizer")));
     }
-    let wanted = request.settings.loss.or(old.map(|old| old.loss));
-    let facts = target::learn(&labels, wanted, old.map(|old| &old.target), &files[0].name())?;
+    let facts = target::learn(&labels, &request.settings, old, &files[0].name())?;
     // As numbers they may be rounded, but two classes must not become one.
     let rounded = files.iter().find_map(|file| Some((file, file.labels().rounded.as_ref()?)));
     match (&facts.target, rounded) {
@@ -347,18 +355,43 @@ fn scale_columns(
     Ok(())
 }
 
+/// How many outputs a model of these labels has.
+fn outputs(facts: &LabelFacts) -> usize {
+    facts.constant.margins.len()
+}
+
 fn configuration(
     request: &Request,
     old: Option<&Configuration>,
     facts: &LabelFacts,
     columns: Option<Vec<Column>>,
     centres: Vec<(u32, f32)>,
-    mean_square: f64,
-) -> Configuration {
+    (mean_square, nonzeros, rows): (f64, u64, u64),
+) -> Result<Configuration> {
+    let mean_value_square = mean_square * rows as f64 / nonzeros.max(1) as f64;
     let said = &request.settings;
     let holdout = said.holdout.or(old.map(|old| old.holdout)).unwrap_or(0.1);
     let blind = request.valid.is_none() && holdout == 0.0;
-    Configuration {
+    let l1 = said.l1.or(old.map(|old| old.l1)).unwrap_or(0.0);
+    let by_default = if l1 > 0.0 { Optimizer::Ftrl } else { Optimizer::default() };
+    let optimizer = said.optimizer.or(old.map(|old| old.optimizer)).unwrap_or(by_default);
+    if l1 > 0.0 && optimizer != Optimizer::Ftrl {
+        let name = optimizer.name();
+        return Err(Error::Usage(format!("--l1 needs --optimizer ftrl, which can keep weights at 0; this is {name}")));
+    }
+    let schedule = said.schedule.or(old.map(|old| old.schedule));
+    if optimizer == Optimizer::Ftrl && schedule.is_some_and(|schedule| schedule != Schedule::Constant) {
+        return Err(Error::Usage(
+            "--optimizer ftrl has a rate of its own for each weight: leave out --schedule".into(),
+        ));
+    }
+    let schedule =
+        schedule.unwrap_or(if optimizer == Optimizer::Ftrl { Schedule::Constant } else { Schedule::default() });
+    if said.quantile.is_some() && facts.loss != LossKind::Quantile {
+        return Err(Error::Usage(format!("--quantile is for --loss quantile; this is {}", facts.loss.name())));
+    }
+    let (floor, curvature) = pace(facts, mean_value_square);
+    Ok(Configuration {
         kind: Kind::Linear,
         loss: facts.loss,
         target: facts.target.clone(),
@@ -367,26 +400,57 @@ fn configuration(
             Some(old) => old.hashing.clone(),
             None => request.read.hashing.clone(),
         },
-        optimizer: said.optimizer.or(old.map(|old| old.optimizer)).unwrap_or_default(),
-        lr: said.lr.or(old.map(|old| old.lr)).unwrap_or(default_rate(facts.loss)),
+        optimizer,
+        lr: said.lr.or(old.map(|old| old.lr)).unwrap_or(default_rate(facts)),
+        floor: old.map_or(floor, |old| old.floor),
+        curvature: old.map_or(curvature, |old| old.curvature),
+        l1,
         l2: said.l2.or(old.map(|old| old.l2)).unwrap_or(0.0),
-        schedule: said.schedule.or(old.map(|old| old.schedule)).unwrap_or_default(),
+        quantile: said.quantile.or(old.map(|old| old.quantile)).unwrap_or(0.5),
+        class_weights: facts.class_weights.clone(),
+        schedule,
         passes: said.passes.or(old.map(|old| old.passes)).unwrap_or(if blind { PASSES_BLIND } else { PASSES }),
         early_stop: said.early_stop.or(old.map(|old| old.early_stop)).unwrap_or(2),
         holdout,
         seed: said.seed.or(old.map(|old| old.seed)).unwrap_or(0),
         centres,
         mean_square,
+    })
+}
+
+/// The rate that suits all data measured, in the units of [`Configuration::rates`]; the squared loss, whose curvature is four times the
+/// logistic's, wants half, and hinges of several classes, most of which are wide of the mark at first, a quarter.
+fn default_rate(facts: &LabelFacts) -> f32 {
+    match facts.loss {
+        LossKind::Squared | LossKind::Poisson => 0.5,
+        LossKind::Hinge if outputs(facts) > 1 => 0.25,
+        LossKind::Logistic | LossKind::Hinge | LossKind::Quantile | LossKind::Softmax => 1.0,
     }
 }
 
-/// The rate that suits all data measured, in units of 1 / mean squared row norm; the squared loss, whose curvature is four times the
-/// logistic's, wants half.
-fn default_rate(loss: LossKind) -> f32 {
-    match loss {
-        LossKind::Squared => 0.5,
-        LossKind::Logistic | LossKind::Hinge => 1.0,
+/// How many rows with a feature a fresh weight of one of several classes should have learned before Adagrad's accumulator weighs as much
+/// as what it began at.
+const ROWS_TO_SETTLE: f64 = 20.0;
+
+/// What Adagrad's accumulators begin at, and the curvature of the loss relative to that of two equally frequent classes. With one output
+/// both are 1, the best measured. With several the slopes are smaller, the more so the more classes there are, and values may be
+/// of any size: the beginning is counted in rows.
+fn pace(facts: &LabelFacts, mean_value_square: f64) -> (f32, f64) {
+    if outputs(facts) == 1 {
+        return (1.0, 1.0);
     }
+    let spread = facts.constant.spread.max(1e-6);
+    ((ROWS_TO_SETTLE * spread * mean_value_square).clamp(1e-12, 1e12) as f32, 4.0 * spread)
+}
+
+/// The penalties as the step rule takes them: as factors of each weight, or of FTRL-proximal against the sum of all rows.
+fn penalties(configuration: &Configuration, corpus: &Corpus<'_>) -> Result<Penalties> {
+    let Configuration { floor, l1, l2, .. } = *configuration;
+    if configuration.optimizer == Optimizer::Ftrl {
+        return Ok(Penalties { floor, decays: Vec::new(), l1, l2: (f64::from(l2) * corpus.rows() as f64) as f32 });
+    }
+    let decays = if l2 > 0.0 { scale::decays(corpus, l2)? } else { Vec::new() };
+    Ok(Penalties { floor, decays, l1: 0.0, l2: 0.0 })
 }
 
 fn hold_out<'d>(
@@ -412,9 +476,10 @@ fn hold_out<'d>(
             source: Source::Blocks(blocks),
             ones: false,
             map: None,
-            labels: target::map_known(&configuration.target),
+            labels: target::map_known(&configuration.target, configuration.objective().outputs()),
         };
         let mut corpus = Corpus::new(vec![part], limit);
+        corpus.weigh_classes(&configuration.class_weights);
         corpus.centre(&configuration.centres);
         if let Some(exponents) = factors {
             corpus.scale(exponents.iter().map(|&exponent| target::power(i32::from(exponent))).collect());
@@ -425,29 +490,39 @@ fn hold_out<'d>(
         let seed = holdout.map_or(0, |(_, seed)| seed);
         (None, (0..corpus.rows()).filter(|&row| share > 0.0 && held_out(row, share, seed)).collect())
     };
-    let margins = rows.iter().map(|_| AtomicU32::new(0)).collect();
-    HeldOut { corpus, rows, margins }
+    let scores = rows.iter().map(|_| AtomicU32::new(0)).collect();
+    HeldOut { corpus, rows, scores }
 }
 
 /// What is private to each child, how often it is merged and how.
-fn head(request: &Request, plan: &Plan, topology: &Topology, theta: &Theta, rule: Rule) -> Head {
+fn head(
+    request: &Request,
+    plan: &Plan,
+    topology: &Topology,
+    theta: &Theta,
+    (rule, layout): (Rule, Layout),
+    floor: f32,
+) -> Head {
     let children = plan.children();
-    let row_bytes = rule.width() * 4;
+    let row_bytes = layout.width() * 4;
     let table = theta.tensors()[0].rows() * row_bytes;
     // A table that fits a fraction of the second-level cache is replicated whole: then nothing is shared between merges.
     let cache = topology.caches.l2.map_or(256 << 10, |l2| l2.bytes as usize);
-    let bytes = request.head.unwrap_or(if table <= cache / 8 { table } else { HEAD_BYTES });
+    let of_rows = if layout.outputs() == 1 { HEAD_BYTES } else { WIDE_HEAD_BYTES };
+    let bytes = request.head.unwrap_or(if table <= cache / 8 { table } else { of_rows });
     let rows = if children == 1 { 0 } else { (bytes / row_bytes).min(theta.tensors()[0].rows()) };
     let interval = match rule {
-        Rule::Adagrad => (IN_FLIGHT / children).clamp(8, 64),
+        Rule::Adagrad | Rule::Ftrl => (IN_FLIGHT / children).clamp(8, 64),
         // Constant rates bear few rows in flight.
         Rule::Sgd => (64 / (children * children)).clamp(1, 32),
     };
     let scaled = match rule {
-        Rule::Adagrad => MergeRule::Scaled { floor: FLOOR },
-        Rule::Sgd => MergeRule::Sum,
+        Rule::Adagrad => MergeRule::Scaled { floor, stride: layout.stride() },
+        // Sums of gradients and of their squares are sums, whoever has added to them.
+        Rule::Sgd | Rule::Ftrl => MergeRule::Sum,
     };
     Head {
+        layout,
         rows,
         interval: request.merge.unwrap_or(interval).min(BATCH),
         rule: if children > SUMMED { scaled } else { MergeRule::Sum },
@@ -470,12 +545,19 @@ impl Position {
             pass,
             until: pass + configuration.passes,
             done: Vec::new(),
-            progress: (0, 0.0, 0.0),
+            progress: Tally::default(),
             data,
             stop: EarlyStop::new(configuration.early_stop),
             rescues: 0,
             finished: false,
         }
+    }
+
+    /// What the learning rate is multiplied with in the pass under way.
+    pub(super) fn factor(&self, configuration: &Configuration) -> f64 {
+        let run = (self.pass - self.from, self.until - self.from);
+        let scheduled = configuration.schedule.factor(self.pass, run, self.stop.idle());
+        f64::from(scheduled) * 0.5f64.powi(self.rescues as i32)
     }
 
     /// Where a run goes on from here: exactly here if it was cut short on the same data, else with as many passes more.

@@ -1,9 +1,9 @@
 //! Θ to and from a model directory.
 //!
 //! On disk weights are in the units of the data: prediction needs no scales and no centres. The scales of columns and labels are powers
-//! of two, so the way there and back changes no bit; where there are centres, the intercept as learned stands beside the raw one.
+//! of two, so the way there and back changes no bit; where the intercept's rounds, it stands as learned beside the raw one.
 
-use hogback_kernels::{Backend, Rule};
+use hogback_kernels::{Backend, Layout, Rule, Step};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -12,7 +12,8 @@ use crate::checkpoint::{Generation, Loaded, TensorData};
 use crate::data::Dictionary;
 use crate::engine::stop::EarlyStop;
 use crate::error::{Error, Result};
-use crate::model::configuration::{Configuration, Target};
+use crate::model::configuration::{Configuration, LossKind, Target};
+use crate::model::tally::Tally;
 use crate::theta::exchange::{BIAS, WEIGHT};
 use crate::theta::{Class, Snapshot, TensorSpec, Theta};
 
@@ -27,8 +28,8 @@ pub(super) struct Position {
     pub(super) until: u32,
     /// By task of this pass: whether it is done. Empty between passes.
     pub(super) done: Vec<bool>,
-    /// What the tasks done so far have shown: rows, loss, score.
-    pub(super) progress: (u64, f64, f64),
+    /// What the tasks done so far have shown.
+    pub(super) progress: Tally,
     /// What the data was, which must be the same for the tasks to be.
     pub(super) data: Fingerprint,
     /// The judge of passes.
@@ -50,25 +51,40 @@ pub(super) struct Fingerprint {
     pub(super) holdout: f64,
 }
 
-/// The scale of each weight and of the intercept: raw = learned · scale.
-pub(super) struct Scales<'a> {
+/// What the words of Θ stand for.
+pub(super) struct Words<'a> {
+    pub(super) rule: Rule,
+    pub(super) layout: Layout,
+    pub(super) step: Step<'a>,
     pub(super) dictionary: &'a Dictionary,
-    pub(super) target: &'a Target,
-    pub(super) centres: &'a [(u32, f32)],
+    pub(super) configuration: &'a Configuration,
 }
 
-impl Scales<'_> {
+impl Words<'_> {
+    /// The exponent of two between labels and what is learned.
     fn label(&self) -> i32 {
-        if let Target::Number { exponent } = self.target { *exponent } else { 0 }
+        if let Target::Number { exponent } = self.configuration.target { exponent } else { 0 }
     }
 
-    /// From learned units to raw ones (`direction` 1), or back (-1).
-    fn apply(&self, weights: &mut [f32], direction: i32) {
-        let label = self.label();
+    /// True where margins are logarithms of what is predicted: a scale of the labels is then a shift of the intercept.
+    fn is_log(&self) -> bool {
+        self.configuration.loss == LossKind::Poisson
+    }
+
+    /// True where the way of the intercept to the units of the data and back rounds.
+    fn rounds_bias(&self) -> bool {
+        !self.configuration.centres.is_empty() || (self.is_log() && self.label() != 0)
+    }
+
+    /// Weights from learned units to those of the data (`direction` 1), or back (-1).
+    fn scale(&self, weights: &mut [f32], direction: i32) {
+        let label = if self.is_log() { 0 } else { self.label() };
+        let rows = weights.chunks_exact_mut(self.layout.outputs());
         match &self.dictionary.scales {
             Some(exponents) => {
-                for (weight, &exponent) in weights.iter_mut().zip(exponents) {
-                    *weight *= power(direction * (label + i32::from(exponent)));
+                for (row, &exponent) in rows.zip(exponents) {
+                    let by = power(direction * (label + i32::from(exponent)));
+                    row.iter_mut().for_each(|weight| *weight *= by);
                 }
             }
             None if label != 0 => weights.iter_mut().for_each(|weight| *weight *= power(direction * label)),
@@ -76,18 +92,30 @@ impl Scales<'_> {
         }
     }
 
-    /// How much lower the intercept is for values as they are than for centred ones, by the raw weights.
-    fn centred_off(&self, raw: &[f32]) -> f64 {
-        self.centres.iter().map(|&(row, centre)| f64::from(raw[row as usize]) * f64::from(centre)).sum()
+    /// The intercepts for values as they are, by learned ones and the weights in the units of the data.
+    fn raw_bias(&self, learned: &[f32], weights: &[f32]) -> Vec<f32> {
+        let outputs = self.layout.outputs();
+        let raw = |(output, &bias): (usize, &f32)| {
+            let centred =
+                |&(row, centre): &(u32, f32)| f64::from(weights[row as usize * outputs + output]) * f64::from(centre);
+            let off: f64 = self.configuration.centres.iter().map(centred).sum();
+            let bias = if self.is_log() {
+                f64::from(bias) + f64::from(self.label()) * std::f64::consts::LN_2
+            } else {
+                f64::from(bias * power(self.label()))
+            };
+            (bias - off) as f32
+        };
+        learned.iter().enumerate().map(raw).collect()
     }
 }
 
-/// The intercept as it was learned, beside the one for values off centre: the way from one to the other rounds.
-const CENTRED: &str = "bias.centred";
+/// The intercept as it was learned, where the way from it to the one for the data rounds.
+const LEARNED: &str = "bias.learned";
 
 /// The tensors of a linear model over `rows` keys.
-pub(super) fn specs(rows: usize, rule: Rule) -> [TensorSpec; 2] {
-    let spec = |name, rows| TensorSpec { name, rows, capacity: rows, width: rule.width(), class: Class::Sparse };
+pub(super) fn specs(rows: usize, layout: Layout) -> [TensorSpec; 2] {
+    let spec = |name, rows| TensorSpec { name, rows, capacity: rows, width: layout.width(), class: Class::Sparse };
     [spec("weight", rows), spec("bias", 1)]
 }
 
@@ -95,50 +123,62 @@ pub(super) fn specs(rows: usize, rule: Rule) -> [TensorSpec; 2] {
 pub(super) fn generation(
     current: &Snapshot,
     best: Option<&Snapshot>,
-    rule: Rule,
-    scales: &Scales<'_>,
-    configuration: &Configuration,
+    words: &Words<'_>,
     metrics: Value,
     position: &Position,
 ) -> Result<Generation> {
-    let (weights, mut state) = tensors(current, rule, scales, "");
+    let (weights, mut state) = tensors(current, words, "");
     if let Some(best) = best {
-        let (weights, squares) = tensors(best, rule, scales, "best.");
+        let (weights, slots) = tensors(best, words, "best.");
         state.extend(weights);
-        state.extend(squares);
+        state.extend(slots);
     }
     let json = |error: serde_json::Error| Error::Engine(format!("cannot write the manifest: {error}"));
     Ok(Generation {
         weights,
         state,
-        dictionary: scales.dictionary.to_bytes(),
-        configuration: serde_json::to_value(configuration).map_err(json)?,
+        dictionary: words.dictionary.to_bytes(),
+        configuration: serde_json::to_value(words.configuration).map_err(json)?,
         metrics,
         position: serde_json::to_value(position).map_err(json)?,
     })
 }
 
-/// A snapshot as tensors of weights and tensors of slots.
-fn tensors(snapshot: &Snapshot, rule: Rule, scales: &Scales<'_>, prefix: &str) -> (Vec<TensorData>, Vec<TensorData>) {
-    let (mut weights, mut state) = (Vec::new(), Vec::new());
-    let mut off = 0.0;
+/// A snapshot as tensors of weights and tensors of what else stands in Θ.
+fn tensors(snapshot: &Snapshot, words: &Words<'_>, prefix: &str) -> (Vec<TensorData>, Vec<TensorData>) {
+    let Words { rule, layout, step, .. } = words;
+    let (outputs, stride) = (layout.outputs(), layout.stride());
+    let tensor = |name: String, data: Vec<f32>| TensorData {
+        name: format!("{prefix}{name}"),
+        rows: (data.len() / outputs) as u64,
+        width: outputs as u32,
+        data,
+    };
+    let (mut weights, mut state) = (Vec::<TensorData>::new(), Vec::new());
     for (index, name) in [(WEIGHT, "weight"), (BIAS, "bias")] {
-        let words = snapshot.plane(index, 0);
-        let every = |first: usize| words.iter().skip(first).step_by(rule.width()).copied().collect::<Vec<f32>>();
-        let tensor = |name: String, data: Vec<f32>| TensorData { name, rows: data.len() as u64, width: 1, data };
-        let mut raw = every(0);
-        if index == WEIGHT {
-            scales.apply(&mut raw, 1);
-            off = scales.centred_off(&raw);
+        let rows = || snapshot.plane(index, 0).chunks_exact(layout.width());
+        let plane =
+            |first: usize| rows().flat_map(|row| row[first..first + outputs].iter().copied()).collect::<Vec<_>>();
+        let slot = |row: &[f32], output: usize| row.get(stride + output).copied().unwrap_or(0.0);
+        let learned = |row: &'_ [f32]| -> Vec<f32> {
+            (0..outputs).map(|at| rule.weight(step, index == BIAS, row[at], slot(row, at))).collect()
+        };
+        let mut learned: Vec<f32> = rows().flat_map(learned).collect();
+        if index == BIAS {
+            let raw = words.raw_bias(&learned, &weights[0].data);
+            if words.rounds_bias() {
+                state.push(tensor(LEARNED.to_owned(), learned));
+            }
+            learned = raw;
         } else {
-            raw.iter_mut().for_each(|bias| *bias = (f64::from(*bias * power(scales.label())) - off) as f32);
+            words.scale(&mut learned, 1);
         }
-        weights.push(tensor(format!("{prefix}{name}"), raw));
-        if rule == Rule::Adagrad {
-            state.push(tensor(format!("{prefix}{name}.squares"), every(1)));
+        weights.push(tensor(name.to_owned(), learned));
+        if *rule == Rule::Ftrl {
+            state.push(tensor(format!("{name}.z"), plane(0)));
         }
-        if index == BIAS && !scales.centres.is_empty() {
-            state.push(tensor(format!("{prefix}{CENTRED}"), every(0)));
+        if layout.has_slots() {
+            state.push(tensor(format!("{name}.squares"), plane(stride)));
         }
     }
     (weights, state)
@@ -155,36 +195,53 @@ pub(super) fn theta(
     rows: usize,
     shards: usize,
     backend: Backend,
-    rule: Rule,
-    scales: &Scales<'_>,
+    words: &Words<'_>,
 ) -> Result<Option<Theta>> {
     let find = |name: &str| loaded.weights.iter().chain(&loaded.state).find(|tensor| tensor.name == name);
     if find(&format!("{which}weight")).is_none() {
         return Ok(None);
     }
-    let theta = Theta::reserve(specs(rows, rule), shards, backend).map_err(out_of_memory)?;
+    let Words { rule, layout, step, .. } = words;
+    let (outputs, stride, width) = (layout.outputs(), layout.stride(), layout.width());
+    let theta = Theta::reserve(specs(rows, *layout), shards, backend).map_err(out_of_memory)?;
     for (index, name) in [(WEIGHT, "weight"), (BIAS, "bias")] {
         let cells = theta.tensors()[index].cells();
-        let missing = |name: &str| Error::model("model", format!("holds no tensor {name}: it was not made by train"));
-        let name = format!("{which}{name}");
-        let mut weights = find(&name).ok_or_else(|| missing(&name))?.data.clone();
-        if index == WEIGHT {
-            scales.apply(&mut weights, -1);
-        } else if let Some(centred) = find(&format!("{which}{CENTRED}")) {
-            weights.clone_from(&centred.data);
-        } else {
-            weights.iter_mut().for_each(|bias| *bias *= power(-scales.label()));
-        }
-        let mut planes = vec![weights];
-        if rule == Rule::Adagrad {
-            let name = format!("{name}.squares");
-            planes.push(find(&name).ok_or_else(|| missing(&name))?.data.clone());
-        }
-        for (slot, plane) in planes.iter().enumerate() {
-            if plane.len() * rule.width() > cells.len() {
-                return Err(Error::model("model", format!("tensor {name} has more rows than the dictionary")));
+        let plane = |name: &str| {
+            let tensor = find(name)
+                .ok_or_else(|| Error::model("model", format!("holds no tensor {name}: it was not made by train")))?;
+            if tensor.width as usize != outputs || tensor.data.len() / outputs * width > cells.len() {
+                return Err(Error::model(
+                    "model",
+                    format!("tensor {name} is not of the size that its settings call for"),
+                ));
             }
-            plane.iter().enumerate().for_each(|(row, &word)| cells.set(row * rule.width() + slot, word));
+            Ok(&tensor.data)
+        };
+        let name = format!("{which}{name}");
+        let learned = format!("{which}{LEARNED}");
+        let weights = if index == BIAS && words.rounds_bias() {
+            plane(&learned)?.clone()
+        } else {
+            let mut weights = plane(&name)?.clone();
+            if index == BIAS {
+                weights.iter_mut().for_each(|bias| *bias *= power(-words.label()));
+            } else {
+                words.scale(&mut weights, -1);
+            }
+            weights
+        };
+        let slots = if layout.has_slots() { Some(plane(&format!("{name}.squares"))?) } else { None };
+        let sums = if *rule == Rule::Ftrl { Some(plane(&format!("{name}.z"))?) } else { None };
+        for (at, &weight) in weights.iter().enumerate() {
+            let (row, output) = (at / outputs * width, at % outputs);
+            let slot = slots.and_then(|slots| slots.get(at)).copied().unwrap_or(0.0);
+            // Under other rates than it was saved with a word would stand for another weight; then it is found anew.
+            let saved = sums.and_then(|sums| sums.get(at)).copied();
+            let same = saved.filter(|&word| weight == 0.0 || rule.weight(step, index == BIAS, word, slot) == weight);
+            cells.set(row + output, same.unwrap_or_else(|| rule.word(step, index == BIAS, weight, slot)));
+            if layout.has_slots() {
+                cells.set(row + stride + output, slot);
+            }
         }
     }
     Ok(Some(theta))

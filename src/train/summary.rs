@@ -96,7 +96,7 @@ pub(super) fn conclude(
     let per_second = |count: u64| if train > 0.0 { count as f64 / train } else { 0.0 };
     let summary = Summary {
         model,
-        kind: "linear",
+        kind: end.configuration.kind.name(),
         loss: end.configuration.loss.name(),
         rows: files.iter().map(DataFile::rows).sum(),
         nonzeros: files.iter().map(DataFile::nonzeros).sum(),

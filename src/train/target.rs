@@ -1,11 +1,16 @@
 //! From labels to targets: which loss they call for, what the classes are, where the intercept begins.
 
+use super::corpus::LabelMap;
+use super::{ClassWeights, Settings};
 use crate::data::Labels;
 use crate::error::{Error, Result};
-use crate::model::configuration::{LossKind, Target};
-use crate::model::linear::Constant;
+use crate::model::configuration::{Configuration, LossKind, Target};
+use crate::model::tally::Constant;
 
-use super::corpus::LabelMap;
+/// Whole numbers are classes by themselves where there are no more different ones than this …
+const FEW: usize = 100;
+/// … and at least as many rows of each, on average.
+const ROWS_OF_EACH: u64 = 10;
 
 /// What the labels of all data files together say.
 #[derive(Debug)]
@@ -14,6 +19,8 @@ pub(super) struct LabelFacts {
     pub(super) target: Target,
     /// What is minimised.
     pub(super) loss: LossKind,
+    /// By class, what the weights of its rows are multiplied with; empty for 1.
+    pub(super) class_weights: Vec<f32>,
     /// The best constant prediction.
     pub(super) constant: Constant,
     /// How many different labels there are, if few.
@@ -22,15 +29,23 @@ pub(super) struct LabelFacts {
     pub(super) notices: Vec<String>,
 }
 
-/// Reads the facts off the labels of all files, each with its number of rows; `wanted` is the loss the user asked for, `old` what labels
-/// mean to the model that is resumed.
+/// A class of the data: its name and the weights of its rows together.
+#[derive(Clone, Debug)]
+struct Class {
+    name: String,
+    rows: u64,
+    weight: f64,
+}
+
+/// Reads the facts off the labels of all files, each with its number of rows; `old` is the model that is resumed.
 ///
 /// # Errors
-/// [`Error::Data`] where labels and loss, or labels and model, do not go together.
+/// [`Error::Data`] where labels and loss, or labels and model, do not go together; [`Error::Usage`] for weights of classes
+/// there are not.
 pub(super) fn learn(
     labels: &[(&Labels, u64)],
-    wanted: Option<LossKind>,
-    old: Option<&Target>,
+    settings: &Settings,
+    old: Option<&Configuration>,
     data: &str,
 ) -> Result<LabelFacts> {
     let in_words = !labels[0].0.names.is_empty();
@@ -38,83 +53,114 @@ pub(super) fn learn(
         return Err(Error::data(data, "some files have words as labels and others numbers"));
     }
     let wrong = |what: String| Err(Error::data(data, what));
-    let classes = classes(labels);
-    let how_many = classes.as_ref().map(Vec::len);
-    match (old, wanted, &classes) {
-        (Some(Target::Classes { negative, positive, words }), ..) => {
-            let known = |name: &String| name == negative || name == positive;
-            match classes.as_ref().filter(|classes| *words == in_words && classes.iter().all(|(name, _)| known(name))) {
-                None => {
-                    wrong(format!("has other labels than {negative} and {positive}, which the model was trained on"))
-                }
-                Some(classes) => {
-                    let count = |wanted: &String| {
-                        classes.iter().find(|(name, _)| name == wanted).map_or(0, |&(_, count)| count)
-                    };
-                    let two = [(negative.clone(), count(negative)), (positive.clone(), count(positive))];
-                    Ok(of_two(two, wanted, in_words, how_many))
-                }
+    let found = classes(labels);
+    let wanted = settings.loss.or(old.map(|old| old.loss));
+    let facts = match (old.map(|old| &old.target), wanted) {
+        (Some(Target::Classes { names, words }), Some(loss)) => match of_model(names, *words == in_words, found) {
+            Ok(classes) => of_classes(classes, loss, in_words, settings, old)?,
+            Err(Some(odd)) => {
+                return wrong(format!(
+                    "has rows of class {odd}, which the model was not trained on: it knows {}",
+                    list(names)
+                ));
             }
+            Err(None) => {
+                return wrong(format!("has other labels than {}, which the model was trained on", list(names)));
+            }
+        },
+        (_, Some(loss)) if loss.is_of_numbers() => {
+            if in_words {
+                return wrong(format!("the labels are words; --loss {} needs numbers", loss.name()));
+            }
+            let least = labels.iter().map(|(labels, _)| labels.least).fold(f32::MAX, f32::min);
+            if loss == LossKind::Poisson && least < 0.0 {
+                return wrong(format!("has a label of {least}; --loss poisson needs counts, which are not below 0"));
+            }
+            of_numbers(labels, loss, settings, old)
         }
-        (_, Some(LossKind::Squared), _) if in_words => {
-            wrong("the labels are words; --loss squared needs numbers".into())
-        }
-        (Some(Target::Number { exponent }), ..) if !in_words => Ok(numbers(labels, how_many, Some(*exponent))),
-        (_, Some(LossKind::Squared), _) => Ok(numbers(labels, how_many, None)),
-        (_, _, Some(classes)) if classes.len() <= 2 => Ok(two_classes(classes, wanted, in_words)),
-        (_, Some(loss), _) => wrong(format!(
-            "has {}; --loss {} needs two classes{}",
-            different(how_many),
-            loss.name(),
-            if in_words { "" } else { " (--loss squared learns them as numbers)" }
-        )),
-        _ if in_words => {
-            let many = how_many.map_or("more than 1024".to_owned(), |classes| classes.to_string());
-            wrong(format!("has {many} classes; linear models learn two classes or numbers so far"))
-        }
-        _ => {
-            let notice = format!("the data has {}: learning them as numbers (--loss squared)", different(how_many));
-            let facts = numbers(labels, how_many, None);
-            Ok(LabelFacts { notices: [vec![notice], facts.notices].concat(), ..facts })
-        }
+        (_, Some(loss @ (LossKind::Softmax | LossKind::Hinge))) => match found {
+            Some(classes) => of_classes(classes, loss, in_words, settings, old)?,
+            None => return wrong(format!("has {}, too many to be classes", different(None))),
+        },
+        (_, Some(loss)) => match found {
+            Some(classes) if classes.len() <= 2 => of_classes(classes, loss, in_words, settings, old)?,
+            found => {
+                let found = different(found.as_ref().map(Vec::len));
+                let advice = if in_words { "" } else { ", --loss squared learns them as numbers" };
+                return wrong(format!(
+                    "has {found}; --loss {} needs two classes (--loss softmax learns several{advice})",
+                    loss.name()
+                ));
+            }
+        },
+        (_, None) => match found {
+            Some(classes) if classes.len() <= 2 => of_classes(classes, LossKind::Logistic, in_words, settings, old)?,
+            Some(classes) if in_words => of_classes(classes, LossKind::Softmax, in_words, settings, old)?,
+            Some(classes) if look_like_classes(labels, &classes) => {
+                let notice = format!(
+                    "the labels are {} whole numbers: learned as classes (--loss squared learns them as numbers)",
+                    classes.len()
+                );
+                let facts = of_classes(classes, LossKind::Softmax, in_words, settings, old)?;
+                LabelFacts { notices: [vec![notice], facts.notices].concat(), ..facts }
+            }
+            found if !in_words => {
+                let different = different(found.as_ref().map(Vec::len));
+                let notice = format!("the data has {different}: learning them as numbers (--loss squared)");
+                let facts = of_numbers(labels, LossKind::Squared, settings, old);
+                LabelFacts { notices: [vec![notice], facts.notices].concat(), ..facts }
+            }
+            _ => return wrong(format!("has {}, too many to be classes", different(None))),
+        },
+    };
+    if matches!(facts.target, Target::Number { .. }) && settings.class_weights.is_some() {
+        return Err(Error::Usage(format!(
+            "--class-weight is for classes, and --loss {} learns numbers",
+            facts.loss.name()
+        )));
     }
+    Ok(facts)
 }
 
-/// The two classes where labels are words, the negative one first.
+/// The names of the classes where labels are words.
 pub(super) fn names(target: &Target) -> Vec<String> {
     match target {
-        Target::Classes { negative, positive, words: true } => vec![negative.clone(), positive.clone()],
+        Target::Classes { names, words: true } => names.clone(),
         _ => Vec::new(),
     }
 }
 
 /// Whether a label, as data read with [`names`] gives it, means something to the model.
 pub(super) fn is_known(target: &Target, label: f32) -> bool {
-    let is = |name: &String| name.parse() == Ok(label);
     match target {
-        Target::Classes { negative, positive, words: false } => is(negative) || is(positive),
+        Target::Classes { names, words: false } => names.iter().any(|name| name.parse() == Ok(label)),
         _ => !label.is_nan(),
     }
 }
 
-/// The mapping from labels of data read with [`names`] to targets.
-pub(super) fn map_known(target: &Target) -> LabelMap {
+/// The mapping from labels of data read with [`names`] to the targets of `outputs` outputs.
+pub(super) fn map_known(target: &Target, outputs: usize) -> LabelMap {
     match target {
         Target::Number { exponent } => LabelMap::Times(power(-exponent)),
-        Target::Classes { words: true, .. } => LabelMap::Positive(1.0),
-        Target::Classes { positive, .. } => LabelMap::Positive(positive.parse().unwrap_or(f32::NAN)),
+        Target::Classes { names, words } => {
+            let number = |(at, name): (usize, &String)| {
+                let label = if *words { Some(at as f32) } else { name.parse().ok() };
+                (label.unwrap_or(f32::NAN), at)
+            };
+            LabelMap::classes(names.iter().enumerate().map(number), outputs)
+        }
     }
 }
 
-/// The mapping from the labels of one file to targets.
-pub(super) fn map(labels: &Labels, target: &Target) -> LabelMap {
+/// The mapping from the labels of one file to the targets of `outputs` outputs.
+pub(super) fn map(labels: &Labels, target: &Target, outputs: usize) -> LabelMap {
     match target {
-        Target::Classes { positive, words: true, .. } => {
-            // A file without a row of the positive class has no label for it.
-            let at = labels.names.iter().position(|name| name == positive);
-            LabelMap::Positive(at.map_or(f32::NAN, |at| at as f32))
+        Target::Classes { names, words: true } => {
+            let class = |name: &String| names.iter().position(|known| known == name);
+            let here = labels.names.iter().enumerate();
+            LabelMap::classes(here.filter_map(|(at, name)| Some((at as f32, class(name)?))), outputs)
         }
-        other => map_known(other),
+        other => map_known(other, outputs),
     }
 }
 
@@ -123,87 +169,233 @@ pub(super) fn power(exponent: i32) -> f32 {
     2.0f32.powi(exponent.clamp(-126, 127))
 }
 
-/// Each class and its count, the smaller (by number or by alphabet) first; none where labels are too many to be classes.
-fn classes(labels: &[(&Labels, u64)]) -> Option<Vec<(String, u64)>> {
-    let mut all: Vec<(f32, String, u64)> = Vec::new();
+/// The classes, by number or by alphabet; none where labels are too many to be classes.
+fn classes(labels: &[(&Labels, u64)]) -> Option<Vec<Class>> {
+    let mut all: Vec<(f32, Class)> = Vec::new();
     for (labels, _) in labels {
-        for &(label, count, _) in labels.distinct.as_ref()? {
+        for &(label, rows, weight) in labels.distinct.as_ref()? {
             let name = labels.names.get(label as usize).filter(|_| !labels.names.is_empty());
             let name = name.cloned().unwrap_or_else(|| label.to_string());
-            match all.iter_mut().find(|(_, known, _)| *known == name) {
-                Some((_, _, total)) => *total += count,
-                None => all.push((label, name, count)),
+            match all.iter_mut().find(|(_, known)| known.name == name) {
+                Some((_, known)) => {
+                    known.rows += rows;
+                    known.weight += weight;
+                }
+                None => all.push((label, Class { name, rows, weight })),
             }
         }
     }
     if labels[0].0.names.is_empty() {
         all.sort_by(|a, b| a.0.total_cmp(&b.0));
     } else {
-        all.sort_by(|a, b| a.1.cmp(&b.1));
+        all.sort_by(|a, b| a.1.name.cmp(&b.1.name));
     }
-    Some(all.into_iter().map(|(_, name, count)| (name, count)).collect())
+    Some(all.into_iter().map(|(_, class)| class).collect())
+}
+
+/// The model's classes with what the data has of them; a class of the data that the model has not, or nothing where it is not
+/// to be named.
+fn of_model(names: &[String], same_kind: bool, found: Option<Vec<Class>>) -> Result<Vec<Class>, Option<String>> {
+    let found = found.filter(|_| same_kind).ok_or(None)?;
+    if let Some(odd) = found.iter().find(|class| !names.contains(&class.name)) {
+        return Err(Some(odd.name.clone()));
+    }
+    let class = |name: &String| {
+        let here = found.iter().find(|class| class.name == *name).cloned();
+        here.unwrap_or_else(|| Class { name: name.clone(), rows: 0, weight: 0.0 })
+    };
+    Ok(names.iter().map(class).collect())
+}
+
+/// Whole numbers, few of them, and rows enough of each: codes of classes rather than quantities.
+fn look_like_classes(labels: &[(&Labels, u64)], classes: &[Class]) -> bool {
+    let whole = |(labels, _): &(&Labels, u64)| labels.distinct.iter().flatten().all(|(label, ..)| label.fract() == 0.0);
+    let rows: u64 = classes.iter().map(|class| class.rows).sum();
+    classes.len() <= FEW && labels.iter().all(whole) && rows >= ROWS_OF_EACH * classes.len() as u64
 }
 
 fn different(classes: Option<usize>) -> String {
     classes.map_or("more than 1024 different labels".to_owned(), |classes| format!("{classes} different labels"))
 }
 
-fn two_classes(classes: &[(String, u64)], wanted: Option<LossKind>, words: bool) -> LabelFacts {
-    if let [negative, positive] = classes {
-        return of_two([negative.clone(), positive.clone()], wanted, words, Some(2));
+/// Names for a message, the first of them where they are many.
+fn list(names: &[String]) -> String {
+    const MOST: usize = 12;
+    match names.len() {
+        2 => format!("{} and {}", names[0], names[1]),
+        n if n <= MOST => names.join(", "),
+        n => format!("{} and {} more", names[..MOST].join(", "), n - MOST),
     }
-    let (name, count) = classes.first().cloned().unwrap_or_default();
-    let notice = format!("every row has the label {name}: there is nothing to tell apart");
-    let is_positive = words || name.parse::<f32>().is_ok_and(|label| label > 0.0);
-    let other = (if name == "0" || name == "-1" { "1" } else { "0" }.to_owned(), 0);
-    let two = if is_positive { [other, (name, count)] } else { [(name, count), other] };
-    LabelFacts { notices: vec![notice], ..of_two(two, wanted, words, Some(1)) }
 }
 
-fn of_two(
-    [negative, positive]: [(String, u64); 2],
-    wanted: Option<LossKind>,
+/// Facts of labels that are classes.
+fn of_classes(
+    mut classes: Vec<Class>,
+    loss: LossKind,
     words: bool,
-    classes: Option<usize>,
-) -> LabelFacts {
-    // Half a row of each class keeps the odds finite.
-    let (n, p) = (negative.1 as f64 + 0.5, positive.1 as f64 + 0.5);
-    let loss = wanted.unwrap_or(LossKind::Logistic);
-    let share = p / (n + p);
-    let (margin, loss_per_row) = match loss {
-        LossKind::Hinge => (if p > n { 1.0 } else { -1.0 }, 2.0 * share.min(1.0 - share)),
-        _ => ((p / n).ln(), -share * share.ln() - (1.0 - share) * (1.0 - share).ln()),
+    settings: &Settings,
+    old: Option<&Configuration>,
+) -> Result<LabelFacts> {
+    let how_many = classes.iter().filter(|class| class.rows > 0 || old.is_some()).count();
+    let mut notices = Vec::new();
+    if let [only] = &classes[..] {
+        notices.push(format!("every row has the label {}: there is nothing to tell apart", only.name));
+        let is_positive = words || only.name.parse::<f32>().is_ok_and(|label| label > 0.0);
+        let name = if only.name == "0" || only.name == "-1" { "1" } else { "0" }.to_owned();
+        classes.insert(if is_positive { 0 } else { 1 }, Class { name, rows: 0, weight: 0.0 });
+    }
+    let class_weights = match &settings.class_weights {
+        Some(wanted) => weights_of(wanted, &classes)?,
+        None => old.map(|old| old.class_weights.clone()).unwrap_or_default(),
     };
-    LabelFacts {
-        target: Target::Classes { negative: negative.0, positive: positive.0, words },
+    let factor = |at: usize| class_weights.get(at).map_or(1.0, |&weight| f64::from(weight));
+    // Half a row of each class keeps the odds finite.
+    let weighed: Vec<f64> = classes.iter().enumerate().map(|(at, class)| factor(at) * (class.weight + 0.5)).collect();
+    let total: f64 = weighed.iter().sum();
+    let shares: Vec<f64> = weighed.iter().map(|weight| weight / total).collect();
+    let names = classes.into_iter().map(|class| class.name).collect();
+    Ok(LabelFacts {
+        target: Target::Classes { names, words },
         loss,
-        constant: Constant { margin: margin as f32, loss: loss_per_row },
-        classes,
-        notices: Vec::new(),
+        class_weights,
+        constant: constant_of_classes(loss, &shares),
+        classes: Some(how_many),
+        notices,
+    })
+}
+
+/// The best constant prediction for classes of these shares.
+fn constant_of_classes(loss: LossKind, shares: &[f64]) -> Constant {
+    let zero_or_more = |of_constant: Vec<f64>, of_zeros: f64| -> Vec<f64> {
+        of_constant.into_iter().map(|cost| cost.max(of_zeros)).collect()
+    };
+    match (loss, shares) {
+        (LossKind::Hinge, &[_, share]) => {
+            let margin = if share > 0.5 { 1.0 } else { -1.0 };
+            let costs = zero_or_more(vec![1.0 + margin, 1.0 - margin], 1.0);
+            Constant {
+                margins: vec![margin as f32],
+                loss: 2.0 * share.min(1.0 - share),
+                spread: share.min(1.0 - share),
+                costs,
+            }
+        }
+        (LossKind::Hinge, shares) => {
+            let margins: Vec<f32> = shares.iter().map(|&share| if share > 0.5 { 1.0 } else { -1.0 }).collect();
+            // Of each class 2 where its margin has the wrong sign, else 0.
+            let wrong = |class: usize, at: usize| if (margins[at] > 0.0) == (class == at) { 0.0 } else { 2.0 };
+            let cost = |class| (0..shares.len()).map(|at| wrong(class, at)).sum::<f64>();
+            let costs: Vec<f64> = (0..shares.len()).map(cost).collect();
+            let loss = costs.iter().zip(shares).map(|(cost, share)| cost * share).sum();
+            let spread = shares.iter().map(|&share| share.min(1.0 - share)).sum::<f64>() / shares.len() as f64;
+            Constant { loss, spread, costs: zero_or_more(costs, shares.len() as f64), margins }
+        }
+        (LossKind::Softmax, shares) => {
+            let mean = shares.iter().map(|share| share.ln()).sum::<f64>() / shares.len() as f64;
+            let margins = shares.iter().map(|share| (share.ln() - mean) as f32).collect();
+            let loss = -shares.iter().map(|share| share * share.ln()).sum::<f64>();
+            let costs = zero_or_more(shares.iter().map(|share| -share.ln()).collect(), (shares.len() as f64).ln());
+            let spread = shares.iter().map(|share| share * (1.0 - share)).sum::<f64>() / shares.len() as f64;
+            Constant { margins, loss, spread, costs }
+        }
+        (_, shares) => {
+            let (negative, positive) = (shares[0], shares[1]);
+            let loss = -positive * positive.ln() - negative * negative.ln();
+            let costs = zero_or_more(vec![-negative.ln(), -positive.ln()], std::f64::consts::LN_2);
+            Constant { margins: vec![(positive / negative).ln() as f32], loss, spread: positive * negative, costs }
+        }
     }
 }
 
-/// `unit` is the exponent of a model that is resumed.
-fn numbers(labels: &[(&Labels, u64)], classes: Option<usize>, unit: Option<i32>) -> LabelFacts {
+/// By class, what `wanted` says.
+fn weights_of(wanted: &ClassWeights, classes: &[Class]) -> Result<Vec<f32>> {
+    match wanted {
+        ClassWeights::Balanced => {
+            let present = || classes.iter().map(|class| class.weight).filter(|&weight| weight > 0.0);
+            let mean = present().sum::<f64>() / present().count().max(1) as f64;
+            let weight = |class: &Class| if class.weight > 0.0 { (mean / class.weight) as f32 } else { 1.0 };
+            Ok(classes.iter().map(weight).collect())
+        }
+        ClassWeights::Named(named) => {
+            let mut weights = vec![1.0; classes.len()];
+            for (name, weight) in named {
+                let number = |name: &str| name.parse::<f32>().ok();
+                let same = |class: &Class| {
+                    class.name == *name || number(name).is_some_and(|label| number(&class.name) == Some(label))
+                };
+                let at = classes.iter().position(same).ok_or_else(|| {
+                    let names: Vec<String> = classes.iter().map(|class| class.name.clone()).collect();
+                    Error::Usage(format!("--class-weight {name}: there is no such class; there are {}", list(&names)))
+                })?;
+                weights[at] = *weight;
+            }
+            Ok(weights)
+        }
+    }
+}
+
+/// Facts of labels that are numbers.
+fn of_numbers(
+    labels: &[(&Labels, u64)],
+    loss: LossKind,
+    settings: &Settings,
+    old: Option<&Configuration>,
+) -> LabelFacts {
     let mut notices = Vec::new();
-    let total: f64 = labels.iter().map(|&(_, rows)| rows as f64).sum();
-    let mean = labels.iter().map(|&(labels, rows)| rows as f64 * labels.mean).sum::<f64>() / total;
+    let total: f64 = labels.iter().map(|(labels, _)| labels.weight).sum();
+    let mean = labels.iter().map(|(labels, _)| labels.weight * labels.mean).sum::<f64>() / total.max(f64::MIN_POSITIVE);
     let squares = |labels: &Labels| labels.deviation.powi(2) + (labels.mean - mean).powi(2);
-    let variance = labels.iter().map(|&(labels, rows)| rows as f64 * squares(labels)).sum::<f64>() / total;
+    let variance =
+        labels.iter().map(|(labels, _)| labels.weight * squares(labels)).sum::<f64>() / total.max(f64::MIN_POSITIVE);
     let deviation = variance.sqrt();
     if deviation == 0.0 {
         notices.push(format!("every row has the label {mean}: there is nothing to learn"));
     }
-    let nearest = if deviation > 0.0 { deviation.log2().round().clamp(-100.0, 100.0) as i32 } else { 0 };
-    let exponent = unit.unwrap_or(nearest);
+    // Counts are learned in units of their mean, for that is their curvature; other numbers in units of their spread.
+    let size = if loss == LossKind::Poisson { mean } else { deviation };
+    let nearest = if size > 0.0 { size.log2().round().clamp(-100.0, 100.0) as i32 } else { 0 };
+    let exponent = match old.map(|old| &old.target) {
+        Some(Target::Number { exponent }) => *exponent,
+        _ => nearest,
+    };
     let unit = f64::from(power(exponent));
+    let (mean, deviation) = (mean / unit, deviation / unit);
+    let quantile = settings.quantile.or(old.map(|old| old.quantile)).unwrap_or(0.5);
+    let (margin, loss_per_row) = match loss {
+        LossKind::Poisson => (mean.max(0.5 / total.max(1.0)).ln(), mean.max(0.1)),
+        LossKind::Quantile => (quantile_of(labels, quantile).map_or(mean, |label| f64::from(label) / unit), deviation),
+        _ => (mean, 0.5 * deviation.powi(2)),
+    };
+    let spread = match loss {
+        LossKind::Poisson => mean,
+        LossKind::Quantile => f64::from(quantile * (1.0 - quantile)),
+        _ => deviation.powi(2),
+    };
+    let distinct = labels.iter().map(|(labels, _)| labels.distinct.as_ref().map(Vec::len));
     LabelFacts {
         target: Target::Number { exponent },
-        loss: LossKind::Squared,
-        constant: Constant { margin: (mean / unit) as f32, loss: 0.5 * (deviation / unit).powi(2) },
-        classes,
+        loss,
+        class_weights: Vec::new(),
+        constant: Constant { margins: vec![margin as f32], loss: loss_per_row, spread, costs: Vec::new() },
+        classes: distinct.max().flatten().filter(|_| classes(labels).is_some()),
         notices,
     }
+}
+
+/// The label below which `share` of the rows are, by weight; none where there are too many different ones.
+fn quantile_of(labels: &[(&Labels, u64)], share: f32) -> Option<f32> {
+    let mut all = Vec::new();
+    for (labels, _) in labels {
+        all.extend_from_slice(labels.distinct.as_ref()?);
+    }
+    all.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut left = f64::from(share) * all.iter().map(|(.., weight)| weight).sum::<f64>();
+    all.iter()
+        .find(|(.., weight)| {
+            left -= weight;
+            left <= 0.0
+        })
+        .map(|&(label, ..)| label)
 }
 
 #[cfg(test)]
@@ -229,62 +421,116 @@ mod tests {
         }
     }
 
+    fn facts(labels: &[&Labels], loss: Option<LossKind>) -> Result<LabelFacts> {
+        let labels: Vec<_> = labels.iter().map(|&labels| (labels, labels.weight as u64)).collect();
+        learn(&labels, &Settings { loss, ..Settings::default() }, None, "x")
+    }
+
+    fn classes(names: &[&str], words: bool) -> Target {
+        Target::Classes { names: names.iter().map(|&name| name.to_owned()).collect(), words }
+    }
+
     #[test]
     fn two_numbers_are_classes_the_larger_one_positive() {
         for (low, high) in [(-1.0, 1.0), (0.0, 1.0), (1.0, 2.0)] {
             let labels = numeric(&[(low, 300), (high, 100)]);
-            let facts = learn(&[(&labels, 15)], None, None, "x").unwrap();
+            let facts = facts(&[&labels], None).unwrap();
             assert_eq!(facts.loss, LossKind::Logistic);
-            assert!(
-                (facts.constant.margin - (1.0f32 / 3.0).ln()).abs() < 1e-2
-                    && (facts.constant.loss - 0.5623).abs() < 1e-3
-            );
-            let LabelMap::Positive(label) = map(&labels, &facts.target) else { panic!("not classes") };
-            assert_eq!(label, high);
+            let near = |a: f32, b: f32| (a - b).abs() < 1e-2;
+            assert!(near(facts.constant.margins[0], (1.0f32 / 3.0).ln()) && near(facts.constant.loss as f32, 0.5623));
+            let map = map(&labels, &facts.target, 1);
+            assert_eq!([low, high].map(|label| map.target(label)), [-1.0, 1.0]);
         }
     }
 
     #[test]
     fn one_class_is_learned_with_a_warning() {
-        let facts = learn(&[(&numeric(&[(1.0, 10)]), 10)], None, None, "x").unwrap();
-        let expected = Target::Classes { negative: "0".into(), positive: "1".into(), words: false };
-        assert_eq!((facts.target, facts.notices.len()), (expected, 1));
-        assert!(facts.constant.margin.is_finite() && facts.constant.margin > 0.0);
+        let facts = facts(&[&numeric(&[(1.0, 10)])], None).unwrap();
+        assert_eq!((facts.target, facts.notices.len(), facts.classes), (classes(&["0", "1"], false), 1, Some(1)));
+        assert!(facts.constant.margins[0].is_finite() && facts.constant.margins[0] > 0.0);
     }
 
     #[test]
     fn many_numbers_are_learned_as_numbers_in_units_near_their_spread() {
-        let labels = numeric(&[(1000.0, 5), (3000.0, 5), (5000.0, 5)]);
-        let facts = learn(&[(&labels, 15)], None, None, "x").unwrap();
-        assert_eq!((facts.loss, &facts.target), (LossKind::Squared, &Target::Number { exponent: 11 }));
-        assert!((facts.constant.margin - 3000.0 / 2048.0).abs() < 1e-6);
+        let labels = numeric(&[(1000.5, 5), (3000.5, 5), (5000.5, 5)]);
+        let numbers = facts(&[&labels], None).unwrap();
+        assert_eq!((numbers.loss, &numbers.target), (LossKind::Squared, &Target::Number { exponent: 11 }));
+        assert!((numbers.constant.margins[0] - 3000.5 / 2048.0).abs() < 1e-6);
+        let error = facts(&[&labels], Some(LossKind::Logistic)).unwrap_err().to_string();
+        assert!(error.contains("3 different labels") && error.contains("--loss softmax"), "{error}");
+    }
+
+    #[test]
+    fn few_whole_numbers_with_rows_enough_are_classes() {
+        let few = numeric(&[(1.0, 50), (2.0, 30), (7.0, 20)]);
+        let found = facts(&[&few], None).unwrap();
+        assert_eq!((found.loss, &found.target), (LossKind::Softmax, &classes(&["1", "2", "7"], false)));
+        assert!(found.notices[0].contains("3 whole numbers: learned as classes"), "{:?}", found.notices);
+        let map = map(&few, &found.target, 3);
+        assert_eq!([1.0, 2.0, 7.0].map(|label| map.target(label)), [0.0, 1.0, 2.0]);
+        for other in [numeric(&[(1.0, 5), (2.0, 5), (7.0, 5)]), numeric(&[(1.0, 50), (2.5, 50), (7.0, 50)])] {
+            assert_eq!(facts(&[&other], None).unwrap().loss, LossKind::Squared);
+        }
+    }
+
+    #[test]
+    fn constants_are_the_best_that_can_be_said_of_all_rows() {
+        let labels = numeric(&[(1.0, 600), (2.0, 300), (3.0, 100)]);
+        let shares = [0.6f64, 0.3, 0.1];
+        let softmax = facts(&[&labels], Some(LossKind::Softmax)).unwrap().constant;
+        let entropy = -shares.iter().map(|share| share * share.ln()).sum::<f64>();
+        assert!((softmax.loss - entropy).abs() < 1e-2 && (softmax.margins.iter().sum::<f32>()).abs() < 1e-5);
+        assert!((softmax.margins[0] - softmax.margins[2] - 6f32.ln()).abs() < 1e-2);
+        let hinge = facts(&[&labels], Some(LossKind::Hinge)).unwrap().constant;
+        // The first class is right for itself; the others cost 2 for it and 2 for themselves.
+        assert_eq!(hinge.margins, [1.0, -1.0, -1.0]);
+        assert_eq!(hinge.costs, [3.0, 4.0, 4.0]);
+        let counts = facts(&[&labels], Some(LossKind::Poisson)).unwrap();
+        assert_eq!(counts.target, Target::Number { exponent: 1 });
+        assert!((counts.constant.margins[0] - (1.5f32 / 2.0).ln()).abs() < 1e-6);
+        let settings = Settings { loss: Some(LossKind::Quantile), quantile: Some(0.8), ..Settings::default() };
+        let quantile = learn(&[(&labels, 1000)], &settings, None, "x").unwrap();
+        let Target::Number { exponent } = quantile.target else { panic!("classes") };
+        assert_eq!(quantile.constant.margins[0] * power(exponent), 2.0);
         assert!(
-            learn(&[(&labels, 15)], Some(LossKind::Logistic), None, "x")
-                .unwrap_err()
-                .to_string()
-                .contains("3 different labels")
+            facts(&[&numeric(&[(-1.0, 5), (2.0, 5)])], Some(LossKind::Poisson)).unwrap_err().to_string().contains("-1")
         );
     }
 
     #[test]
-    fn a_model_that_is_resumed_keeps_its_classes() {
-        let model = Target::Classes { negative: "-1".into(), positive: "1".into(), words: false };
-        let one = numeric(&[(1.0, 10)]);
-        let facts = learn(&[(&one, 10)], None, Some(&model), "x").unwrap();
-        assert_eq!((&facts.target, facts.notices.len()), (&model, 0));
-        let other = numeric(&[(1.0, 10), (2.0, 10)]);
-        assert!(learn(&[(&other, 20)], None, Some(&model), "x").unwrap_err().to_string().contains("other labels"));
+    fn classes_weigh_what_is_asked() {
+        let labels = numeric(&[(0.0, 300), (1.0, 100)]);
+        let with = |class_weights| {
+            let settings = Settings { class_weights: Some(class_weights), ..Settings::default() };
+            learn(&[(&labels, 400)], &settings, None, "x")
+        };
+        let balanced = with(ClassWeights::Balanced).unwrap();
+        assert_eq!(balanced.class_weights, [200.0 / 300.0, 2.0]);
+        assert!(balanced.constant.margins[0].abs() < 1e-2);
+        let named = with(ClassWeights::Named(vec![("1.0".into(), 5.0)])).unwrap();
+        assert_eq!(named.class_weights, [1.0, 5.0]);
+        let error = with(ClassWeights::Named(vec![("yes".into(), 5.0)])).unwrap_err();
+        assert!(error.exit_code() == 2 && error.to_string().contains("there are 0 and 1"), "{error}");
     }
 
     #[test]
     fn words_of_several_files_are_one_set_of_classes() {
-        let words =
-            |names: [&str; 2]| Labels { names: names.map(str::to_owned).to_vec(), ..numeric(&[(0.0, 5), (1.0, 5)]) };
-        let (a, b) = (words(["yes", "no"]), words(["no", "yes"]));
-        let facts = learn(&[(&a, 10), (&b, 10)], None, None, "x").unwrap();
-        assert_eq!(facts.target, Target::Classes { negative: "no".into(), positive: "yes".into(), words: true });
-        for (labels, yes) in [(&a, 0.0), (&b, 1.0)] {
-            assert!(matches!(map(labels, &facts.target), LabelMap::Positive(label) if label == yes));
+        let words = |names: &[&str]| {
+            let counts: Vec<_> = (0..names.len()).map(|at| (at as f32, 5)).collect();
+            Labels { names: names.iter().map(|&name| name.to_owned()).collect(), ..numeric(&counts) }
+        };
+        let (a, b) = (words(&["yes", "no"]), words(&["no", "yes"]));
+        let two = facts(&[&a, &b], None).unwrap();
+        assert_eq!(two.target, classes(&["no", "yes"], true));
+        for labels in [&a, &b] {
+            let map = map(labels, &two.target, 1);
+            for (at, name) in labels.names.iter().enumerate() {
+                assert_eq!(map.target(at as f32), if name == "yes" { 1.0 } else { -1.0 });
+            }
         }
+        let c = words(&["perhaps", "no"]);
+        let three = facts(&[&a, &c], None).unwrap();
+        assert_eq!((three.loss, &three.target), (LossKind::Softmax, &classes(&["no", "perhaps", "yes"], true)));
+        assert_eq!([0.0, 1.0].map(|label| map(&c, &three.target, 3).target(label)), [1.0, 0.0]);
     }
 }

@@ -16,6 +16,7 @@ pub(crate) struct Avx2(__m256);
 #[allow(clippy::undocumented_unsafe_blocks, reason = "one contract for all of them, stated above")]
 impl Lane for Avx2 {
     const WORDS: usize = 8;
+    type Half = Self;
 
     #[inline(always)]
     unsafe fn splat(x: f32) -> Self {
@@ -35,6 +36,11 @@ impl Lane for Avx2 {
     #[inline(always)]
     unsafe fn load_private(at: *const f32) -> Self {
         Self(unsafe { _mm256_loadu_ps(at) })
+    }
+
+    #[inline(always)]
+    unsafe fn store_private(self, at: *mut f32) {
+        unsafe { _mm256_storeu_ps(at, self.0) }
     }
 
     #[inline(always)]
@@ -75,6 +81,16 @@ impl Lane for Avx2 {
     #[inline(always)]
     unsafe fn fnma(self, by: Self, from: Self) -> Self {
         Self(unsafe { _mm256_fnmadd_ps(self.0, by.0, from.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn min(self, other: Self) -> Self {
+        Self(unsafe { _mm256_min_ps(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn max(self, other: Self) -> Self {
+        Self(unsafe { _mm256_max_ps(self.0, other.0) })
     }
 
     #[inline(always)]
@@ -145,18 +161,13 @@ impl Lane for Avx2 {
     }
 
     #[inline(always)]
-    unsafe fn fma1(a: f32, b: f32, c: f32) -> f32 {
-        unsafe { _mm_cvtss_f32(_mm_fmadd_ss(_mm_set_ss(a), _mm_set_ss(b), _mm_set_ss(c))) }
+    unsafe fn first(self) -> f32 {
+        unsafe { _mm_cvtss_f32(_mm256_castps256_ps128(self.0)) }
     }
 
     #[inline(always)]
-    unsafe fn rsqrt1(x: f32) -> f32 {
-        // As above, in one lane.
-        unsafe {
-            let r = _mm_cvtss_f32(_mm_rsqrt_ss(_mm_set_ss(x)));
-            let error = Self::fma1(-0.5 * x * r, r, 0.5);
-            Self::fma1(r, error, r)
-        }
+    unsafe fn fma1(a: f32, b: f32, c: f32) -> f32 {
+        unsafe { _mm_cvtss_f32(_mm_fmadd_ss(_mm_set_ss(a), _mm_set_ss(b), _mm_set_ss(c))) }
     }
 
     #[inline(always)]

@@ -4,6 +4,6 @@
 mod copies;
 mod dense;
 mod ground;
+mod loops;
 mod merges;
 mod promises;
-mod sparse;

@@ -3,7 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use hogback_kernels::{
-    Adam, Backend, Cells, DenseRule, Ids, Learner, LearnerSpec, Loss, MergeRule, Row, Rule, Scratch, Slot, Step, Table,
+    Adam, Backend, Cells, DenseRule, Ids, Layout, Learner, LearnerSpec, Loss, MergeRule, Objective, Row, Rule, Scratch,
+    Step, Table,
 };
 
 use crate::ground::{Words, bits};
@@ -42,7 +43,7 @@ fn a_backend_is_found_by_its_name_and_by_no_other() {
     for backend in all {
         assert_eq!(Backend::named(backend.name()), Some(backend));
     }
-    assert!(["", "Scalar", "avx", "avx512 ", "neon"].into_iter().all(|name| Backend::named(name).is_none()));
+    assert!(["", "Scalar", "avx", "avx512 ", "sve"].into_iter().all(|name| Backend::named(name).is_none()));
 }
 
 #[test]
@@ -56,12 +57,13 @@ fn cells_tables_and_rows_refuse_what_does_not_fit() {
     refused("out of range", || cells.slice(4..6));
     refused("out of bounds", || cells.get(5));
     refused("out of bounds", || cells.slice(0..2).set(2, 0.0));
-    assert_eq!(
-        (Table::whole(cells, 1).rows(), Table::whole(cells, 2).rows(), Table::whole(cells, 6).rows()),
-        (5, 2, 0)
-    );
-    refused("rows of no words", || Table::whole(cells, 0));
-    refused("rows of no words", || Table::with_head(cells, cells, 0));
+    let rows = |outputs, slots| Table::whole(cells, Layout::new(outputs, slots)).rows();
+    assert_eq!((rows(1, 0), rows(1, 1), rows(2, 0)), (5, 2, 0));
+    let layouts = [(1, 0), (1, 1), (2, 0), (8, 1), (9, 1), (20, 0)].map(|(outputs, slots)| Layout::new(outputs, slots));
+    assert_eq!(layouts.map(Layout::stride), [1, 1, 8, 8, 16, 24]);
+    assert_eq!(layouts.map(Layout::width), [1, 2, 8, 16, 32, 24]);
+    refused("0 outputs", || Layout::new(0, 1));
+    refused("2 slots", || Layout::new(1, 2));
     let ids = Ids::check(&[0, 1], 2).expect("below 2");
     refused("differ in number", || Row::new(ids, &[1.0], 0.0));
     refused("differ in number", || Row::new(ids.slice(0..0), &[1.0], 0.0));
@@ -79,10 +81,15 @@ fn copies_merges_and_steps_refuse_planes_that_do_not_fit() {
         refused("another length", || backend.add_delta(&[0.0; 3], four));
         refused("different lengths", || backend.merge(four, three, four, MergeRule::Sum));
         refused("different lengths", || backend.merge(four, four, five, MergeRule::Sum));
-        refused("half a pair", || backend.merge(five, five, five, MergeRule::Scaled { floor: 1.0 }));
+        for stride in [0, 1, 2] {
+            let rule = MergeRule::Scaled { floor: 1.0, stride };
+            refused("parts of rows", || backend.merge(five, five, five, rule));
+        }
+        let narrow = MergeRule::Scaled { floor: 1.0, stride: 2 };
+        refused("parts of rows", || backend.merge(four, four, four, narrow));
         let adagrad = |floor| DenseRule::Adagrad { rate: 0.1, floor };
         for floor in [0.0, -1.0, 1e-40, f32::NAN, f32::INFINITY] {
-            refused("positive and normal", || backend.merge(four, four, four, MergeRule::Scaled { floor }));
+            refused("positive and normal", || backend.merge(four, four, four, MergeRule::Scaled { floor, stride: 1 }));
             refused("positive and normal", || backend.dense_step(adagrad(floor), four, &[four], &[0.0; 4]));
         }
         let sgd = DenseRule::Sgd { rate: 0.1 };
@@ -99,17 +106,29 @@ fn scores_refuse_what_does_not_fit() {
     let words = Words::new(&[1.0; 14], 0);
     let cells = words.cells().slice(0..12);
     let row = Row::new(Ids::check(&[0, 1], 7).expect("below 7"), &[], 1.0);
+    let (one, two) = (Layout::new(1, 0), Layout::new(1, 1));
+    let step = Step { rate: 0.1, bias_rate: 0.1, floor: 1.0, decay: &[], l1: 0.0, l2: 0.0 };
     for backend in Backend::all() {
-        let score = |table: Table<'_>, margins: usize| backend.score(&table, &[row], 0.0, &mut vec![0.0; margins]);
-        score(Table::whole(cells, 1), 1);
-        refused("a margin for each row", || score(Table::whole(cells, 1), 0));
-        refused("a margin for each row", || score(Table::whole(cells, 1), 2));
-        refused("a larger table", || score(Table::whole(cells, 2), 1));
-        refused("whole tables", || score(Table::whole(cells, 3), 1));
-        refused("whole tables", || score(Table::with_head(cells, cells.slice(0..4), 1), 1));
+        let score = |rule: Rule, table: Table<'_>, margins: usize| {
+            let bias = cells.slice(0..rule.layout(1).width());
+            let margins = &mut vec![0.0; margins];
+            backend.score((rule, &step), &table, &[row], bias, margins, &mut Scratch::default());
+        };
+        score(Rule::Sgd, Table::whole(cells, one), 1);
+        refused("a margin for each row", || score(Rule::Sgd, Table::whole(cells, one), 0));
+        refused("a margin for each row", || score(Rule::Sgd, Table::whole(cells, one), 2));
+        for rule in [Rule::Adagrad, Rule::Ftrl] {
+            refused("a larger table", || score(rule, Table::whole(cells, two), 1));
+            refused("another layout", || score(rule, Table::whole(cells, one), 1));
+        }
+        refused("another layout", || score(Rule::Sgd, Table::whole(cells, two), 1));
+        refused("whole tables", || score(Rule::Sgd, Table::with_head(cells, cells.slice(0..4), one), 1));
         // A head of no whole row is none, and rows that name nothing fit every table.
-        score(Table::with_head(words.cells(), cells.slice(0..1), 2), 1);
-        backend.score(&Table::whole(cells.slice(0..0), 1), &[Row::default()], 0.5, &mut [0.0]);
+        score(Rule::Adagrad, Table::with_head(words.cells(), cells.slice(0..1), two), 1);
+        let empty = Table::whole(cells.slice(0..0), one);
+        let (rule, bias, scratch) = ((Rule::Sgd, &step), cells.slice(0..1), &mut Scratch::default());
+        backend.score(rule, &empty, &[Row::default()], bias, &mut [0.0], scratch);
+        refused("another width", || backend.score(rule, &empty, &[], cells.slice(0..2), &mut [], scratch));
     }
 }
 
@@ -121,13 +140,16 @@ struct Call<'a> {
     rows: Vec<Row<'a>>,
     step: Step<'a>,
     margins: usize,
+    bias: usize,
 }
 
 impl Call<'_> {
     fn learn(&self, backend: Backend) {
-        let (mut bias, mut margins) = (Slot::default(), vec![0.0; self.margins]);
+        let mut margins = vec![0.0; self.margins];
+        let bias = Words::new(&[0.0; 2], 0);
+        let bias = bias.cells().slice(0..self.bias);
         let learner = Learner::new(backend, self.spec);
-        learner.learn(&self.table, &self.rows, &mut bias, &self.step, &mut margins, &mut Scratch::default());
+        learner.learn(&self.table, &self.rows, bias, &self.step, &mut margins, &mut Scratch::default());
     }
 
     /// Checks that the call with `spoil` done to it is refused.
@@ -143,46 +165,59 @@ impl Call<'_> {
 fn a_learner_refuses_what_it_was_not_made_for_and_touches_nothing() {
     let ids = [0, 5, 9];
     let row = |limit, values| Row::new(Ids::check(&ids, limit).expect("below the limit"), values, 1.0);
-    let (values, decay) = ([1.0; 3], [0.0; 10]);
-    for (backend, rule) in Backend::all().flat_map(|backend| [Rule::Sgd, Rule::Adagrad].map(|rule| (backend, rule))) {
+    const DECAY: [f32; 10] = [0.0; 10];
+    let values = [1.0; 3];
+    for (backend, rule) in
+        Backend::all().flat_map(|backend| [Rule::Sgd, Rule::Adagrad, Rule::Ftrl].map(|rule| (backend, rule)))
+    {
         let words = Words::new(&[1.0; 32], 0);
-        let width = rule.width();
+        let layout = rule.layout(1);
+        let width = layout.width();
         let cells = words.cells().slice(0..10 * width);
         let head = |rows: usize| -> Cells<'_> { words.cells().slice(0..rows * width) };
-        let spec = LearnerSpec { loss: Loss::Squared, rule, head: false, ahead: true, ones: false, decay: false };
-        let step = Step { rate: 0.1, bias_rate: 0.1, floor: 1.0, decay: &[] };
-        let good = Call { spec, table: Table::whole(cells, width), rows: vec![row(10, &values)], step, margins: 1 };
+        let objective = Objective::One(Loss::Squared);
+        let spec = LearnerSpec { objective, rule, head: false, ahead: true, ones: false, decay: false };
+        let step = Step { rate: 0.1, bias_rate: 0.1, floor: 1.0, decay: &[], l1: 0.0, l2: 0.0 };
+        let (table, rows) = (Table::whole(cells, layout), vec![row(10, &values)]);
+        let good = Call { spec, table, rows, step, margins: 1, bias: width };
         good.spoiled(backend, |call| call.spec.ones = true, "values where all should be 1");
         good.spoiled(backend, |call| call.rows = vec![row(10, &[])], "values where all should be 1");
-        good.spoiled(backend, |call| call.spec.decay = true, "L2 penalty");
-        good.spoiled(backend, |call| call.step.decay = &decay, "L2 penalty");
+        good.spoiled(
+            backend,
+            |call| call.spec.decay = true,
+            if rule == Rule::Ftrl { "a penalty of its own" } else { "L2 penalty" },
+        );
+        good.spoiled(backend, |call| call.bias = width - 1, "an intercept of another width");
+        good.spoiled(backend, |call| call.step.decay = &DECAY, "L2 penalty");
         good.spoiled(backend, |call| call.margins = 2, "more rows to learn than there are");
         good.spoiled(backend, |call| call.rows = vec![row(11, &values)], "a larger table");
         good.spoiled(
             backend,
-            |call| call.table = Table::whole(cells.slice(0..10 * width - 1), width),
+            |call| call.table = Table::whole(cells.slice(0..10 * width - 1), layout),
             "a larger table",
         );
-        good.spoiled(backend, |call| call.table = Table::whole(cells, 3 - width), "another width");
-        good.spoiled(backend, |call| call.table = Table::with_head(cells, head(4), width), "a head where");
-        good.spoiled(
-            backend,
-            |call| {
-                call.spec.decay = true;
-                call.step.decay = &decay[..9];
-            },
-            "a larger table",
-        );
+        let other = Layout::new(1, usize::from(width == 1));
+        good.spoiled(backend, |call| call.table = Table::whole(cells, other), "another layout");
+        good.spoiled(backend, |call| call.table = Table::with_head(cells, head(4), layout), "a head where");
+        let short = |call: &mut Call<'_>| {
+            call.spec.decay = true;
+            call.step.decay = &DECAY[..9];
+        };
+        good.spoiled(backend, short, if rule == Rule::Ftrl { "a penalty of its own" } else { "a larger table" });
         good.spoiled(
             backend,
             |call| {
                 call.spec.head = true;
-                call.table = Table::with_head(cells, head(11), width);
+                call.table = Table::with_head(cells, head(11), layout);
             },
             "a head longer than its table",
         );
-        if rule == Rule::Adagrad {
+        if rule != Rule::Sgd {
             good.spoiled(backend, |call| call.step.floor = 0.0, "positive and normal");
+        }
+        if rule == Rule::Ftrl {
+            good.spoiled(backend, |call| call.step.rate = 0.0, "rates of FTRL-proximal");
+            good.spoiled(backend, |call| call.step.l1 = -1.0, "penalties must not be negative");
         }
         assert_eq!(bits(&words.values()), bits(&[1.0; 32]), "{} {rule:?}", backend.name());
         good.learn(backend);

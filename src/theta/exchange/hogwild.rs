@@ -12,10 +12,11 @@
 //! Acquire and Release orders the words.
 
 use std::io;
+use std::sync::atomic::AtomicU32;
 
-use hogback_kernels::{MergeRule, Slot, Table};
+use hogback_kernels::{Cells, Layout, MergeRule, Table};
 
-use super::{BIAS, WEIGHT, joined, read_bias, write_bias};
+use super::{BIAS, WEIGHT};
 use crate::fault::{Faults, Point};
 use crate::sys::map::Region;
 use crate::theta::{BLOCK_ROWS, Theta};
@@ -26,6 +27,8 @@ const RETRIES: u32 = 4;
 /// What of a table is private, and how it is merged.
 #[derive(Clone, Copy, Debug)]
 pub struct Head {
+    /// What stands in a row of the table.
+    pub layout: Layout,
     /// How many of the first rows are private; all of the table's for a full replica; 0 for a child that has Θ to itself.
     pub rows: usize,
     /// Rows of data between two merges.
@@ -46,8 +49,8 @@ pub struct View<'t> {
     first: usize,
     mine: Region,
     base: Region,
-    bias: Slot,
-    bias_base: Slot,
+    bias: Vec<AtomicU32>,
+    bias_base: Vec<AtomicU32>,
     /// For each block of the head how many groups in a row its shard was taken.
     refused: Vec<u32>,
     bias_refused: u32,
@@ -70,8 +73,8 @@ impl<'t> View<'t> {
             first: child,
             mine: Region::reserve(words)?,
             base: Region::reserve(words)?,
-            bias: Slot::default(),
-            bias_base: Slot::default(),
+            bias: zeros(theta.tensors()[BIAS].width()),
+            bias_base: zeros(theta.tensors()[BIAS].width()),
             refused: vec![0; blocks],
             bias_refused: 0,
         };
@@ -82,29 +85,29 @@ impl<'t> View<'t> {
     /// Takes the head and the intercept from Θ anew, forgetting what has not been pushed.
     pub fn pull(&mut self) {
         let weight = &self.theta.tensors()[WEIGHT];
-        let (mine, base) = (self.mine.cells(), self.base.cells());
-        let master = weight.cells();
-        for at in 0..mine.len() {
-            let word = master.get(at);
-            mine.set(at, word);
-            base.set(at, word);
+        let (bias, bias_base) = (Cells::new(&self.bias), Cells::new(&self.bias_base));
+        let intercept = (self.theta.tensors()[BIAS].cells(), bias, bias_base);
+        for (master, mine, base) in [(weight.cells(), self.mine.cells(), self.base.cells()), intercept] {
+            for at in 0..mine.len() {
+                let word = master.get(at);
+                mine.set(at, word);
+                base.set(at, word);
+            }
         }
-        self.bias = read_bias(self.theta.tensors()[BIAS].cells());
-        self.bias_base = self.bias;
     }
 
     /// The table to learn on, and the intercept.
-    pub fn parts(&mut self) -> (Table<'_>, &mut Slot) {
+    pub fn parts(&mut self) -> (Table<'_>, Cells<'_>) {
         let weight = &self.theta.tensors()[WEIGHT];
-        let (width, mine) = (weight.width(), self.mine.cells());
+        let (layout, mine) = (self.head.layout, self.mine.cells());
         let table = if self.head.rows == 0 {
-            Table::whole(weight.cells(), width)
+            Table::whole(weight.cells(), layout)
         } else if self.head.rows == weight.rows() {
-            Table::whole(mine, width)
+            Table::whole(mine, layout)
         } else {
-            Table::with_head(weight.cells(), mine, width)
+            Table::with_head(weight.cells(), mine, layout)
         };
-        (table, &mut self.bias)
+        (table, Cells::new(&self.bias))
     }
 
     /// Whether [`View::parts`] gives a table with a head beside a shared tail.
@@ -151,12 +154,13 @@ impl<'t> View<'t> {
         if self.refused.is_empty() {
             self.faults.pass(Point::WhileMerging);
         }
-        let cells = self.theta.tensors()[BIAS].cells();
-        let after = joined(read_bias(cells), self.bias, self.bias_base, self.head.bias_rule);
-        write_bias(cells, after);
-        self.bias = after;
-        self.bias_base = after;
+        let (mine, base) = (Cells::new(&self.bias), Cells::new(&self.bias_base));
+        self.theta.backend().merge(self.theta.tensors()[BIAS].cells(), mine, base, self.head.bias_rule);
     }
+}
+
+fn zeros(words: usize) -> Vec<AtomicU32> {
+    (0..words).map(|_| AtomicU32::new(0)).collect()
 }
 
 #[cfg(test)]
@@ -171,7 +175,7 @@ mod tests {
     }
 
     fn head(rows: usize) -> Head {
-        Head { rows, interval: 64, rule: MergeRule::Sum, bias_rule: MergeRule::Sum }
+        Head { layout: Layout::new(1, 1), rows, interval: 64, rule: MergeRule::Sum, bias_rule: MergeRule::Sum }
     }
 
     /// Each of four children adds 1 to each of its head's words and to the intercept, 500 times, exchanging as it goes; small whole
@@ -189,7 +193,8 @@ mod tests {
                         for round in 0..500 {
                             let mine = view.mine.cells();
                             (0..mine.len()).for_each(|at| mine.set(at, mine.get(at) + 1.0));
-                            view.bias.weight += 1.0;
+                            let (_, bias) = view.parts();
+                            bias.set(0, bias.get(0) + 1.0);
                             view.exchange(round == 499);
                         }
                     });

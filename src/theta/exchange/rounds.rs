@@ -10,14 +10,14 @@
 //! applies goes on where it stopped: what it has applied is counted outside the unwinding.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use hogback_kernels::{Cells, Ids, MergeRule, Row, Slot, Table};
+use hogback_kernels::{Cells, Ids, Layout, MergeRule, Row, Table};
 
 use super::hogwild::Head;
-use super::{BIAS, WEIGHT, joined, read_bias, write_bias};
+use super::{BIAS, WEIGHT};
 use crate::fault::{Faults, Point};
 use crate::sys::map::Region;
 use crate::theta::{BLOCK_ROWS, Theta};
@@ -47,8 +47,8 @@ struct Push {
     /// Words before and after, row by row.
     before: Vec<f32>,
     after: Vec<f32>,
-    bias_before: Slot,
-    bias_after: Slot,
+    bias_before: Vec<f32>,
+    bias_after: Vec<f32>,
 }
 
 /// A round was given up because the run is stopping.
@@ -93,6 +93,7 @@ impl Rounds {
 pub struct RoundView<'t> {
     theta: &'t Theta,
     faults: &'t Faults,
+    layout: Layout,
     rule: MergeRule,
     bias_rule: MergeRule,
     child: usize,
@@ -102,11 +103,11 @@ pub struct RoundView<'t> {
     ids: Vec<u32>,
     ends: Vec<usize>,
     push: Push,
-    bias: Slot,
+    bias: Vec<AtomicU32>,
 }
 
 impl<'t> RoundView<'t> {
-    /// The view of child number `child`; of `head` only the rules count.
+    /// The view of child number `child`; of `head` only the layout and the rules count.
     ///
     /// # Errors
     /// The system's, where the memory is not to be had.
@@ -114,6 +115,7 @@ impl<'t> RoundView<'t> {
         Ok(Self {
             theta,
             faults,
+            layout: head.layout,
             rule: head.rule,
             bias_rule: head.bias_rule,
             child,
@@ -122,7 +124,7 @@ impl<'t> RoundView<'t> {
             ids: Vec::new(),
             ends: Vec::new(),
             push: Push::default(),
-            bias: Slot::default(),
+            bias: (0..theta.tensors()[BIAS].width()).map(|_| AtomicU32::new(0)).collect(),
         })
     }
 
@@ -130,7 +132,7 @@ impl<'t> RoundView<'t> {
     ///
     /// # Errors
     /// The system's, where the memory is not to be had.
-    pub fn learn(&mut self, rows: &[Row<'_>], learn: impl FnOnce(&Table<'_>, &mut Slot, &[Row<'_>])) -> io::Result<()> {
+    pub fn learn(&mut self, rows: &[Row<'_>], learn: impl FnOnce(&Table<'_>, Cells<'_>, &[Row<'_>])) -> io::Result<()> {
         let weight = &self.theta.tensors()[WEIGHT];
         let (width, master) = (weight.width(), weight.cells());
         // A child that panicked in the last round has left its marks.
@@ -161,22 +163,23 @@ impl<'t> RoundView<'t> {
         }
         let copy = self.copy.cells().slice(0..touched * width);
         self.theta.backend().copy_in(&self.push.before, copy);
-        self.push.bias_before = read_bias(self.theta.tensors()[BIAS].cells());
-        self.bias = self.push.bias_before;
+        let bias = Cells::new(&self.bias);
+        self.push.bias_before = words(self.theta.tensors()[BIAS].cells());
+        self.theta.backend().copy_in(&self.push.bias_before, bias);
 
         let limit = u32::try_from(touched).unwrap_or(u32::MAX);
         let ids = Ids::check(&self.ids, limit).map_err(|_| io::Error::other("a place past the copy"))?;
         let mut renumbered = Vec::with_capacity(rows.len());
         let mut from = 0;
         for (row, &end) in rows.iter().zip(&self.ends) {
-            renumbered.push(Row::new(ids.slice(from..end), row.values(), row.target));
+            renumbered.push(Row::new(ids.slice(from..end), row.values(), row.target).weighing(row.weight));
             from = end;
         }
-        learn(&Table::whole(copy, width), &mut self.bias, &renumbered);
+        learn(&Table::whole(copy, self.layout), bias, &renumbered);
 
         self.push.after.resize(touched * width, 0.0);
         self.theta.backend().copy_out(copy, &mut self.push.after);
-        self.push.bias_after = self.bias;
+        self.push.bias_after = words(bias);
         Ok(())
     }
 
@@ -225,12 +228,12 @@ impl<'t> RoundView<'t> {
                 if own(WEIGHT, row / BLOCK_ROWS) {
                     let words = nth * width..(nth + 1) * width;
                     let cells = master.slice(row * width..(row + 1) * width);
-                    join(cells, &push.before[words.clone()], &push.after[words], self.rule);
+                    join(cells, &push.before[words.clone()], &push.after[words], self.layout, self.rule);
                 }
             }
             if own(BIAS, 0) {
                 let cells = self.theta.tensors()[BIAS].cells();
-                write_bias(cells, joined(read_bias(cells), push.bias_after, push.bias_before, self.bias_rule));
+                join(cells, &push.bias_before, &push.bias_after, self.layout, self.bias_rule);
             }
             *applied += 1;
             self.faults.pass(Point::WhileMerging);
@@ -238,8 +241,26 @@ impl<'t> RoundView<'t> {
     }
 }
 
-/// Joins one row's change into Θ.
-fn join(cells: Cells<'_>, before: &[f32], after: &[f32], rule: MergeRule) {
-    let slot = |words: &[f32]| Slot { weight: words[0], squares: words.get(1).copied().unwrap_or(0.0) };
-    write_bias(cells, joined(read_bias(cells), slot(after), slot(before), rule));
+/// Joins one row's change into Θ, by the formulas of [`MergeRule`].
+fn join(cells: Cells<'_>, before: &[f32], after: &[f32], layout: Layout, rule: MergeRule) {
+    let stride = layout.stride();
+    for output in 0..layout.outputs() {
+        let scale = if layout.has_slots() {
+            let slot = stride + output;
+            let merged = cells.get(slot) + (after[slot] - before[slot]);
+            cells.set(slot, merged);
+            match rule {
+                MergeRule::Sum => 1.0,
+                MergeRule::Scaled { floor, .. } => ((floor + after[slot]) / (floor + merged)).sqrt(),
+            }
+        } else {
+            1.0
+        };
+        cells.set(output, cells.get(output) + scale * (after[output] - before[output]));
+    }
+}
+
+/// A copy of `cells`.
+fn words(cells: Cells<'_>) -> Vec<f32> {
+    (0..cells.len()).map(|at| cells.get(at)).collect()
 }

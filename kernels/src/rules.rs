@@ -1,0 +1,225 @@
+//! The update rules of sparse tensors, each written once over registers of weights beside registers of their slots.
+//!
+//! Adagrad: Duchi, Hazan & Singer, "Adaptive Subgradient Methods", JMLR 2011, with the accumulator beginning at
+//! [`Step::floor`] instead of 0. FTRL-proximal: McMahan et al., "Ad Click Prediction: a View from the Trenches", KDD 2013.
+
+use crate::group::Step;
+use crate::lane::Lane;
+use crate::scalar::{Scalar, rsqrt};
+
+/// An update rule with its rates spread over registers.
+pub(crate) trait SlotRule<V: Lane>: Copy {
+    /// Optimiser slots of a weight, 0 or 1.
+    const SLOTS: usize;
+    /// A weight is not the word itself but follows from word and slot.
+    const DERIVED: bool = false;
+
+    /// The rule with the rates of `step`, for the table's rows or for the intercept.
+    ///
+    /// # Safety
+    /// The instruction set of `V`.
+    unsafe fn new(step: &Step<'_>, part: Part) -> Self;
+
+    /// The weights of words and slots as they stand in Θ. Where a word is 0 and its slot anything but a NaN, the weight is 0.
+    ///
+    /// # Safety
+    /// The instruction set of `V`.
+    unsafe fn weight(self, word: V, slot: V) -> V;
+
+    /// The words one step of `gradient` further, and what is added to the slots; `decay` are the L2 factors, if there are any.
+    /// Where gradient, slot and decay are 0 nothing changes.
+    ///
+    /// # Safety
+    /// The instruction set of `V`.
+    unsafe fn moved(self, word: V, slot: V, gradient: V, decay: Option<V>) -> (V, V);
+}
+
+/// What a rule moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    Rows,
+    Bias,
+}
+
+impl Part {
+    fn rate(self, step: &Step<'_>) -> f32 {
+        match self {
+            Self::Rows => step.rate,
+            Self::Bias => step.bias_rate,
+        }
+    }
+}
+
+/// Plain stochastic gradient descent. No slots.
+#[derive(Clone, Copy)]
+pub(crate) struct Sgd<V>(V);
+
+impl<V: Lane> SlotRule<V> for Sgd<V> {
+    const SLOTS: usize = 0;
+
+    #[inline(always)]
+    unsafe fn new(step: &Step<'_>, part: Part) -> Self {
+        // SAFETY: the caller's promise.
+        Self(unsafe { V::splat(part.rate(step)) })
+    }
+
+    #[inline(always)]
+    unsafe fn weight(self, word: V, _: V) -> V {
+        word
+    }
+
+    #[inline(always)]
+    unsafe fn moved(self, word: V, slot: V, gradient: V, decay: Option<V>) -> (V, V) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let moved = gradient.fnma(self.0, word);
+            // As if taken at the end of the step: rare features have large factors, and must not overshoot 0.
+            let moved = match decay {
+                Some(decay) => moved.mul(reciprocal(decay.fma(self.0, V::splat(1.0)))),
+                None => moved,
+            };
+            (moved, slot)
+        }
+    }
+}
+
+/// w -= rate · g / √(floor + n), n += g². The slot is n.
+#[derive(Clone, Copy)]
+pub(crate) struct Adagrad<V> {
+    rate: V,
+    floor: V,
+}
+
+impl<V: Lane> SlotRule<V> for Adagrad<V> {
+    const SLOTS: usize = 1;
+
+    #[inline(always)]
+    unsafe fn new(step: &Step<'_>, part: Part) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { Self { rate: V::splat(part.rate(step)), floor: V::splat(step.floor) } }
+    }
+
+    #[inline(always)]
+    unsafe fn weight(self, word: V, _: V) -> V {
+        word
+    }
+
+    #[inline(always)]
+    unsafe fn moved(self, word: V, slot: V, gradient: V, decay: Option<V>) -> (V, V) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let gradient = match decay {
+                Some(decay) => word.fma(decay, gradient),
+                None => gradient,
+            };
+            let squares = gradient.mul(gradient);
+            let root = squares.add(slot).add(self.floor).rsqrt();
+            (gradient.mul(self.rate).fnma(root, word), squares)
+        }
+    }
+}
+
+/// FTRL-proximal: the word is z, the slot n, and w = (sign(z)·λ1 - z) / ((β + √n) / α + λ2), or 0 where |z| ≤ λ1.
+#[derive(Clone, Copy)]
+pub(crate) struct Ftrl<V> {
+    /// 1 / α.
+    inverse_rate: V,
+    /// β / α + λ2.
+    offset: V,
+    l1: V,
+    minus_l1: V,
+}
+
+/// Added to squares so that the reciprocal of their root is a number.
+const TINY: f32 = 1.0 / (1u128 << 100) as f32;
+
+impl<V: Lane> Ftrl<V> {
+    /// √n.
+    #[inline(always)]
+    unsafe fn root(squares: V) -> V {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let squares = squares.add(V::splat(TINY));
+            squares.mul(squares.rsqrt())
+        }
+    }
+
+    /// The weight where √n is known.
+    #[inline(always)]
+    unsafe fn weight_at(self, word: V, root: V) -> V {
+        // SAFETY: the caller's promise. The word comes second, for of a NaN min and max keep the second operand.
+        unsafe {
+            let within = self.minus_l1.max(self.l1.min(word));
+            within.sub(word).mul(reciprocal(root.fma(self.inverse_rate, self.offset)))
+        }
+    }
+}
+
+impl<V: Lane> SlotRule<V> for Ftrl<V> {
+    const SLOTS: usize = 1;
+    const DERIVED: bool = true;
+
+    #[inline(always)]
+    unsafe fn new(step: &Step<'_>, part: Part) -> Self {
+        let (l1, l2) = if part == Part::Rows { (step.l1, step.l2) } else { (0.0, 0.0) };
+        let inverse = 1.0 / part.rate(step);
+        let beta = step.floor * rsqrt(step.floor);
+        // SAFETY: the caller's promise.
+        unsafe {
+            Self {
+                inverse_rate: V::splat(inverse),
+                offset: V::splat(beta * inverse + l2),
+                l1: V::splat(l1),
+                minus_l1: V::splat(-l1),
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn weight(self, word: V, slot: V) -> V {
+        // SAFETY: the caller's promise.
+        unsafe { self.weight_at(word, Self::root(slot)) }
+    }
+
+    #[inline(always)]
+    unsafe fn moved(self, word: V, slot: V, gradient: V, _: Option<V>) -> (V, V) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let squares = gradient.mul(gradient);
+            let (before, after) = (Self::root(slot), Self::root(slot.add(squares)));
+            // (√(n + g²) - √n) / α without the difference, which would be all rounding where n is large.
+            let sigma = squares.mul(reciprocal(before.add(after))).mul(self.inverse_rate);
+            (sigma.fnma(self.weight_at(word, before), word.add(gradient)), squares)
+        }
+    }
+}
+
+/// 1 / x of positive numbers.
+#[inline(always)]
+unsafe fn reciprocal<V: Lane>(x: V) -> V {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let root = x.rsqrt();
+        root.mul(root)
+    }
+}
+
+/// The weight of a word of FTRL-proximal with its slot.
+pub(crate) fn ftrl_weight(step: &Step<'_>, part: Part, word: f32, slot: f32) -> f32 {
+    // SAFETY: the scalar instruction set is always there.
+    unsafe { Ftrl::new(step, part).weight(Scalar::splat(word), Scalar::splat(slot)).first() }
+}
+
+/// The word that gives `weight` beside `slot` under FTRL-proximal; of 0, which many words give, it is 0.
+pub(crate) fn ftrl_word(step: &Step<'_>, part: Part, weight: f32, slot: f32) -> f32 {
+    if weight == 0.0 {
+        return 0.0;
+    }
+    // SAFETY: the scalar instruction set is always there.
+    unsafe {
+        let rule = Ftrl::<Scalar>::new(step, part);
+        let root = Ftrl::root(Scalar::splat(slot));
+        let divisor = root.fma(rule.inverse_rate, rule.offset).first();
+        -weight * divisor - rule.l1.first().copysign(weight)
+    }
+}
