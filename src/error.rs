@@ -51,9 +51,14 @@ pub enum Error {
     /// Training diverged and could not be rescued.
     #[error("{0}")]
     Diverged(String),
-    /// A signal asked the run to stop; what was learned is saved.
-    #[error("{0}")]
-    Interrupted(String),
+    /// A signal asked the run to stop.
+    #[error("{what}")]
+    Interrupted {
+        /// What was going on, and what is saved.
+        what: String,
+        /// A generation was committed, from which a resumed run goes on.
+        saved: bool,
+    },
     /// The machine or a thread failed the run.
     #[error("{0}")]
     Engine(String),
@@ -75,12 +80,17 @@ impl Error {
         Self::Model { path: path.as_ref().to_path_buf(), what: what.into() }
     }
 
+    /// What ends a command that was asked to stop while it read data.
+    pub(crate) fn stopped_reading() -> Self {
+        Self::Interrupted { what: "interrupted while reading: nothing was trained or saved".to_owned(), saved: false }
+    }
+
     /// The exit code of a command that ends with this error.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => 2,
             Self::Diverged(_) => 3,
-            Self::Interrupted(_) => 130,
+            Self::Interrupted { .. } => 130,
             _ => 1,
         }
     }

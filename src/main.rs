@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use hogback::cli::{parse, run, say};
 use hogback::error::Error;
+use hogback::sys::signal::survive_file_limits;
 
 fn main() -> ExitCode {
     // A child or controller that panics is survived and reported by the engine, in its own words.
@@ -14,10 +15,12 @@ fn main() -> ExitCode {
             report(panic);
         }
     }));
+    // Where it cannot be had, the process ends as without it.
+    let _ = survive_file_limits();
     match parse().and_then(run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let is = if matches!(error, Error::Interrupted(_)) { "" } else { "error: " };
+            let is = if matches!(error, Error::Interrupted { .. }) { "" } else { "error: " };
             say(&format!("{is}{error}"));
             ExitCode::from(error.exit_code())
         }

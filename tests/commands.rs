@@ -1,13 +1,10 @@
-//! What every command prints, keeps and ends with, and how a run is stopped and gone on with.
+//! What every command prints, keeps and ends with.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod common;
 
-use std::io::{BufRead, BufReader, Read};
-
-use common::{Folder, run, svm, watch};
-use rustix::process::{Pid, Signal, kill_process};
+use common::{Folder, run, svm};
 use serde_json::Value;
 
 /// The flags of each command.
@@ -275,71 +272,4 @@ fn forced_kernels_reach_the_same_metrics() {
             println!("skipped: this machine has no {kernels}");
         }
     }
-}
-
-/// Begins to train for ever, interrupts the run by `signal` when its first pass is done, and gives back the passes it had done and
-/// what it said last.
-fn interrupted(folder: &Folder, flags: &[&str], signal: Signal) -> (u64, String) {
-    let train = ["train", "good.svm", "--children", "2", "--early-stop", "0", "--passes", "4000000"];
-    let mut child = folder.spawn(&[&train, flags].concat());
-    let _watched = watch(&child);
-    let mut stderr = BufReader::new(child.stderr.take().unwrap());
-    let mut line = String::new();
-    while !line.starts_with("pass  ") {
-        line.clear();
-        assert!(stderr.read_line(&mut line).unwrap() > 0, "it ended by itself");
-    }
-    stderr.read_line(&mut line).unwrap();
-    kill_process(Pid::from_child(&child), signal).unwrap();
-    let mut rest = String::new();
-    stderr.read_to_string(&mut rest).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(130), "{rest}");
-    let last = rest.lines().last().unwrap().to_owned();
-    let passes = last.strip_prefix("interrupted in pass ").and_then(|last| last.split(';').next()).unwrap();
-    (passes.parse::<u64>().unwrap() - 1, last)
-}
-
-#[test]
-fn an_interrupted_run_is_saved_and_says_how_it_goes_on() {
-    for signal in [Signal::INT, Signal::TERM] {
-        let folder = Folder::with_model();
-        let (passes, said) = interrupted(&folder, &["--model", "m", "--overwrite", "--lr", "0.5"], signal);
-        let (cause, again) = said.split_once("; go on with: ").unwrap();
-        assert!(passes >= 1 && cause.ends_with(" of m is saved"), "{said}");
-        let program = env!("CARGO_BIN_EXE_hogback");
-        let flags = "train good.svm --children 2 --early-stop 0 --passes 4000000 --model m --lr 0.5 --resume";
-        assert_eq!(again, format!("{program} {flags}"));
-        assert_eq!(folder.predictions("m", "good.svm").lines().count(), 200);
-
-        // Going on: the run was to be of that many passes in all, the rest of them comes now.
-        let until = (passes + 3).to_string();
-        let again: Vec<&str> =
-            flags.split(' ').map(|word| if word == "4000000" { until.as_str() } else { word }).collect();
-        let run = folder.run(&[&again[..], &["--json"]].concat()).done();
-        assert_eq!(run.summary()["passes"], passes + 3);
-        let first: Value = run.out.lines().map(|line| serde_json::from_str(line).unwrap()).nth(1).unwrap();
-        assert_eq!(first["pass"], passes + 1, "it goes on where it was");
-
-        // A run that is done is gone on with by as many passes more.
-        let run = folder.run(&["train", "good.svm", "--model", "m", "--resume", "--passes", "2", "--json"]).done();
-        assert_eq!(run.summary()["passes"], passes + 5);
-    }
-}
-
-#[test]
-fn an_interrupted_resume_has_passes_of_its_own() {
-    let folder = Folder::with_model();
-    let (passes, _) = interrupted(&folder, &["--model", "m", "--resume"], Signal::INT);
-    assert!(passes > 3, "the model had 3 passes before: {passes}");
-    let more = (passes + 1).to_string();
-    let run = folder.run(&["train", "good.svm", "--model", "m", "--resume", "--passes", &more, "--json"]).done();
-    assert_eq!(run.summary()["passes"], 3 + passes + 1);
-}
-
-#[test]
-fn an_interrupted_default_model_goes_on_without_a_name() {
-    let folder = Folder::with_model();
-    let (_, said) = interrupted(&folder, &[], Signal::INT);
-    assert!(said.ends_with("train good.svm --children 2 --early-stop 0 --passes 4000000 --resume"), "{said}");
-    folder.run(&["train", "good.svm", "--resume", "--passes", "1"]).done();
 }

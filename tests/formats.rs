@@ -270,7 +270,7 @@ fn predict_answers_each_line_before_the_next_is_written() {
         let (header, lines) = if model == "c" { text.split_once('\n').unwrap() } else { ("", text.as_str()) };
 
         let mut child = folder.spawn(&["predict", model, "-"]);
-        let _watched = watch(&child);
+        let _watched = watch(&child, std::time::Duration::from_secs(60));
         let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
         if !header.is_empty() {
             writeln!(stdin, "{header}").unwrap();

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use common::{Folder, Run, gzip};
 use hogback::data::{CachePolicy, DataFile, Input, LabelFile, ReadOptions};
 use hogback::store::Disk;
+use hogback::sys::signal::StopRequest;
 
 /// An IDX file: its type, its dimensions, its numbers.
 fn idx(code: u8, dimensions: &[u32], numbers: &[u8]) -> Vec<u8> {
@@ -266,7 +267,8 @@ fn mnist_is_what_it_is_known_to_be() {
         hashing: None,
         cache: CachePolicy::Off,
     };
-    let mnist = DataFile::read(&Input::Path(images), &read, &Disk, &|notice| panic!("{notice}")).unwrap();
+    let (input, stop) = (Input::Path(images), StopRequest::never());
+    let mnist = DataFile::read(&input, &read, &Disk, &|notice| panic!("{notice}"), &stop).unwrap();
     assert_eq!((mnist.rows(), mnist.nonzeros()), (60_000, 8_994_156));
     let table = mnist.table();
     let blocks = (0..table.blocks()).map(|block| table.block(block).unwrap());

@@ -7,6 +7,7 @@ mod common;
 use std::fs;
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use common::{Folder, csv, gzip, run, svm, watch};
 use rustix::process::{Pid, Signal, kill_process};
@@ -67,7 +68,7 @@ fn nothing_is_left_of_a_run_that_is_killed() {
         let mut command = folder.command(&[&["train", "-"], flags].concat());
         command.env("TMPDIR", folder.path("c")).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
-        let watched = watch(&child);
+        let watched = watch(&child, Duration::from_secs(60));
         // A pipe holds less than this, so when all of it is written the run is in the middle of its reading.
         child.stdin.as_mut().unwrap().write_all(text.as_bytes()).unwrap();
         let files = fs::read_dir(format!("/proc/{}/fd", child.id())).unwrap();

@@ -13,6 +13,7 @@ use hogback::data::{
     Block, CachePolicy, DataFile, Dictionary, Format, Input, Known, LabelFile, OwnedBlock, ReadOptions, stream,
 };
 use hogback::store::Disk;
+use hogback::sys::signal::StopRequest;
 
 /// A row: its label, if it has one, its weight, its values by name.
 #[derive(Debug, PartialEq)]
@@ -42,7 +43,8 @@ fn options(cache: CachePolicy) -> ReadOptions {
 
 fn read(folder: &Folder, text: &str, cache: CachePolicy) -> hogback::error::Result<(DataFile, Vec<Row>)> {
     folder.write("a.vw", text);
-    let file = DataFile::read(&Input::Path(folder.path("a.vw")), &options(cache), &Disk, &|_| {})?;
+    let file =
+        DataFile::read(&Input::Path(folder.path("a.vw")), &options(cache), &Disk, &|_| {}, &StopRequest::never())?;
     let table = file.table();
     let all = (0..table.blocks()).flat_map(|b| rows(table.block(b).unwrap(), file.dictionary())).collect();
     drop(table);
@@ -101,8 +103,15 @@ fn lines_mean_what_they_mean_to_vowpal_wabbit() {
         ours.extend(rows(&block.as_block(), file.dictionary()));
         Ok(())
     };
-    let seen =
-        stream(&Input::Path(folder.path("all.vw")), &options(CachePolicy::Off), &known, &|_| {}, &mut each).unwrap();
+    let seen = stream(
+        &Input::Path(folder.path("all.vw")),
+        &options(CachePolicy::Off),
+        &known,
+        &|_| {},
+        &StopRequest::never(),
+        &mut each,
+    )
+    .unwrap();
     assert_same(&ours, &theirs);
     assert_eq!(seen.unlabelled, theirs.iter().filter(|row| row.label.is_none()).count() as u64);
 }
@@ -115,7 +124,8 @@ fn a_cache_brings_weights_back() {
     assert_eq!(plain.iter().map(|row| row.weight).collect::<Vec<_>>(), [2.0, 1.0, 0.0, 0.25]);
     let input = Input::Path(folder.path("a.vw"));
     for from_cache in [false, true] {
-        let file = DataFile::read(&input, &options(CachePolicy::Beside), &Disk, &|_| {}).unwrap();
+        let file =
+            DataFile::read(&input, &options(CachePolicy::Beside), &Disk, &|_| {}, &StopRequest::never()).unwrap();
         assert_eq!((file.from_cache(), file.labels().weight), (from_cache, 3.25));
         assert_eq!(rows(file.table().block(0).unwrap(), file.dictionary()), plain);
     }
@@ -159,7 +169,13 @@ fn bad_lines_are_told_with_what_is_wrong() {
         assert!(error.contains(&format!("a.vw:3: {what}")), "{line:?}: {error:?}");
     }
     folder.write("a.vw", b"1 | a\n1 | \xff\n");
-    let error = DataFile::read(&Input::Path(folder.path("a.vw")), &options(CachePolicy::Off), &Disk, &|_| {});
+    let error = DataFile::read(
+        &Input::Path(folder.path("a.vw")),
+        &options(CachePolicy::Off),
+        &Disk,
+        &|_| {},
+        &StopRequest::never(),
+    );
     assert!(error.unwrap_err().to_string().contains("a.vw:2: this is not UTF-8 text"));
 }
 

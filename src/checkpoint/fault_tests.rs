@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use rustix::io::Errno;
 use tempfile::{TempDir, tempdir};
@@ -58,6 +59,9 @@ fn prepare(case: &Case) -> Place {
         for &seed in *run {
             writer.commit(&generation(seed), 1).unwrap();
         }
+        // Each run an hour after the one before.
+        let time = SystemTime::now() - Duration::from_secs(3600 * (case.before.len() - number) as u64);
+        fs::File::open(model.join("manifest.json")).unwrap().set_modified(time).unwrap();
     }
     if !case.exchange {
         store.without_exchange();
@@ -103,7 +107,15 @@ fn is_intact(case: &Case, Place { home, model, after, .. }: &Place, committed: b
         assert!(saved, "{story}: lost, {:?} are left", names(home));
     }
     let next = if is_there(model) { Existing::Continue } else { Existing::Refuse };
-    Writer::new(after, model, next).unwrap().commit(&generation(5), 2).unwrap();
+    let is_new = is_there(model) && stands(model, NEW);
+    let mut writer = Writer::new(after, model, next).unwrap();
+    // The next run begins by making good what the one before has not come to.
+    if is_new && case.existing == Existing::KeepPrevious {
+        assert!(stands(&previous(model), former.unwrap()), "{story}: the model that was to be kept is lost");
+    }
+    let hidden: Vec<_> = names(home).into_iter().filter(|name| name.starts_with('.') && name != ".m.lock").collect();
+    assert!(hidden.is_empty(), "{story}: {hidden:?}");
+    writer.commit(&generation(5), 2).unwrap();
     assert!(holds(model, &generation(5)), "{story}");
     assert!(names(model).iter().all(|name| !name.starts_with('.')), "{story}: {:?}", names(model));
 }

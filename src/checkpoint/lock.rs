@@ -2,15 +2,12 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process;
 
-use rustix::fs::{FlockOperation, flock};
-use rustix::io::Errno;
-
 use super::layout::{hidden, resolve};
 use crate::error::{Error, Result};
+use crate::store::{Claim, claim};
 
 /// The right to train a model, from [`Lock::take`] until it is dropped.
 ///
@@ -35,15 +32,12 @@ impl Lock {
         loop {
             let mut file =
                 File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
-            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => {}
-                Err(Errno::WOULDBLOCK) => return Err(taken(model, &mut file)),
-                Err(error) => return Err(failed(error.into())),
-            }
-            // Whoever had the lock removes the file: what is locked now may be a file that nobody else will find. Each
-            // further turn takes another process that has just let go, so this ends.
-            if !is_at(&file, &path).map_err(failed)? {
-                continue;
+            match claim(&file, &path).map_err(failed)? {
+                Claim::Held => {}
+                Claim::Taken => return Err(taken(model, &mut file)),
+                // Whoever had the lock removes the file. Each further turn takes another process that has just let go, so
+                // this ends.
+                Claim::Gone => continue,
             }
             file.set_len(0).and_then(|()| writeln!(file, "{}", process::id())).map_err(failed)?;
             return Ok(Self { path, _file: file });
@@ -55,16 +49,6 @@ impl Drop for Lock {
     fn drop(&mut self) {
         // While it is still locked, so that it is this file and not another's. One that stays does no harm.
         let _ = fs::remove_file(&self.path);
-    }
-}
-
-/// True where `path` names `file`.
-fn is_at(file: &File, path: &Path) -> io::Result<bool> {
-    let locked = file.metadata()?;
-    match fs::metadata(path) {
-        Ok(named) => Ok((named.dev(), named.ino()) == (locked.dev(), locked.ino())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
     }
 }
 

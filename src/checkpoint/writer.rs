@@ -7,7 +7,7 @@ use std::process;
 
 use super::Generation;
 use super::commit::{add_generation, check};
-use super::layout::{hidden, is_model, is_there, previous, resolve};
+use super::layout::{MANIFEST, hidden, is_model, is_there, previous, resolve};
 use super::lock::Lock;
 use super::manifest::Manifest;
 use super::restore::advise;
@@ -53,6 +53,7 @@ impl<'a> Writer<'a> {
         let lock = Lock::take(&model)?;
         let writer = Self { store, model, existing, _lock: lock };
         writer.admit()?;
+        writer.tidy();
         Ok(writer)
     }
 
@@ -110,16 +111,27 @@ impl<'a> Writer<'a> {
             let _ = self.store.remove_dir_all(&fresh);
             return Err(failed(&cause, &self.left(replaced)));
         }
-        let keep = self.existing == Existing::KeepPrevious;
+        // Where directories cannot be exchanged the old model is kept already.
+        let keep = self.existing == Existing::KeepPrevious && is_there(&fresh);
         self.existing = Existing::Continue;
-        self.settle(&fresh, keep).map_err(|error| {
-            let cause = Error::io(&self.model, "finish replacing the model", error);
-            if keep && is_there(&fresh) {
-                failed(&cause, &format!("the new model is in place, the one before it is {}", fresh.display()))
-            } else {
-                failed(&cause, "the new model is in place")
-            }
-        })
+        let unfinished = |error: io::Error, left: &str| {
+            failed(
+                &Error::io(&self.model, "finish replacing the model", error),
+                &format!("the new model is in place{left}"),
+            )
+        };
+        self.sync_parent().and_then(|()| if keep { self.keep(&fresh) } else { Ok(()) }).map_err(|error| {
+            let before = format!(", the one before it is {}", fresh.display());
+            unfinished(error, if keep { &before } else { "" })
+        })?;
+        if keep {
+            self.sync_parent().map_err(|error| unfinished(error, ""))?;
+        }
+        for hidden in self.hidden_models() {
+            // What stays is hidden, and removed by the next run.
+            let _ = self.store.remove_dir_all(&hidden);
+        }
+        Ok(())
     }
 
     /// Gives `fresh` the model's name; a model that was there gets the name `fresh`, or `NAME.previous`.
@@ -144,22 +156,48 @@ impl<'a> Writer<'a> {
         renamed
     }
 
-    /// Makes the new model safe, keeps the old one if asked to, and only then removes what nobody needs any more.
-    fn settle(&self, fresh: &Path, keep: bool) -> io::Result<()> {
-        let parent = self.model.parent().unwrap_or(Path::new("/"));
-        self.store.sync_dir(parent)?;
-        if keep && is_there(fresh) {
-            self.put_aside_previous()?;
-            self.store.rename(fresh, &previous(&self.model))?;
-            self.store.sync_dir(parent)?;
+    /// Makes `replaced`, a model that had the name before, `NAME.previous`.
+    fn keep(&self, replaced: &Path) -> io::Result<()> {
+        let previous = previous(&self.model);
+        if is_there(&previous) {
+            self.store.exchange(replaced, &previous)
+        } else {
+            self.store.rename(replaced, &previous)
         }
-        for entry in fs::read_dir(parent)?.flatten() {
-            if self.is_hidden_model(&entry.path()) {
-                // What stays is hidden, and removed after the next model that is made here.
-                let _ = self.store.remove_dir_all(&entry.path());
+    }
+
+    fn sync_parent(&self) -> io::Result<()> {
+        self.store.sync_dir(self.parent())
+    }
+
+    /// The directory that the model is in.
+    fn parent(&self) -> &Path {
+        self.model.parent().unwrap_or(Path::new("/"))
+    }
+
+    /// Removes the hidden directories that dead runs have left. One that died right after it had replaced a model, and had
+    /// not come to keep that: it becomes `NAME.previous` now, if what stands there is older.
+    fn tidy(&self) {
+        let written = |model: &Path| fs::metadata(model.join(MANIFEST)).and_then(|file| file.modified()).ok();
+        let previous = previous(&self.model);
+        for hidden in self.hidden_models() {
+            // A new model that its run had not come to put in its place is younger than the one that is there.
+            let was_replaced = Manifest::read(&hidden).is_ok() && written(&hidden) < written(&self.model);
+            let is_kept = !is_there(&previous) || is_model(&previous) && written(&previous) < written(&hidden);
+            if was_replaced && is_kept && self.keep(&hidden).and_then(|()| self.sync_parent()).is_err() {
+                continue;
+            }
+            if is_there(&hidden) {
+                // What stays is in nobody's way.
+                let _ = self.store.remove_dir_all(&hidden);
             }
         }
-        Ok(())
+    }
+
+    /// The hidden directories of this model, which only the holder of the lock makes.
+    fn hidden_models(&self) -> Vec<PathBuf> {
+        let paths = fs::read_dir(self.parent()).into_iter().flatten().flatten().map(|entry| entry.path());
+        paths.filter(|path| self.is_hidden_model(path)).collect()
     }
 
     /// Gives a `NAME.previous` a hidden name.

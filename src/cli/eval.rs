@@ -15,6 +15,7 @@ use crate::report::auc::auc;
 use crate::report::format::{bad_rows, count, duration, number, percent};
 use crate::report::log::RunLog;
 use crate::report::metrics::{F1Tally, Metrics, likeliest};
+use crate::sys::signal::StopRequest;
 
 #[derive(Debug, Args)]
 pub(super) struct Flags {
@@ -57,7 +58,7 @@ pub(super) fn run(flags: &Flags) -> Result<()> {
     let model = Model::open_on(&flags.model, kernels()?)?;
     let mut scored = Evaluation::new(&model);
     let options = flags.reading.options(flags.labels.file(), CachePolicy::Off);
-    let seen = stream(&flags.data, &options, &model.known(), &say, &mut |block| {
+    let seen = stream(&flags.data, &options, &model.known(), &say, &StopRequest::never(), &mut |block| {
         scored.add(&model, &block.as_block());
         Ok(())
     })?;

@@ -12,6 +12,7 @@ use crate::model::configuration::LossKind;
 use crate::model::predictor::Model;
 use crate::report::format::bad_rows;
 use crate::report::metrics::likeliest;
+use crate::sys::signal::StopRequest;
 
 #[derive(Debug, Args)]
 pub(super) struct Flags {
@@ -36,7 +37,7 @@ pub(super) fn run(flags: &Flags) -> Result<()> {
     let mut closed = false;
     let live = flags.data == Input::Stdin;
     let options = flags.reading.options(LabelFile::Unwanted, CachePolicy::Off);
-    let result = stream(&flags.data, &options, &model.known(), &say, &mut |block| {
+    let result = stream(&flags.data, &options, &model.known(), &say, &StopRequest::never(), &mut |block| {
         // A bad row has its line as well, so that lines and rows stay side by side.
         let mut skipped = block.skipped.iter().map(|&before| before as usize).peekable();
         let mut bad_before = |row: usize, out: &mut BufWriter<_>| {

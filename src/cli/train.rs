@@ -189,10 +189,12 @@ pub(super) fn run(flags: Flags) -> Result<()> {
     let summary =
         train(&request, &topology, &Disk, Ears { progress: &progress, log: &log, stop: &stop }).map_err(|error| {
             match error {
-                Error::Interrupted(what) => Error::Interrupted(format!(
-                    "{what}; go on with: {}",
-                    again(env::args_os().map(|argument| argument.to_string_lossy().into_owned()))
-                )),
+                Error::Interrupted { what, saved } => {
+                    let arguments = env::args_os().map(|argument| argument.to_string_lossy().into_owned());
+                    let (how, again) =
+                        if saved { ("go on with", again(arguments)) } else { ("run again", typed(arguments)) };
+                    Error::Interrupted { what: format!("{what}; {how}: {again}"), saved }
+                }
                 other => other,
             }
         })?;
@@ -283,9 +285,12 @@ fn conclude(summary: &Summary) {
 /// The command that goes on with a run that was begun by `arguments`, as it may be typed into a shell.
 fn again(arguments: impl Iterator<Item = String>) -> String {
     let kept = arguments.filter(|argument| argument != "--overwrite" && argument != "--resume");
-    let mut words: Vec<String> = kept.map(|argument| quoted(&argument)).collect();
-    words.push("--resume".to_owned());
-    words.join(" ")
+    typed(kept.chain(["--resume".to_owned()]))
+}
+
+/// A command as it may be typed into a shell.
+fn typed(arguments: impl Iterator<Item = String>) -> String {
+    arguments.map(|argument| quoted(&argument)).collect::<Vec<_>>().join(" ")
 }
 
 fn quoted(argument: &str) -> String {

@@ -15,13 +15,14 @@
 //! (f32), ids (u32), values (f32; left out where all are 1), and weights of rows (f32; left out where all are 1). Its
 //! xxh3 covers the sections without the gaps.
 //!
-//! The cache is written under a hidden name and renamed when it is whole. It is not synced: a cut one is noticed by its
-//! footer and written again.
+//! The cache is written under a hidden name, `.NAME.hogcache.PID-N`, and renamed when it is whole. It is not synced: what a
+//! power cut has taken is noticed when it is opened, and it is written again.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::process;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
@@ -32,7 +33,7 @@ use super::dictionary::Dictionary;
 use super::facts::Facts;
 use super::idx;
 use super::{CachePolicy, ReadOptions};
-use crate::store::{Sink, Store};
+use crate::store::{Claim, Sink, Store, claim};
 
 const _: () = assert!(cfg!(target_endian = "little"), "the cache maps little-endian words");
 
@@ -184,6 +185,8 @@ pub(crate) struct CacheWriter<'s> {
     hidden: PathBuf,
     target: PathBuf,
     blocks: BlockWriter<BufWriter<Box<dyn Sink>>>,
+    /// Says to [`sweep`] that the file is being written.
+    _claimed: File,
 }
 
 /// Blocks being written one behind the other.
@@ -193,18 +196,62 @@ pub(crate) struct BlockWriter<W> {
     index: Vec<[u64; 5]>,
 }
 
+/// A new file, claimed, to write the cache that will stand at `target` into.
+fn begin(store: &dyn Store, target: &Path) -> io::Result<(PathBuf, Box<dyn Sink>, File)> {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    loop {
+        let number = format!("{}-{}", process::id(), NEXT.fetch_add(1, Relaxed));
+        let hidden = target.with_file_name(hidden_name(target, &number));
+        let sink = store.create(&hidden)?;
+        let file = match File::open(&hidden) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            opened => opened?,
+        };
+        match claim(&file, &hidden) {
+            // Another run has taken it for one that a dead run has left, and removes it: it was there before the claim.
+            Ok(Claim::Taken | Claim::Gone) => {}
+            // Where files cannot be claimed nobody removes any.
+            Ok(Claim::Held) | Err(_) => return Ok((hidden, sink, file)),
+        }
+    }
+}
+
+/// Removes what dead runs have begun of the cache at `target`: nobody has claimed it.
+pub(crate) fn sweep(store: &dyn Store, target: &Path) {
+    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let hidden = target.with_file_name(entry.file_name());
+        if is_hidden_name(target, &entry.file_name().to_string_lossy())
+            && let Ok(file) = File::open(&hidden)
+            && claim(&file, &hidden).is_ok_and(|claim| claim == Claim::Held)
+        {
+            // What stays is in nobody's way.
+            let _ = store.remove_file(&hidden);
+        }
+    }
+}
+
+/// What the cache that will stand at `target` is called while it is written.
+fn hidden_name(target: &Path, number: &str) -> String {
+    format!(".{}.{number}", target.file_name().unwrap_or_default().to_string_lossy())
+}
+
+/// True for the hidden names that [`begin`] gives, in this and other processes.
+fn is_hidden_name(target: &Path, name: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = name.strip_prefix(&hidden_name(target, "")).and_then(|number| number.split_once('-'));
+    number.is_some_and(|(process, number)| digits(process) && digits(number))
+}
+
 impl<'s> CacheWriter<'s> {
     /// Begins the cache that will stand at `target`.
     ///
     /// # Errors
     /// The system's.
     pub(crate) fn create(store: &'s dyn Store, target: &Path) -> io::Result<Self> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let name = target.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
-        let hidden = format!(".{name}.{}-{}", std::process::id(), NEXT.fetch_add(1, Relaxed));
-        let hidden = target.with_file_name(hidden);
-        let file = BufWriter::with_capacity(1 << 20, store.create(&hidden)?);
-        let mut writer = Self { store, hidden, target: target.to_path_buf(), blocks: BlockWriter::new(file) };
+        let (hidden, sink, claimed) = begin(store, target)?;
+        let blocks = BlockWriter::new(BufWriter::with_capacity(1 << 20, sink));
+        let mut writer = Self { store, hidden, target: target.to_path_buf(), blocks, _claimed: claimed };
         writer.blocks.write(&MAGIC)?;
         Ok(writer)
     }

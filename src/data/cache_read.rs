@@ -1,5 +1,5 @@
-//! The binary cache of a data file, as it is read: mapped, its index checked when it is opened, each block when it is
-//! first walked. The layout stands in `cache`.
+//! The binary cache of a data file, as it is read: mapped, every byte checked against what was written when it is opened,
+//! and each block, when it is first walked, for what it must be to be walked. The layout stands in `cache`.
 
 use std::fs::File;
 use std::io;
@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use bytemuck::Pod;
 use hogback_kernels::Ids;
+use rayon::prelude::*;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::block::Block;
@@ -24,7 +25,7 @@ pub(crate) struct Cached {
     pub(crate) dictionary: Dictionary,
 }
 
-/// A mapped cache whose index is known to be right.
+/// A mapped cache whose bytes are known to be those that were written.
 #[derive(Debug)]
 pub(crate) struct CacheFile {
     map: Map,
@@ -46,6 +47,15 @@ struct Entry {
     has_values: bool,
     has_weights: bool,
     hash: u64,
+}
+
+/// What a block consists of.
+struct Sections<'a> {
+    offsets: &'a [u32],
+    labels: &'a [f32],
+    ids: &'a [u32],
+    values: &'a [f32],
+    weights: &'a [f32],
 }
 
 impl Cached {
@@ -86,6 +96,7 @@ impl Cached {
         let entries = Entry::check_all(entries, index, &facts).ok_or(wrong)?;
         let (limit, longest_row) = (dictionary.len() as u32, facts.longest_row);
         let file = CacheFile { map, path: name.to_path_buf(), index: entries, longest_row, limit };
+        file.check_bytes(index)?;
         Ok(Some(Self { file, facts, dictionary }))
     }
 }
@@ -124,31 +135,60 @@ impl CacheFile {
         self.index.iter().any(|entry| !entry.has_values)
     }
 
-    /// Block `b`, every byte checked.
+    /// Block `b`.
     ///
     /// # Errors
-    /// Where it is damaged.
+    /// Where it cannot be walked.
     pub(crate) fn block(&self, b: usize) -> Result<Block<'_>> {
-        self.checked_block(&self.index[b]).ok_or_else(|| {
-            Error::data(&self.path, format!("block {b} is not as it was written: delete this file and run again"))
+        self.walkable_block(&self.index[b]).ok_or_else(|| {
+            Error::data(&self.path, format!("block {b} is not what it must be: delete this file and run again"))
         })
     }
 
-    fn checked_block(&self, entry: &Entry) -> Option<Block<'_>> {
-        let [offsets, labels, ids, values, weights] = entry.sections;
-        let offsets: &[u32] = self.section(offsets, entry.rows + 1)?;
-        let labels: &[f32] = self.section(labels, entry.rows)?;
-        let ids: &[u32] = self.section(ids, entry.nonzeros)?;
-        let values: &[f32] = self.section(values, if entry.has_values { entry.nonzeros } else { 0 })?;
-        let weights: &[f32] = self.section(weights, if entry.has_weights { entry.rows } else { 0 })?;
+    fn walkable_block(&self, entry: &Entry) -> Option<Block<'_>> {
+        let Sections { offsets, labels, ids, values, weights } = self.sections(entry)?;
         let longest = self.longest_row as u64;
         let rising = offsets.windows(2).all(|row| row[0] <= row[1] && u64::from(row[1] - row[0]) <= longest);
         let whole = offsets.first() == Some(&0) && offsets.last().is_some_and(|&end| end as usize == entry.nonzeros);
-        if !rising || !whole || block_hash(sections(offsets, labels, ids, values, weights)) != entry.hash {
+        if !rising || !whole {
             return None;
         }
         let ids = Ids::check(ids, self.limit).ok()?;
         Some(Block { first_row: entry.first_row, offsets, labels, ids, values, weights, ones: &[] })
+    }
+
+    /// Checks the bytes before the index, `end`: the blocks against their hashes, by all threads, and that nothing stands
+    /// between them.
+    fn check_bytes(&self, end: usize) -> Result<(), String> {
+        let is_right = |entry: &Entry| {
+            let hash =
+                self.sections(entry).map(|s| block_hash(sections(s.offsets, s.labels, s.ids, s.values, s.weights)));
+            hash == Some(entry.hash)
+        };
+        if let Some(b) = self.index.par_iter().position_any(|entry| !is_right(entry)) {
+            return Err(format!("block {b} is not as it was written"));
+        }
+        let lengths = |entry: &Entry| entry.lengths().map(|words| 4 * words);
+        let ranges = self.index.iter().flat_map(|entry| entry.sections.into_iter().zip(lengths(entry)));
+        let mut at = MAGIC.len();
+        for (start, length) in ranges.chain([(end, 0)]) {
+            if !self.map.bytes().get(at..start).is_some_and(|gap| gap.iter().all(|&byte| byte == 0)) {
+                return Err(format!("something stands at byte {at} where nothing was written"));
+            }
+            at = start + length;
+        }
+        Ok(())
+    }
+
+    fn sections(&self, entry: &Entry) -> Option<Sections<'_>> {
+        let ([offsets, labels, ids, values, weights], words) = (entry.sections, entry.lengths());
+        Some(Sections {
+            offsets: self.section(offsets, words[0])?,
+            labels: self.section(labels, words[1])?,
+            ids: self.section(ids, words[2])?,
+            values: self.section(values, words[3])?,
+            weights: self.section(weights, words[4])?,
+        })
     }
 
     fn section<T: Pod>(&self, start: usize, count: usize) -> Option<&[T]> {
@@ -158,6 +198,13 @@ impl CacheFile {
 }
 
 impl Entry {
+    /// How many words each section has.
+    fn lengths(&self) -> [usize; 5] {
+        let kept = |has: bool, words: usize| if has { words } else { 0 };
+        let (values, weights) = (kept(self.has_values, self.nonzeros), kept(self.has_weights, self.rows));
+        [self.rows + 1, self.rows, self.nonzeros, values, weights]
+    }
+
     /// All entries, if the blocks lie before `end` and are what `facts` say.
     fn check_all(entries: &[[u64; 5]], end: usize, facts: &Facts) -> Option<Vec<Self>> {
         let entries = Self::lay_out(entries, end)?;

@@ -12,6 +12,7 @@ use super::input::{Input, excerpt};
 use super::source::Source;
 use super::{LabelFile, ReadOptions};
 use crate::error::{Error, Result};
+use crate::sys::signal::StopRequest;
 
 /// How the images of a file are read.
 #[derive(Debug)]
@@ -87,7 +88,8 @@ impl Images {
             let sizes: Vec<String> = sizes.iter().map(u32::to_string).collect();
             return wrong(format!("has images of {}: between 1 byte and 1 GiB was expected", sizes.join(" × ")));
         };
-        let labels = label_file(source.input(), options)?.map(|path| labels(&path, *count, name)).transpose()?;
+        let labels =
+            label_file(source.input(), options)?.map(|path| labels(&path, *count, name, source.stop())).transpose()?;
         let hashing = options.hashing.clone();
         Ok(Self { element, pixels: pixels as usize, count: u64::from(*count), labels, hashing })
     }
@@ -166,8 +168,8 @@ fn beside(path: &Path) -> Vec<PathBuf> {
 }
 
 /// The labels in the file at `path`, one for each of the `count` images of `images`.
-fn labels(path: &Path, count: u32, images: &Path) -> Result<Vec<f64>> {
-    let mut source = Source::open(&Input::Path(path.to_path_buf()))?;
+fn labels(path: &Path, count: u32, images: &Path, stop: &StopRequest) -> Result<Vec<f64>> {
+    let mut source = Source::open(&Input::Path(path.to_path_buf()), stop)?;
     let (element, dimensions) = header(&mut source)?;
     let wrong = |what: String| Err(Error::data(path, what));
     let [labels] = dimensions[..] else {

@@ -58,6 +58,7 @@ use table::Blocks;
 
 use crate::error::{Error, Result};
 use crate::store::Store;
+use crate::sys::signal::StopRequest;
 
 /// Where the binary cache of a data file goes. Standard input and other pipes have a temporary one, built-in sets none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,14 +120,16 @@ impl DataFile {
     /// goes to `notice`.
     ///
     /// # Errors
-    /// Where the data cannot be read, or a line of it is wrong (the first one in the file).
+    /// Where the data cannot be read, or a line of it is wrong (the first one in the file); [`Error::Interrupted`] once
+    /// `stop` asks for it, a chunk later at most.
     pub fn read(
         input: &Input,
         options: &ReadOptions,
         store: &dyn Store,
         notice: &(dyn Fn(&str) + Sync),
+        stop: &StopRequest,
     ) -> Result<Self> {
-        let keep = |directory| Keep::new(input.to_string().into(), directory, notice);
+        let keep = |directory| Keep::new(input.to_string().into(), directory, notice, stop);
         let Some((cache, stamp)) = cache_of(input, options)? else {
             let directory = temporary(input, options);
             if let (Some(directory), CachePolicy::Dir(_)) = (&directory, &options.cache) {
@@ -135,6 +138,7 @@ impl DataFile {
             }
             return read_text(input, options, &keep(directory));
         };
+        cache::sweep(store, &cache);
         match Cached::open(&cache, &cache, stamp) {
             // Without bad rows it is the same whether they are skipped or not.
             Ok(Some(found)) if options.skip_bad_rows || found.facts.skipped.is_none() => {
@@ -287,8 +291,8 @@ fn temporary(input: &Input, options: &ReadOptions) -> Option<PathBuf> {
 }
 
 /// Opens `input` and tells its format; `None` where it is empty.
-fn open(input: &Input, options: &ReadOptions) -> Result<Option<(Source, Format)>> {
-    let mut source = Source::open(input)?;
+fn open(input: &Input, options: &ReadOptions, stop: &StopRequest) -> Result<Option<(Source, Format)>> {
+    let mut source = Source::open(input, stop)?;
     let head = source.head()?;
     if head.is_empty() {
         return Ok(None);
@@ -381,7 +385,7 @@ fn read_into<E: From<Error> + Send>(
     keep: &Keep<'_>,
     put: &mut (dyn FnMut(OwnedBlock) -> Result<(), E> + Send),
 ) -> Result<(Facts, Dictionary), E> {
-    let Some((mut source, format)) = open(input, options)? else {
+    let Some((mut source, format)) = open(input, options, keep.stop())? else {
         return Err(Error::data(input.to_string(), "holds no rows").into());
     };
     let hashing = options.hashing.clone();

@@ -12,6 +12,7 @@ use super::spool::Keep;
 use super::unpack::{Packing, READ, Stream};
 use crate::error::{Error, Result};
 use crate::sys::map::Map;
+use crate::sys::signal::StopRequest;
 
 /// As much is looked at to tell the format.
 const HEAD: usize = 64 << 10;
@@ -25,6 +26,7 @@ pub(crate) struct Source {
     taken: usize,
     /// True for what is gone once it is read.
     once: bool,
+    stop: StopRequest,
 }
 
 enum Text {
@@ -50,6 +52,7 @@ pub(crate) struct Chunk<'s> {
 /// The chunks of a text, in order.
 pub(crate) struct Chunks<'s> {
     name: &'s Path,
+    stop: &'s StopRequest,
     text: Uncut<'s>,
     cut: Cut,
     first: bool,
@@ -69,7 +72,7 @@ impl Source {
     ///
     /// # Errors
     /// Where it cannot be opened, or is a directory.
-    pub(crate) fn open(input: &Input) -> Result<Self> {
+    pub(crate) fn open(input: &Input, stop: &StopRequest) -> Result<Self> {
         let name = PathBuf::from(input.to_string());
         let failed = |error| Error::io(&name, "read", error);
         let mut once = false;
@@ -102,12 +105,17 @@ impl Source {
                 }
             }
         };
-        Ok(Self { input: input.clone(), name, text, taken: 0, once })
+        Ok(Self { input: input.clone(), name, text, taken: 0, once, stop: stop.clone() })
     }
 
     /// What was opened.
     pub(crate) fn input(&self) -> &Input {
         &self.input
+    }
+
+    /// What may end the reading.
+    pub(crate) fn stop(&self) -> &StopRequest {
+        &self.stop
     }
 
     /// The name that messages use.
@@ -123,6 +131,7 @@ impl Source {
         if let Text::Stream(stream) = &mut self.text {
             let is_enough = |text: &[u8]| text.len() >= HEAD || has_content_line(text) || idx::is_magic(text);
             while !stream.ended && !is_enough(&stream.buffer) {
+                go_on(&self.stop)?;
                 stream.read_once(&self.name)?;
             }
         }
@@ -171,7 +180,7 @@ impl Source {
     /// Where a packed file cannot be opened again.
     pub(crate) fn rewind(&mut self) -> Result<()> {
         if let Text::Stream(_) = self.text {
-            *self = Self::open(&self.input)?;
+            *self = Self::open(&self.input, &self.stop)?;
         }
         Ok(())
     }
@@ -183,7 +192,7 @@ impl Source {
             Text::Whole(whole) => Uncut::Whole(&whole.bytes()[self.taken..]),
             Text::Stream(stream) => Uncut::Stream(stream),
         };
-        Chunks { name: &self.name, text, cut, first: true, at: 0, live, held: None }
+        Chunks { name: &self.name, stop: &self.stop, text, cut, first: true, at: 0, live, held: None }
     }
 }
 
@@ -200,11 +209,12 @@ impl<'s> Chunks<'s> {
     /// The next chunk, if there is one.
     ///
     /// # Errors
-    /// Where the text cannot be read, or a line is too long to be one.
+    /// Where the text cannot be read, a line is too long to be one, or the reading is to stop.
     pub(crate) fn next(&mut self) -> Result<Option<Chunk<'s>>> {
         if let Some(error) = self.held.take() {
             return Err(error);
         }
+        go_on(self.stop)?;
         let text = match &mut self.text {
             Uncut::Whole(text) => {
                 let (chunk, rest) = text.split_at(self.cut.chunk_end(text, true).unwrap_or(text.len()));
@@ -223,9 +233,9 @@ impl<'s> Chunks<'s> {
                         break end;
                     }
                     if stream.buffer.len() > LONGEST {
-                        let what = "a line does not end within 1 GiB: is this text with one example a line?";
-                        return Err(Error::data(self.name, what));
+                        return Err(too_long(self.name));
                     }
+                    go_on(self.stop)?;
                     if self.live {
                         stream.read_once(self.name)?;
                     } else {
@@ -240,10 +250,7 @@ impl<'s> Chunks<'s> {
             }
         };
         if text.len() > LONGEST {
-            return Err(Error::data(
-                self.name,
-                "a line does not end within 1 GiB: is this text with one example a line?",
-            ));
+            return Err(too_long(self.name));
         }
         let at = self.at;
         self.at += text.len() as u64;
@@ -283,6 +290,15 @@ impl<'s> Chunks<'s> {
     }
 }
 
+fn too_long(name: &Path) -> Error {
+    Error::data(name, "a line does not end within 1 GiB: is this text with one example a line?")
+}
+
+/// An error once the reading is to stop.
+pub(crate) fn go_on(stop: &StopRequest) -> Result<()> {
+    if stop.requested() { Err(Error::stopped_reading()) } else { Ok(()) }
+}
+
 /// `text` without the byte order mark that some programs put first.
 fn without_mark(text: &[u8]) -> &[u8] {
     text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text)
@@ -318,12 +334,14 @@ mod tests {
 
     fn stream(text: &[u8], step: usize) -> Source {
         let stream = Stream::sniffed(Trickle { text: text.to_vec(), at: 0, step }).unwrap();
-        Source { input: Input::Stdin, name: "test".into(), text: Text::Stream(stream), taken: 0, once: true }
+        let (input, name, text) = (Input::Stdin, "test".into(), Text::Stream(stream));
+        Source { input, name, text, taken: 0, once: true, stop: StopRequest::never() }
     }
 
     fn whole(text: &[u8]) -> Source {
         let text = Text::Whole(Whole::Memory(text.to_vec()));
-        Source { input: Input::Stdin, name: "test".into(), text, taken: 0, once: true }
+        let (input, name) = (Input::Stdin, "test".into());
+        Source { input, name, text, taken: 0, once: true, stop: StopRequest::never() }
     }
 
     fn all(mut source: Source, cut: Cut, live: bool) -> Result<Vec<Vec<u8>>> {
@@ -404,7 +422,8 @@ mod tests {
         let mut marked = stream(b"\xEF\xBB\xBF# c\n\na,b\n1,2\n", 3);
         assert!(marked.head().unwrap().starts_with(b"# c\n\na,b\n"));
         assert_eq!(all(whole(b"\xEF\xBB\xBFa,b\n"), Cut::Lines, false).unwrap(), [b"a,b\n"]);
-        let directory = Source::open(&Input::Path(std::env::temp_dir())).err().unwrap().to_string();
+        let directory =
+            Source::open(&Input::Path(std::env::temp_dir()), &StopRequest::never()).err().unwrap().to_string();
         assert!(directory.contains("is a directory"), "{directory}");
     }
 }

@@ -12,17 +12,19 @@ use super::block::OwnedBlock;
 use super::cache::BlockWriter;
 use super::cache_read::CacheFile;
 use super::cut::CHUNK;
-use super::source::Whole;
+use super::source::{Whole, go_on};
 use super::table::Blocks;
 use super::unpack::Stream;
 use crate::error::{Error, Result, plain};
 use crate::sys::map::Map;
+use crate::sys::signal::StopRequest;
 
 /// Where what is read once is kept.
 pub(crate) struct Keep<'k> {
     name: PathBuf,
     directory: Option<PathBuf>,
     notice: &'k (dyn Fn(&str) + Sync),
+    stop: &'k StopRequest,
     /// The user knows that no file could be written.
     told: AtomicBool,
 }
@@ -40,9 +42,19 @@ enum Place {
 
 impl<'k> Keep<'k> {
     /// For the data that messages call `name`. Temporary files are made in `directory`; without one, all is kept in
-    /// memory. What the user should know goes to `notice`.
-    pub(crate) fn new(name: PathBuf, directory: Option<PathBuf>, notice: &'k (dyn Fn(&str) + Sync)) -> Self {
-        Self { name, directory, notice, told: AtomicBool::new(false) }
+    /// memory. What the user should know goes to `notice`; `stop` ends the reading.
+    pub(crate) fn new(
+        name: PathBuf,
+        directory: Option<PathBuf>,
+        notice: &'k (dyn Fn(&str) + Sync),
+        stop: &'k StopRequest,
+    ) -> Self {
+        Self { name, directory, notice, stop, told: AtomicBool::new(false) }
+    }
+
+    /// What may end the reading.
+    pub(crate) fn stop(&self) -> &'k StopRequest {
+        self.stop
     }
 
     /// A new temporary file, if there may be one.
@@ -73,7 +85,7 @@ impl<'k> Keep<'k> {
     /// Reads the rest of `stream`.
     ///
     /// # Errors
-    /// Where it cannot be read.
+    /// Where it cannot be read, or the run is to stop.
     pub(crate) fn text(&self, stream: &mut Stream) -> Result<Whole> {
         let mut text = std::mem::take(&mut stream.buffer);
         if let Some(mut file) = self.file() {
@@ -86,6 +98,7 @@ impl<'k> Keep<'k> {
                 if stream.ended {
                     break None;
                 }
+                go_on(self.stop)?;
                 stream.read_up_to(CHUNK, &self.name)?;
                 text = std::mem::take(&mut stream.buffer);
             };
@@ -95,7 +108,10 @@ impl<'k> Keep<'k> {
             text.splice(0..0, map.bytes()[..written].iter().copied());
         }
         stream.buffer = text;
-        stream.read_up_to(usize::MAX, &self.name)?;
+        while !stream.ended {
+            go_on(self.stop)?;
+            stream.read_up_to(stream.buffer.len() + CHUNK, &self.name)?;
+        }
         Ok(Whole::Memory(std::mem::take(&mut stream.buffer)))
     }
 }

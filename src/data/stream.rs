@@ -15,6 +15,7 @@ use super::parse::{Context, Parser, csv, vw};
 use super::skipped::Skipped;
 use super::{ReadOptions, open};
 use crate::error::{Error, Result};
+use crate::sys::signal::StopRequest;
 
 /// What a model knows of its data.
 #[derive(Clone, Copy, Debug)]
@@ -52,17 +53,19 @@ pub struct Seen {
 /// Files are parsed by all threads; the lines of standard input are handed over as they arrive.
 ///
 /// # Errors
-/// Where the input cannot be read, a line is wrong, the data is of another kind than the model, or `each` fails.
+/// Where the input cannot be read, a line is wrong, the data is of another kind than the model, or `each` fails;
+/// [`Error::Interrupted`] once `stop` asks for it.
 pub fn stream(
     input: &Input,
     options: &ReadOptions,
     known: &Known<'_>,
     notice: &(dyn Fn(&str) + Sync),
+    stop: &StopRequest,
     each: &mut dyn FnMut(OwnedBlock) -> Result<()>,
 ) -> Result<Seen> {
     let live = *input == Input::Stdin;
     let options = &ReadOptions { hashing: known.hashing.cloned(), ..options.clone() };
-    let (mut source, format) = match open(input, options)? {
+    let (mut source, format) = match open(input, options, stop)? {
         Some(opened) => opened,
         None if live => return Ok(Seen::default()),
         None => return Err(Error::data(input.to_string(), "holds no rows")),

@@ -17,8 +17,8 @@ pub(crate) enum Blocks {
 
 /// The rows of a file, walked by any number of threads.
 ///
-/// A block is checked when it is first walked, by whichever thread comes first (its checksum if it lies in a cache, its
-/// row offsets, and that its ids are below the limit), and trusted from then on.
+/// A block is checked when it is first walked, by whichever thread comes first (that its row offsets rise and its ids are
+/// below the limit), and trusted from then on.
 #[derive(Debug)]
 pub struct Table<'a> {
     blocks: &'a Blocks,

@@ -1,4 +1,6 @@
-//! The whole way from text to rows.
+//! The whole way from text to rows. What caches do on it stands in `tests/caches.rs`.
+
+mod caches;
 
 use std::fs;
 use std::io::{self, Write};
@@ -9,6 +11,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::store::{Disk, Sink};
+use crate::sys::signal::StopRequest;
 
 const OPTIONS: ReadOptions = ReadOptions {
     format: None,
@@ -39,7 +42,7 @@ impl Data {
     }
 
     fn read(&self, options: &ReadOptions) -> Result<DataFile> {
-        DataFile::read(&self.input(), options, &Disk, &|notice| panic!("{notice}"))
+        DataFile::read(&self.input(), options, &Disk, &|notice| panic!("{notice}"), &StopRequest::never())
     }
 
     fn cache(&self) -> PathBuf {
@@ -129,7 +132,8 @@ fn keys_are_numbered_by_falling_frequency_then_as_they_appear() {
 #[test]
 fn the_built_in_sets_are_what_they_are_known_to_be() {
     let read = |name: &str| {
-        DataFile::read(&Input::parse(name).unwrap(), &OPTIONS, &Disk, &|notice| panic!("{notice}")).unwrap()
+        let notice = |notice: &str| panic!("{notice}");
+        DataFile::read(&Input::parse(name).unwrap(), &OPTIONS, &Disk, &notice, &StopRequest::never()).unwrap()
     };
     let adult = read("@adult");
     assert_eq!((adult.rows(), adult.nonzeros(), adult.dictionary().len()), (32_561, 451_592, 123));
@@ -140,160 +144,6 @@ fn the_built_in_sets_are_what_they_are_known_to_be() {
     assert_eq!((digits.rows(), digits.labels().distinct.as_ref().map(Vec::len)), (1797, Some(10)));
     assert_eq!(digits.columns().map(<[Column]>::len), Some(65));
     assert_eq!((digits.most_value(), digits.least_value()), (16.0, 1.0));
-}
-
-#[test]
-fn a_cache_brings_back_what_was_read() {
-    for (name, text) in [("a.svm", long_text()), ("b.csv", "y,age,city\nno,3,Oslo\nyes,1.5,\nno,?,Rome\n".into())] {
-        let data = Data::new(name, text);
-        let options = ReadOptions { cache: CachePolicy::Beside, ..OPTIONS };
-        let (plain, first, second) = (data.read(&OPTIONS), data.read(&options), data.read(&options));
-        let (plain, first, second) = (plain.unwrap(), first.unwrap(), second.unwrap());
-        assert_eq!((plain.from_cache(), first.from_cache(), second.from_cache()), (false, false, true));
-        assert_eq!((plain.bytes_mapped(), first.bytes_mapped()), (0, second.bytes_mapped()));
-        for read in [&first, &second] {
-            assert_eq!(read.facts, plain.facts);
-            assert_eq!(read.dictionary().to_bytes(), plain.dictionary().to_bytes());
-            assert!(rows(read) == rows(&plain));
-        }
-        assert_eq!(data.files(), [name.to_string(), format!("{name}.hogcache")]);
-    }
-}
-
-#[test]
-fn a_cache_of_other_data_or_other_settings_is_written_anew() {
-    let data = Data::new("a.csv", "y,z,w\n1,2,3\n4,5,6\n");
-    let options = ReadOptions { cache: CachePolicy::Beside, ..OPTIONS };
-    let other = ReadOptions { label: Some("z".into()), ..options.clone() };
-    data.read(&options).unwrap();
-    assert!(!data.read(&other).unwrap().from_cache());
-    assert!(data.read(&other).unwrap().from_cache());
-    fs::write(&data.path, "y,z,w\n1,2,3\n4,7,6\n").unwrap();
-    let changed = fs::File::open(&data.path).unwrap();
-    changed.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
-    let read = data.read(&other).unwrap();
-    assert_eq!((read.from_cache(), read.labels().most), (false, 7.0));
-}
-
-#[test]
-fn a_cache_may_stand_in_another_directory() {
-    let data = Data::new("a.svm", "1 1:1\n");
-    let caches = data.directory.path().join("made/here");
-    let options = ReadOptions { cache: CachePolicy::Dir(caches.clone()), ..OPTIONS };
-    assert!(!data.read(&options).unwrap().from_cache());
-    assert!(data.read(&options).unwrap().from_cache());
-    assert_eq!((data.files(), fs::read_dir(caches).unwrap().count()), (vec!["a.svm".into(), "made".into()], 1));
-}
-
-/// The data through its cache, and what was noticed on the way.
-fn with_notices(data: &Data, options: &ReadOptions, store: &dyn Store) -> (DataFile, Vec<String>) {
-    let notices = Mutex::new(Vec::new());
-    let notice = |text: &str| notices.lock().unwrap().push(text.to_string());
-    let read = DataFile::read(&data.input(), options, store, &notice).unwrap();
-    (read, notices.into_inner().unwrap())
-}
-
-#[test]
-fn a_damaged_cache_is_never_believed() {
-    let data = Data::new("a.svm", long_text());
-    let options = ReadOptions { cache: CachePolicy::Beside, ..OPTIONS };
-    let expected = rows(&data.read(&options).unwrap());
-    let good = fs::read(data.cache()).unwrap();
-    // In a block the damage shows when the block is walked, elsewhere when the cache is opened.
-    let check = |bad: &[u8], in_block: bool| {
-        fs::write(data.cache(), bad).unwrap();
-        let (read, notices) = with_notices(&data, &options, &Disk);
-        if in_block {
-            assert!(read.from_cache() && notices.is_empty());
-            let table = read.table();
-            let faults = (0..table.blocks()).filter_map(|b| table.block(b).err()).collect::<Vec<_>>();
-            assert_eq!(faults.len(), 1);
-            assert!(
-                faults[0].to_string().contains(".hogcache: block") && faults[0].to_string().contains("delete this")
-            );
-        } else {
-            assert!(!read.from_cache() && rows(&read) == expected);
-            assert_eq!(notices.len(), 1);
-            assert!(
-                notices[0].contains("cannot be used") && notices[0].contains("reading the data again"),
-                "{notices:?}"
-            );
-        }
-    };
-    let index = good.len() - 200;
-    for at in [0, 64, 70, good.len() / 3, index, good.len() - 128, good.len() - 8] {
-        let mut bad = good.clone();
-        bad[at] ^= 1;
-        check(&bad, at >= 64 && at < good.len() / 2);
-    }
-    for length in [0, 100, good.len() / 2, good.len() - 1] {
-        check(&good[..length], false);
-    }
-}
-
-/// A disk on which only so many bytes can be written, and names cannot be changed.
-struct Full(usize);
-
-impl Store for Full {
-    fn create_dir(&self, _: &Path) -> io::Result<()> {
-        Ok(())
-    }
-    fn create(&self, path: &Path) -> io::Result<Box<dyn Sink>> {
-        Ok(Box::new(Short(fs::File::create(path)?, self.0)))
-    }
-    fn sync_dir(&self, _: &Path) -> io::Result<()> {
-        Ok(())
-    }
-    fn rename(&self, _: &Path, _: &Path) -> io::Result<()> {
-        Err(io::ErrorKind::StorageFull.into())
-    }
-    fn exchange(&self, _: &Path, _: &Path) -> io::Result<()> {
-        Err(io::ErrorKind::StorageFull.into())
-    }
-    fn symlink(&self, _: &Path, _: &Path) -> io::Result<()> {
-        Err(io::ErrorKind::StorageFull.into())
-    }
-    fn remove_file(&self, path: &Path) -> io::Result<()> {
-        fs::remove_file(path)
-    }
-    fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
-        fs::remove_dir_all(path)
-    }
-}
-
-struct Short(fs::File, usize);
-
-impl Write for Short {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.1 == 0 {
-            return Err(io::ErrorKind::StorageFull.into());
-        }
-        let written = self.0.write(&bytes[..bytes.len().min(self.1)])?;
-        self.1 -= written;
-        Ok(written)
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
-    }
-}
-
-impl Sink for Short {
-    fn sync(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-#[test]
-fn where_no_cache_can_be_written_the_run_goes_on() {
-    let data = Data::new("a.svm", long_text());
-    let options = ReadOptions { cache: CachePolicy::Beside, ..OPTIONS };
-    let expected = rows(&data.read(&OPTIONS).unwrap());
-    for space in [0, 5_000_000, usize::MAX] {
-        let (read, notices) = with_notices(&data, &options, &Full(space));
-        assert!(rows(&read) == expected && !read.from_cache() && read.bytes_mapped() == 0);
-        assert!(notices.len() == 1 && notices[0].contains("cannot write this cache"), "{notices:?}");
-        assert_eq!(data.files(), ["a.svm"], "nothing is left behind");
-    }
 }
 
 #[test]
@@ -323,7 +173,8 @@ fn files_that_are_no_data_are_said_to_be_so() {
     assert!(fault("a", b"\x7fELF\0\0\n").contains("is not text"));
     assert!(fault("a.txt", b"the cat\n").contains("--format libsvm|vw|csv"));
     assert!(fault("a.svm.gz", &gzip(b"1 2:3\n")[..20]).contains("cut short"));
-    let missing = DataFile::read(&Input::parse("no/such.svm").unwrap(), &OPTIONS, &Disk, &|_| {}).unwrap_err();
+    let missing = Input::parse("no/such.svm").unwrap();
+    let missing = DataFile::read(&missing, &OPTIONS, &Disk, &|_| {}, &StopRequest::never()).unwrap_err();
     assert!(missing.to_string().starts_with("no/such.svm: cannot open: no such file"), "{missing}");
     let labelled = ReadOptions { label: Some("y".into()), ..OPTIONS };
     let error = Data::new("a.svm", "1 1:1\n").read(&labelled).unwrap_err();
@@ -408,7 +259,7 @@ fn streamed(data: &Data, model: &DataFile) -> Result<Streamed> {
         Ok(())
     };
     let notice = |text: &str| notices.lock().unwrap().push(text.to_string());
-    let seen = stream(&data.input(), &OPTIONS, &known, &notice, &mut each)?;
+    let seen = stream(&data.input(), &OPTIONS, &known, &notice, &StopRequest::never(), &mut each)?;
     Ok((rows, seen, notices.into_inner().unwrap()))
 }
 

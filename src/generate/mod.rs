@@ -186,7 +186,7 @@ fn write_rows<P: Planted>(
     let mut batch = draw();
     while !batch.is_empty() {
         if stop.requested() {
-            return Err(Error::Interrupted("interrupted: nothing was written".to_owned()));
+            return Err(Error::Interrupted { what: "interrupted: nothing was written".to_owned(), saved: false });
         }
         let (written, next) = rayon::join(|| batch.par_chunks(PIECE).map(write).collect::<Vec<_>>(), &mut draw);
         for (out, of_rows) in written {

@@ -7,6 +7,7 @@
 //! survive a power cut once its [`Sink::sync`] has returned; a new, renamed or removed name survives one once
 //! [`Store::sync_dir`] of its directory has returned. Reading needs no seam and uses `std::fs`.
 
+mod claim;
 mod disk;
 mod fault;
 mod journal;
@@ -14,6 +15,7 @@ mod journal;
 use std::io;
 use std::path::Path;
 
+pub(crate) use claim::{Claim, claim};
 pub use disk::Disk;
 pub use fault::Faulty;
 

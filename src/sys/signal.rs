@@ -1,10 +1,11 @@
-//! Ctrl-C and SIGTERM: the first asks the run to stop, the second ends the process.
+//! Ctrl-C and SIGTERM: the first asks the run to stop, the second ends the process. SIGXFSZ: a file that may not grow is an
+//! error like others.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag::{register, register_conditional_shutdown};
 
 /// The exit code of a process that a second signal ended.
@@ -13,6 +14,16 @@ const INTERRUPTED: i32 = 130;
 /// Whether the run was asked to stop; clones share one answer, readable from every thread.
 #[derive(Clone, Debug)]
 pub struct StopRequest(Arc<AtomicBool>);
+
+/// From now on a write past the largest file that the process may have (`ulimit -f`) fails, as one to a full disk does; the
+/// system would else end the process.
+///
+/// # Errors
+/// The system's, where a handler cannot be installed.
+pub fn survive_file_limits() -> io::Result<()> {
+    // A handler is all it takes: what it sets nobody looks at.
+    register(SIGXFSZ, Arc::default()).map(drop)
+}
 
 impl StopRequest {
     /// Listens to SIGINT and SIGTERM. The first of either makes [`requested`](Self::requested) true, the next ends the

@@ -14,6 +14,7 @@ use hogback_kernels::{Backend, DenseRule};
 
 pub use shard::{Claim, Shard};
 pub use snapshot::Snapshot;
+pub(crate) use snapshot::all_finite;
 pub use tensor::{BLOCK_ROWS, Class, Tensor, TensorSpec};
 
 /// All parameters of a run.

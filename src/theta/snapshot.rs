@@ -26,6 +26,14 @@ impl Theta {
         Snapshot { planes: planes.collect() }
     }
 
+    /// True where every word is a finite number, each as some child wrote it.
+    pub fn is_finite(&self) -> bool {
+        self.tensors().iter().all(|tensor| {
+            let mut planes = (0..tensor.planes()).map(|plane| tensor.plane(plane));
+            planes.all(|cells| (0..cells.len()).all(|at| cells.get(at).is_finite()))
+        })
+    }
+
     /// Makes every word zero again. Nobody may train meanwhile.
     pub fn clear(&self) {
         for tensor in self.tensors() {
@@ -50,6 +58,12 @@ impl Theta {
     }
 }
 
+/// True where every word is a finite number.
+pub(crate) fn all_finite(words: &[f32]) -> bool {
+    // Within a piece without a branch a word, so that vectors can do it.
+    words.chunks(4096).all(|piece| piece.iter().fold(true, |finite, word| finite & word.is_finite()))
+}
+
 impl Snapshot {
     /// The words of a plane of a tensor.
     pub fn plane(&self, tensor: usize, plane: usize) -> &[f32] {
@@ -58,7 +72,7 @@ impl Snapshot {
 
     /// True where every word is a finite number.
     pub fn is_finite(&self) -> bool {
-        self.planes.iter().flatten().all(|words| words.iter().all(|word| word.is_finite()))
+        self.planes.iter().flatten().all(|words| all_finite(words))
     }
 }
 
@@ -82,9 +96,12 @@ mod tests {
             }
         }
         let snapshot = theta.snapshot();
-        assert!(snapshot.is_finite());
-        theta.tensors()[1].plane(2).set(3, f32::NAN);
-        assert!(!theta.snapshot().is_finite());
+        assert!(snapshot.is_finite() && theta.is_finite());
+        for (tensor, plane, at) in [(1, 2, 3), (0, 0, 0), (0, 0, 9999), (1, 0, 230)] {
+            theta.tensors()[tensor].plane(plane).set(at, f32::NAN);
+            assert!(!theta.snapshot().is_finite() && !theta.is_finite());
+            theta.restore(&snapshot);
+        }
         theta.restore(&snapshot);
         assert_eq!(theta.tensors()[1].plane(2).get(3), 123.0);
         assert_eq!(snapshot.plane(0, 0)[9999], 9999.0);

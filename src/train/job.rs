@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use crossbeam::utils::CachePadded;
-use hogback_kernels::{Row, Rule, Step, Table};
+use hogback_kernels::{Cells, Row, Rule, Step, Table};
 
 use super::corpus::{BATCH, Copies, Corpus, Place, recycled};
 use super::saved::out_of_memory;
@@ -19,6 +19,7 @@ use crate::model::linear::{Buffers, Linear};
 use crate::model::tally::{Scored, Tally};
 use crate::report::auc::auc;
 use crate::report::metrics::{F1Tally, Metrics, likeliest};
+use crate::sys::signal::StopRequest;
 use crate::theta::Theta;
 use crate::theta::exchange::hogwild::{Head, View};
 use crate::theta::exchange::rounds::{RoundView, Rounds, Stopped};
@@ -76,6 +77,8 @@ pub(super) struct Train<'t, 'd> {
     /// Panics that rounds have survived.
     pub(super) survived: AtomicU32,
     pub(super) faults: &'t Faults,
+    /// What asks the run to stop.
+    pub(super) stop: &'t StopRequest,
 }
 
 /// What the step rule is told beside the rates.
@@ -193,6 +196,8 @@ impl<'t> Train<'t, '_> {
                     self.faults.pass(Point::InsideUpdate);
                 }
                 self.linear.pass(&table, bias, &rows[from + half..n], group - half, &step, buffers, &mut tally);
+                self.spoil_a_gradient(bias);
+                self.spoil_a_weight(&rows[from]);
                 self.faults.pass(Point::AfterUpdate);
                 if from == 0 {
                     // A sample a batch, the last one reported: looking costs a cache line of every other child.
@@ -206,7 +211,11 @@ impl<'t> Train<'t, '_> {
             *spare = recycled(rows);
         }
         view.exchange(true);
-        self.look_out(&tally, stop);
+        self.look_out(&tally, view.parts().1, stop);
+        if self.faults.strikes(Point::TaskDone) {
+            self.stop.request();
+            stop.store(true, Relaxed);
+        }
         Ok(answer(&tally, staleness))
     }
 
@@ -237,6 +246,9 @@ impl<'t> Train<'t, '_> {
             self.corpus.fetch(&places[..n], copies, &mut rows)?;
             let before = tally;
             let mut attempts = ATTEMPTS;
+            if let Some(row) = rows.first() {
+                self.spoil_a_weight(row);
+            }
             // Until its push is handed in, a round has changed nothing: after a panic it is learned again.
             loop {
                 let learn = || {
@@ -248,6 +260,7 @@ impl<'t> Train<'t, '_> {
                             self.faults.pass(Point::InsideUpdate);
                         }
                         self.linear.pass(table, bias, &rows[half..], n - half, &step, buffers, &mut tally);
+                        self.spoil_a_gradient(bias);
                         self.faults.pass(Point::AfterUpdate);
                     })
                 };
@@ -276,7 +289,10 @@ impl<'t> Train<'t, '_> {
             };
             staleness = self.learned_by_others(seat.child).saturating_sub(pulled);
         }
-        self.look_out(&tally, stop);
+        self.look_out(&tally, self.theta.tensors()[BIAS].cells(), stop);
+        if self.faults.strikes(Point::TaskDone) {
+            self.stop.request();
+        }
         Ok(answer(&tally, staleness))
     }
 
@@ -357,11 +373,31 @@ impl<'t> Train<'t, '_> {
         }
     }
 
-    /// Ends the phase at once where a task shows that Θ has diverged.
-    fn look_out(&self, tally: &Tally, stop: &AtomicBool) {
-        if Guard::diverged(tally.loss, tally.constant, self.linear.constant().loss.max(1.0)) {
+    /// Ends the phase at once where a task shows that Θ has diverged. The intercept has a part in every row: a gradient that was not
+    /// finite has made it so.
+    fn look_out(&self, tally: &Tally, bias: Cells<'_>, stop: &AtomicBool) {
+        let finite = (0..bias.len()).all(|at| bias.get(at).is_finite());
+        if !finite || Guard::diverged(tally.loss, tally.constant, self.linear.constant().loss.max(1.0)) {
             self.diverged.store(true, Relaxed);
             stop.store(true, Relaxed);
+        }
+    }
+
+    /// Has a weight of `row` be no number, where a test wants it.
+    fn spoil_a_weight(&self, row: &Row<'_>) {
+        if self.faults.armed(Point::Weight)
+            && let Some(&id) = row.ids().as_slice().first()
+            && self.faults.strikes(Point::Weight)
+        {
+            let weight = &self.theta.tensors()[WEIGHT];
+            weight.cells().set(id as usize * weight.width(), f32::NAN);
+        }
+    }
+
+    /// Does to the intercept what a gradient that is no number does, where a test wants it.
+    fn spoil_a_gradient(&self, bias: Cells<'_>) {
+        if self.faults.strikes(Point::Gradient) {
+            bias.set(0, f32::NAN);
         }
     }
 

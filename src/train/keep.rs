@@ -20,19 +20,23 @@ pub(super) struct Keeper<'a> {
 }
 
 impl<'a> Keeper<'a> {
-    /// Commits through `writer` in `shards` files, at least every `every`.
+    /// Commits through `writer` in `shards` files, at least every `every`; whenever it can where that is no time at all.
     pub(super) fn new(writer: Writer<'a>, shards: usize, every: Duration) -> Self {
         Self { writer, shards, every, last: Instant::now(), took: Duration::ZERO }
     }
 
     /// Whether a commit is due in the middle of a pass.
     pub(super) fn is_due(&self) -> bool {
-        self.last.elapsed() >= self.every.max(self.took * COST)
+        self.is_after(self.every)
     }
 
     /// Whether a commit is due at the end of a pass.
     pub(super) fn is_due_between_passes(&self) -> bool {
-        self.last.elapsed() >= APART.min(self.every).max(self.took * COST)
+        self.is_after(APART.min(self.every))
+    }
+
+    fn is_after(&self, time: Duration) -> bool {
+        time.is_zero() || self.last.elapsed() >= time.max(self.took * COST)
     }
 
     /// Commits.

@@ -120,7 +120,7 @@ pub struct Request {
     pub head: Option<usize>,
     /// Rows between two merges.
     pub merge: Option<usize>,
-    /// The longest time between two commits.
+    /// The longest time between two commits; none commits whenever it can, whatever it costs.
     pub checkpoint_every: Duration,
     /// The instruction set.
     pub backend: Backend,
@@ -154,7 +154,7 @@ pub fn train(request: &Request, topology: &Topology, store: &dyn Store, ears: Ea
     let reading = prepare::reading(request, resumed.as_ref())?;
     let read = |input: &Input| {
         ears.progress.doing(&format!("reading {input}"));
-        let file = DataFile::read(input, &reading, store, &notice)?;
+        let file = DataFile::read(input, &reading, store, &notice, ears.stop)?;
         if let Some(skipped) = file.skipped() {
             notice(&bad_rows(&file.name(), skipped));
         }
@@ -168,11 +168,12 @@ pub fn train(request: &Request, topology: &Topology, store: &dyn Store, ears: Ea
         files.iter().for_each(|file| hashing::tell(file, hashing, &notice));
     }
     let facts = prepare::label_facts(request, &files, resumed.as_ref())?;
-    let valid = prepare::read_valid(request, &files, &facts, resumed.as_ref(), reading.hashing.as_ref(), &notice)?;
+    let valid =
+        prepare::read_valid(request, &files, &facts, resumed.as_ref(), reading.hashing.as_ref(), &notice, ears.stop)?;
     let prepared = prepare::prepare(request, topology, &plan, &files, &valid, facts, resumed.as_ref(), &notice)?;
     let reading = begun.elapsed();
     if ears.stop.requested() {
-        return Err(Error::Interrupted("interrupted while reading: nothing was trained or saved".to_owned()));
+        return Err(Error::stopped_reading());
     }
     opening::tell(request, &plan, &files, &prepared, reading, ears)?;
     let keeper = keep::Keeper::new(writer, plan.shards, request.checkpoint_every);

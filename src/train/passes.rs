@@ -25,9 +25,9 @@ use crate::model::tally::Tally;
 use crate::report::metrics::Metrics;
 use crate::report::progress::{Live, PassLine};
 use crate::report::staleness::Staleness;
-use crate::theta::Snapshot;
 use crate::theta::exchange::BIAS;
 use crate::theta::exchange::rounds::Rounds;
+use crate::theta::{Snapshot, all_finite};
 
 /// Nonzeros in a task: about a millisecond of work, so that dealing costs nothing and nobody waits long at the end of a pass.
 const TASK_NONZEROS: u64 = 1 << 18;
@@ -114,6 +114,7 @@ pub(super) fn run(
         diverged: AtomicBool::new(false),
         survived: AtomicU32::new(0),
         faults: &request.faults,
+        stop: ears.stop,
     };
     let mut passes = Passes {
         request,
@@ -170,7 +171,10 @@ impl Passes<'_, '_, '_> {
         while self.position.pass < self.position.until {
             let begun = Instant::now();
             self.set_rates();
-            let sums = match self.learn(engine)? {
+            let ending = self.learn(engine)?;
+            let seconds = begun.elapsed();
+            self.learning += seconds;
+            let sums = match ending {
                 Ending::Done(sums) => sums,
                 Ending::Interrupted(done, sums) => {
                     self.position.done = done;
@@ -182,11 +186,8 @@ impl Passes<'_, '_, '_> {
                     continue;
                 }
             };
-            let seconds = begun.elapsed();
-            self.learning += seconds;
             self.position.pass += 1;
-            self.position.done.clear();
-            self.position.progress = Tally::default();
+            self.begin_pass();
             self.progressive = sums.metrics(self.configuration.loss, self.configuration.unit());
             let (best, stop) = self.judge(engine)?;
             self.tell(sums.rows, seconds, best)?;
@@ -201,6 +202,12 @@ impl Passes<'_, '_, '_> {
             }
         }
         Ok(false)
+    }
+
+    /// Nothing of the pass to come is done.
+    fn begin_pass(&mut self) {
+        self.position.done.clear();
+        self.position.progress = Tally::default();
     }
 
     fn set_rates(&self) {
@@ -261,10 +268,12 @@ impl Passes<'_, '_, '_> {
                 }
             }
         }
-        if self.job.diverged.swap(false, Relaxed) {
+        let all = self.position.done.iter().all(|&done| done);
+        // A weight may have stopped to be a number in the last row that has it.
+        if self.job.diverged.swap(false, Relaxed) || all && !self.job.theta.is_finite() {
             return Ok(Ending::Diverged);
         }
-        if self.position.done.iter().all(|&done| done) {
+        if all {
             return Ok(Ending::Done(sums));
         }
         Ok(Ending::Interrupted(std::mem::take(&mut self.position.done), sums))
@@ -450,8 +459,7 @@ impl Passes<'_, '_, '_> {
         }
         let before = self.job.step();
         self.position.rescues = self.guard.rescues();
-        self.position.done.clear();
-        self.position.progress = Tally::default();
+        self.begin_pass();
         self.set_rates();
         match &self.best {
             Some(best) => {
@@ -477,9 +485,6 @@ impl Passes<'_, '_, '_> {
     }
 
     fn generation_at(&self, current: &Snapshot, position: &Position, with_best: bool) -> Result<Generation> {
-        if !current.is_finite() {
-            return Err(Error::Diverged("a weight is not a finite number: nothing is saved".to_owned()));
-        }
         let words = Words {
             rule: self.job.rule,
             layout: self.job.head.layout,
@@ -493,16 +498,24 @@ impl Passes<'_, '_, '_> {
             "passes": position.pass,
         });
         let best = self.best.as_ref().filter(|_| with_best);
-        saved::generation(current, best, &words, metrics, position)
+        let generation = saved::generation(current, best, &words, metrics, position)?;
+        let tensors = generation.weights.iter().chain(&generation.state);
+        if !tensors.into_iter().all(|tensor| all_finite(&tensor.data)) {
+            return Err(Error::Diverged("a weight is not a finite number: nothing is saved".to_owned()));
+        }
+        Ok(generation)
     }
 
     /// The last commit: the best pass of a run that is done, the present Θ of one that was interrupted.
     fn conclude(&mut self, interrupted: bool) -> Result<u64> {
-        let lost = !self.job.theta.snapshot().is_finite();
+        let lost = !self.job.theta.is_finite();
         if (!interrupted || lost)
             && let Some(best) = &self.best
         {
             self.job.theta.restore(best);
+        }
+        if lost {
+            self.begin_pass();
         }
         let generation = self.generation(&self.job.theta.snapshot(), !interrupted)?;
         self.keeper.commit(&generation)

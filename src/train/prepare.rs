@@ -22,6 +22,7 @@ use crate::model::configuration::{Configuration, Kind, LossKind, Optimizer, Targ
 use crate::model::linear::Linear;
 use crate::model::tally::Tally;
 use crate::report::format::{bad_rows, number};
+use crate::sys::signal::StopRequest;
 use crate::theta::exchange::hogwild::{Head, View};
 use crate::theta::{Snapshot, Theta};
 
@@ -114,6 +115,7 @@ pub(super) fn read_valid(
     resumed: Option<&Resumed>,
     hashing: Option<&Hashing>,
     notice: &(dyn Fn(&str) + Sync),
+    stop: &StopRequest,
 ) -> Result<Vec<OwnedBlock>> {
     let Some(input) = &request.valid else { return Ok(Vec::new()) };
     let keys = keys(files, resumed)?;
@@ -122,7 +124,7 @@ pub(super) fn read_valid(
     let (mut blocks, mut good) = (Vec::new(), 0);
     // --labels are those of the training data.
     let read = ReadOptions { labels: LabelFile::Beside, ..request.read.clone() };
-    let seen = stream(input, &read, &known, notice, &mut |block| {
+    let seen = stream(input, &read, &known, notice, stop, &mut |block| {
         good +=
             block.as_block().labels().iter().filter(|&&label| target::is_known(&facts.target, label)).count() as u64;
         if block.rows() > 0 {

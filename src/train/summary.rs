@@ -88,9 +88,8 @@ pub(super) fn conclude(
     let model = request.model.display().to_string();
     if end.interrupted {
         let (pass, generation) = (end.passes + 1, end.generation);
-        return Err(Error::Interrupted(format!(
-            "interrupted in pass {pass}; generation {generation} of {model} is saved"
-        )));
+        let what = format!("interrupted in pass {pass}; generation {generation} of {model} is saved");
+        return Err(Error::Interrupted { what, saved: true });
     }
     let train = end.learning.as_secs_f64();
     let per_second = |count: u64| if train > 0.0 { count as f64 / train } else { 0.0 };

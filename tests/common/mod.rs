@@ -103,12 +103,13 @@ pub(crate) fn run(command: &mut Command) -> Run {
     Run::of(&command.output().unwrap())
 }
 
-/// Ends `child` after a minute unless what this gives back is dropped before: a test that waits for it fails then, and does not hang.
-pub(crate) fn watch(child: &Child) -> Sender<()> {
+/// Ends `child` when `limit` is over unless what this gives back is dropped before: a test that waits for it fails then, and does
+/// not hang.
+pub(crate) fn watch(child: &Child, limit: Duration) -> Sender<()> {
     let (watched, over) = channel();
     let process = Pid::from_child(child);
     std::thread::spawn(move || {
-        if over.recv_timeout(Duration::from_secs(60)) == Err(RecvTimeoutError::Timeout) {
+        if over.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
             let _ = kill_process(process, Signal::KILL);
         }
     });

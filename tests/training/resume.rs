@@ -1,7 +1,7 @@
 //! A run that was stopped goes on where it stood.
 
 use super::planted::{Plant, write};
-use super::{Request, logloss, run, run_with, tensors, with_children};
+use super::{Request, logloss, passes, run, run_with, tensors, with_children};
 use hogback::checkpoint::Existing;
 use hogback::data::{CachePolicy, ReadOptions};
 use hogback::error::Error;
@@ -12,10 +12,6 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::tempdir;
-
-fn passes(passes: u32) -> Settings {
-    Settings { passes: Some(passes), early_stop: Some(0), ..Settings::default() }
-}
 
 /// Trains four passes in as many runs as it takes when each is stopped a little later than the one before; wherever the cuts fall,
 /// the result must be the same.
@@ -41,7 +37,9 @@ fn in_pieces(data: &Path, model: &Path, children: usize, consistency: Consistenc
             result
         });
         match result {
-            Err(Error::Interrupted(how)) => assert!(how.contains("is saved") || how.contains("while reading"), "{how}"),
+            Err(Error::Interrupted { what, saved }) => {
+                assert!(what.contains(if saved { "is saved" } else { "while reading" }), "{what}");
+            }
             other => {
                 other.unwrap();
                 return piece;

@@ -66,7 +66,7 @@ fn a_task_whose_child_panics_is_dealt_again_with_a_new_state() {
             for point in CHILD_POINTS {
                 for (nth, times) in [(0, 1), (0, 2), (2, 1), (3, 1)] {
                     let case = format!("{shape:?} {deal:?} {point:?} {nth} {times}");
-                    let faults = Faults::none().panics(point, nth, times);
+                    let faults = Faults::none().at(point, nth, times);
                     let ledger = Ledger::new(n);
                     // Children that are at work, and those that were when they panicked.
                     let busy: Vec<AtomicBool> = (0..shape.0 * shape.1).map(|_| AtomicBool::new(false)).collect();
@@ -218,7 +218,7 @@ fn a_controller_that_dies_at_any_moment_loses_no_task_and_does_none_twice() {
             // A hundred tasks pass the point at least twice each: as they are dealt and as they are booked.
             for (nth, times) in (0..200).flat_map(|nth| [(nth, 1), (nth, 2)]) {
                 let case = format!("{shape:?}, {times} deaths from passage {nth} on");
-                let faults = Faults::none().panics(Point::Controller, nth, times);
+                let faults = Faults::none().at(Point::Controller, nth, times);
                 let ledger = Ledger::new(100);
                 let job = Toy::new(|_, work: &Work<'_, u32>| ledger.finish(work.number));
                 let outcome = engine(shape, &job, &faults, |e| phase(e, tasks(100), Deal::Free)).expect(&case);
@@ -237,7 +237,7 @@ fn children_that_wait_for_each_other_outlive_their_controllers_and_panics() {
         for shape in [(1, 2), (2, 2), (2, 1)] {
             for nth in 0..60 {
                 let children = shape.0 * shape.1;
-                let faults = Faults::none().panics(Point::Controller, nth % 12, 2).panics(Point::InsideUpdate, nth, 1);
+                let faults = Faults::none().at(Point::Controller, nth % 12, 2).at(Point::InsideUpdate, nth, 1);
                 // The round each child is in; it outlives the child's state.
                 let round = Ledger::new(children as u32);
                 let job = Toy::new(|state, work: &Work<'_, u32>| {
@@ -267,7 +267,7 @@ fn children_that_wait_for_each_other_outlive_their_controllers_and_panics() {
 fn a_controller_that_dies_three_times_ends_the_run() {
     watched(|| {
         for (nth, times) in (0..60).flat_map(|nth| [(nth, 3), (nth, i64::MAX)]) {
-            let faults = Faults::none().panics(Point::Controller, nth, times);
+            let faults = Faults::none().at(Point::Controller, nth, times);
             let job = Toy::<u32>::new(|_, work| Ok(answer(work.number)));
             let error = engine((1, 2), &job, &faults, |e| {
                 let error = phase(e, tasks(40), Deal::Free).unwrap_err();
@@ -393,7 +393,7 @@ fn a_thousand_runs_with_faults_at_random_end_with_every_task_accounted_for() {
             let shape = (random.below(3) as usize + 1, random.below(4) as usize + 1);
             let mut faults = Faults::none();
             for point in CHILD_POINTS.into_iter().chain([Point::Controller]) {
-                faults = faults.panics(point, random.below(80) as i64, random.below(4) as i64);
+                faults = faults.at(point, random.below(80) as i64, random.below(4) as i64);
             }
             for _ in 0..random.below(2) + 1 {
                 let n = random.below(40) as u32;

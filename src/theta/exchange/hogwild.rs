@@ -229,7 +229,7 @@ mod tests {
     #[test]
     fn a_panic_while_merging_leaves_the_shard_free_and_a_new_view_whole() {
         let theta = theta(100, 1);
-        let faults = Faults::none().panics(Point::WhileMerging, 0, 1);
+        let faults = Faults::none().at(Point::WhileMerging, 0, 1);
         let mut view = View::new(&theta, head(100), 0, &faults).unwrap();
         view.mine.cells().set(0, 1.0);
         let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| view.exchange(true)));
