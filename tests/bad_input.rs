@@ -189,7 +189,9 @@ fn data_of_two_kinds() {
     let folder = Folder::with_model();
     folder.write("a.csv", csv(30));
     folder.run(&["train", "good.svm", "a.csv", "--model", "n"]).failed_with(2, &["data of one kind"]);
-    folder.run(&["predict", "m", "a.csv"]).failed_with(1, &["a.csv: this is csv data", "trained on libsvm data"]);
+    folder
+        .run(&["predict", "m", "a.csv"])
+        .failed_with(1, &["a.csv: this is csv data", "trained on libsvm or idx data"]);
     folder.run(&["train", "a.csv", "--model", "c"]).done();
     folder.run(&["predict", "c", "good.svm"]).failed_with(1, &["good.svm: this is libsvm data", "trained on csv data"]);
 }
@@ -237,6 +239,39 @@ fn unsorted_and_repeated_indices_are_the_row_they_amount_to() {
     assert_eq!(folder.predictions("repeated", "good.svm"), folder.predictions("merged", "good.svm"));
 }
 
+#[test]
+fn two_classes_never_become_one() {
+    let folder = Folder::new();
+    folder.write("close.svm", "5 1:1\n16777216 1:1\n16777217 2:1\n5 2:1\n".repeat(10));
+    folder.write("one.svm", "16777216 1:1\n16777217 2:1\n".repeat(10));
+    folder.write("close.csv", "x,label\n1,16777216\n\n0,16777219.0\n");
+    folder.write("close.vw", "16777216 |a x\n16777217 2 'tag|a y\n");
+    let labels = [16_777_216i32, 16_777_217].map(i32::to_be_bytes).concat();
+    folder.write("x-images.idx", [0, 0, 8, 2, 0, 0, 0, 2, 0, 0, 0, 1, 1, 2]);
+    folder.write("x-labels.idx", [&[0, 0, 12, 1, 0, 0, 0, 2][..], &labels].concat());
+    for (data, at) in [
+        ("close.svm", "close.svm:3: the label 16777217 is a class"),
+        ("one.svm", "one.svm:2: the label 16777217 is a class"),
+        ("close.vw", "close.vw:2: the label 16777217 is a class"),
+        ("close.csv", "close.csv:4: the label 16777219.0 is a class"),
+        ("x-images.idx", "x-images.idx:2: the label 16777217 is a class"),
+    ] {
+        // From the cache as well.
+        for _ in 0..2 {
+            folder.run(&["train", data, "--model", "n"]).failed_with(1, &[at, "within ±16777216", "--loss squared"]);
+        }
+        assert!(folder.has(&format!("{data}.hogcache")) && !folder.has("n"));
+        folder.run(&["train", data, "--loss", "squared", "--model", "n"]).done();
+        std::fs::remove_dir_all(folder.path("n")).unwrap();
+    }
+    // Numbers are rounded, and classes may be as large as they like if they are exact.
+    let rows: String = (0..300).map(|row| format!("{} 1:{row}\n", 123_456_789 + row)).collect();
+    folder.write("numbers.svm", rows);
+    folder.run(&["train", "numbers.svm", "--model", "n"]).done();
+    folder.write("exact.svm", "16777216 1:1\n16777218 2:1\n".repeat(10));
+    folder.run(&["train", "exact.svm"]).done();
+}
+
 // Usage.
 
 #[test]
@@ -260,7 +295,7 @@ fn wrong_usage_is_one_line() {
         ("train good.svm --model m --resume --overwrite", &["--resume", "--overwrite"]),
         ("train good.svm --kind boosted", &["'boosted'", "linear"]),
         ("train good.svm --loss tropical", &["'tropical'", "logistic, hinge, squared"]),
-        ("train good.svm --format pdf", &["'pdf'", "auto, libsvm, csv"]),
+        ("train good.svm --format pdf", &["'pdf'", "auto, libsvm, csv, vw, idx"]),
         ("train @adults", &["@adults", "@adult, @digits", "./@adults"]),
         ("train - -", &["standard input (-) can be read only once"]),
         ("train good.svm --label y --model n", &["good.svm is libsvm data, which has no columns: leave out --label"]),

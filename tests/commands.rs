@@ -12,11 +12,11 @@ const FLAGS: [(&str, &str); 7] = [
     (
         "train",
         "--model --resume --overwrite --kind --loss --quantile --optimizer --lr --l1 --l2 --class-weight --seed --passes --valid --holdout --early-stop --schedule \
-         --format --label --ignore --interact --bits --cache --no-cache --shards --controllers --children --nodes --consistency --head --merge \
+         --format --label --ignore --interact --bits --skip-bad-rows --labels --cache --no-cache --shards --controllers --children --nodes --consistency --head --merge \
          --checkpoint-every --json --quiet --help",
     ),
-    ("predict", "--top --format --label --ignore --help"),
-    ("eval", "--format --label --ignore --json --help"),
+    ("predict", "--top --format --label --ignore --skip-bad-rows --help"),
+    ("eval", "--format --label --ignore --skip-bad-rows --labels --json --help"),
     ("inspect", "--top --json --help"),
     ("export", "--overwrite --help"),
     ("topology", "--json --help"),

@@ -9,7 +9,9 @@ use std::fs;
 use std::path::Path;
 
 use common::{Folder, assert_close, svm};
-use hogback::data::{Block, CachePolicy, DataFile, Dictionary, Format, Input, Known, OwnedBlock, ReadOptions, stream};
+use hogback::data::{
+    Block, CachePolicy, DataFile, Dictionary, Format, Input, Known, LabelFile, OwnedBlock, ReadOptions, stream,
+};
 use hogback::store::Disk;
 use hogback::sys::signal::StopRequest;
 
@@ -35,7 +37,8 @@ fn rows(block: &Block<'_>, dictionary: &Dictionary) -> Vec<Row> {
 }
 
 fn options(cache: CachePolicy) -> ReadOptions {
-    ReadOptions { format: Some(Format::Vw), label: None, ignore: Vec::new(), hashing: None, cache }
+    let (ignore, labels) = (Vec::new(), LabelFile::Beside);
+    ReadOptions { format: Some(Format::Vw), label: None, ignore, labels, skip_bad_rows: false, hashing: None, cache }
 }
 
 fn read(folder: &Folder, text: &str, cache: CachePolicy) -> hogback::error::Result<(DataFile, Vec<Row>)> {
@@ -217,7 +220,7 @@ fn data_of_other_kinds_is_refused() {
     for command in ["predict", "eval"] {
         folder
             .run(&[command, "m", "a.vw"])
-            .failed_with(1, &["a.vw: this is vw data, but the model was trained on libsvm data"]);
+            .failed_with(1, &["a.vw: this is vw data, but the model was trained on libsvm or idx data"]);
         folder
             .run(&[command, "vw", "good.svm"])
             .failed_with(1, &["good.svm: this is libsvm data, but the model was trained on vw data"]);

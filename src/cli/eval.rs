@@ -6,13 +6,13 @@ use clap::Args;
 use serde::Serialize;
 
 use super::values::input;
-use super::{ModelPath, Reading, ignored, kernels, print, say};
+use super::{Labels, ModelPath, Reading, ignored, kernels, print, say};
 use crate::data::{Block, CachePolicy, Input, stream};
 use crate::error::{Error, Result};
 use crate::model::predictor::Model;
 use crate::model::tally::{Scored, Tally};
 use crate::report::auc::auc;
-use crate::report::format::{count, duration, number, percent};
+use crate::report::format::{bad_rows, count, duration, number, percent};
 use crate::report::log::RunLog;
 use crate::report::metrics::{F1Tally, Metrics, likeliest};
 use crate::sys::signal::StopRequest;
@@ -29,6 +29,8 @@ pub(super) struct Flags {
     json: bool,
     #[command(flatten)]
     reading: Reading,
+    #[command(flatten)]
+    labels: Labels,
 }
 
 #[derive(Serialize)]
@@ -40,6 +42,7 @@ struct Summary<'a> {
     nonzeros: u64,
     unknown_keys: u64,
     unlabelled: u64,
+    skipped_rows: u64,
     kernels: &'a str,
     seconds: Seconds,
     eval: Metrics,
@@ -54,7 +57,7 @@ pub(super) fn run(flags: &Flags) -> Result<()> {
     let begun = Instant::now();
     let model = Model::open_on(&flags.model, kernels()?)?;
     let mut scored = Evaluation::new(&model);
-    let options = flags.reading.options(CachePolicy::Off);
+    let options = flags.reading.options(flags.labels.file(), CachePolicy::Off);
     let seen = stream(&flags.data, &options, &model.known(), &say, &StopRequest::never(), &mut |block| {
         scored.add(&model, &block.as_block());
         Ok(())
@@ -68,6 +71,9 @@ pub(super) fn run(flags: &Flags) -> Result<()> {
         say(&format!("note: {} without a label that the model knows: left out", number(unlabelled, "row")));
     }
     ignored(seen.unknown_keys);
+    if let Some(skipped) = &seen.skipped {
+        say(&bad_rows(&flags.data.to_string(), skipped));
+    }
     let seconds = begun.elapsed().as_secs_f64();
     if flags.json {
         return RunLog::stdout().event(
@@ -80,6 +86,7 @@ pub(super) fn run(flags: &Flags) -> Result<()> {
                 nonzeros: seen.nonzeros,
                 unknown_keys: seen.unknown_keys,
                 unlabelled,
+                skipped_rows: seen.skipped.as_ref().map_or(0, |skipped| skipped.rows),
                 kernels: model.backend().name(),
                 seconds: Seconds { total: seconds },
                 eval: metrics,

@@ -16,14 +16,14 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use hogback_kernels::Backend;
 
-use crate::data::{CachePolicy, Format, ReadOptions};
+use crate::data::{CachePolicy, Format, LabelFile, ReadOptions};
 use crate::error::{Error, Result};
 use crate::report::format::number;
 
 /// Trains models on every core of one machine, without a lock.
 ///
-/// DATA is a path, several paths, `-` for standard input, or a built-in set such as @adult. Files may be libsvm, CSV or Vowpal
-/// Wabbit's text, plain, .gz or .zst.
+/// DATA is a path, several paths, `-` for standard input, or a built-in set such as @adult. Files may be libsvm, CSV, Vowpal Wabbit's
+/// text or IDX images, plain, .gz or .zst.
 #[derive(Debug, Parser)]
 #[command(name = "hogback", version, max_term_width = 120, after_help = AFTER)]
 pub struct Arguments {
@@ -95,7 +95,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
 #[command(next_help_heading = "Reading")]
 struct Reading {
     /// The format of the data; recognised by name and first lines if left out
-    #[arg(long, value_name = "FORMAT", value_parser = ["auto", "libsvm", "csv", "vw"], default_value = "auto", hide_default_value = true)]
+    #[arg(long, value_name = "FORMAT", value_parser = ["auto", "libsvm", "csv", "vw", "idx"], default_value = "auto", hide_default_value = true)]
     format: String,
     /// The CSV column that is the label [default: one called label, target, class or y]
     #[arg(long, value_name = "NAME")]
@@ -103,17 +103,37 @@ struct Reading {
     /// CSV columns, or VW namespaces, to leave out, separated by commas
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     ignore: Vec<String>,
+    /// Leave bad rows out and count them; predict prints nan for each
+    #[arg(long)]
+    skip_bad_rows: bool,
 }
 
 impl Reading {
-    fn options(&self, cache: CachePolicy) -> ReadOptions {
+    fn options(&self, labels: LabelFile, cache: CachePolicy) -> ReadOptions {
         let format = match self.format.as_str() {
             "libsvm" => Some(Format::Libsvm),
             "csv" => Some(Format::Csv),
+            "idx" => Some(Format::Idx),
             "vw" => Some(Format::Vw),
             _ => None,
         };
-        ReadOptions { format, label: self.label.clone(), ignore: self.ignore.clone(), hashing: None, cache }
+        let (label, ignore) = (self.label.clone(), self.ignore.clone());
+        ReadOptions { format, label, ignore, labels, skip_bad_rows: self.skip_bad_rows, hashing: None, cache }
+    }
+}
+
+/// Where the labels of images are, in the commands that want some.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Reading")]
+struct Labels {
+    /// The labels of IDX images [default: the file beside them whose name says labels for images]
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+}
+
+impl Labels {
+    fn file(&self) -> LabelFile {
+        self.labels.clone().map_or(LabelFile::Beside, LabelFile::At)
     }
 }
 

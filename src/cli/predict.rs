@@ -6,10 +6,11 @@ use clap::Args;
 
 use super::values::{count, input};
 use super::{ModelPath, Reading, ignored, kernels, say};
-use crate::data::{CachePolicy, Input, stream};
+use crate::data::{CachePolicy, Input, LabelFile, stream};
 use crate::error::{Error, Result};
 use crate::model::configuration::LossKind;
 use crate::model::predictor::Model;
+use crate::report::format::bad_rows;
 use crate::report::metrics::likeliest;
 use crate::sys::signal::StopRequest;
 
@@ -33,15 +34,22 @@ pub(super) fn run(flags: &Flags) -> Result<()> {
         return Err(Error::Usage(format!("--top is for classes, and {} predicts numbers", flags.model.display())));
     }
     let mut out = BufWriter::with_capacity(1 << 20, io::stdout().lock());
-    let (mut closed, mut row) = (false, 0u64);
+    let mut closed = false;
     let live = flags.data == Input::Stdin;
-    let options = flags.reading.options(CachePolicy::Off);
+    let options = flags.reading.options(LabelFile::Unwanted, CachePolicy::Off);
     let result = stream(&flags.data, &options, &model.known(), &say, &StopRequest::never(), &mut |block| {
+        // A bad row has its line as well, so that lines and rows stay side by side.
+        let mut skipped = block.skipped.iter().map(|&before| before as usize).peekable();
+        let mut bad_before = |row: usize, out: &mut BufWriter<_>| {
+            std::iter::from_fn(|| skipped.next_if_eq(&row)).try_for_each(|_| writeln!(out, "nan"))
+        };
         let mut margins = model.margins(&block.as_block());
-        let written = margins.chunks_exact_mut(model.stride()).try_for_each(|margins| {
-            row += 1;
+        let mut rows = margins.chunks_exact_mut(model.stride()).enumerate();
+        let written = rows.try_for_each(|(row, margins)| {
+            bad_before(row, &mut out)?;
             write(&mut out, &model, &mut margins[..model.outputs()], flags.top)
         });
+        let written = written.and_then(|()| bad_before(block.rows(), &mut out));
         written.and_then(|()| if live { out.flush() } else { Ok(()) }).map_err(|error| {
             closed = error.kind() == io::ErrorKind::BrokenPipe;
             Error::io("standard output", "write the predictions", error)
@@ -57,6 +65,9 @@ pub(super) fn run(flags: &Flags) -> Result<()> {
         other => other.map_err(|error| Error::io("standard output", "write the predictions", error))?,
     }
     ignored(seen.unknown_keys);
+    if let Some(skipped) = &seen.skipped {
+        say(&bad_rows(&flags.data.to_string(), skipped));
+    }
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::values::{class_weights, count, input, inside, not_negative, positive, share, whole};
-use super::{ModelPath, Reading, kernels, say};
+use super::{Labels, ModelPath, Reading, kernels, say};
 use crate::checkpoint::Existing;
 use crate::data::{BITS, CachePolicy, Hashing, Input, Interaction, ReadOptions};
 use crate::engine::plan;
@@ -50,6 +50,8 @@ pub(super) struct Flags {
     stopping: Stopping,
     #[command(flatten)]
     reading: Reading,
+    #[command(flatten)]
+    labels: Labels,
     #[command(flatten)]
     hashing: HashingFlags,
     #[command(flatten)]
@@ -140,10 +142,10 @@ impl HashingFlags {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Reading")]
 struct Caching {
-    /// Where the binary caches of the data go [default: beside the data]
+    /// Where the binary caches of the data go [default: beside the data; the temporary one of a pipe into TMPDIR]
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
-    /// Write and read no cache
+    /// Write and read no cache: the rows stay in memory
     #[arg(long, conflicts_with = "cache")]
     no_cache: bool,
 }
@@ -213,13 +215,21 @@ fn request(flags: Flags) -> Result<Request> {
     if flags.data.iter().filter(|&input| *input == Input::Stdin).count() > 1 {
         return Err(Error::Usage("standard input (-) can be read only once".to_owned()));
     }
+    if flags.labels.labels.is_some() && flags.data.len() > 1 {
+        return Err(Error::Usage(
+            "--labels is the file of one file of images: leave it out, or give one DATA".to_owned(),
+        ));
+    }
     let cache = match (flags.caching.cache, flags.caching.no_cache) {
         (Some(directory), _) => CachePolicy::Dir(directory),
         (None, true) => CachePolicy::Off,
         (None, false) => CachePolicy::Beside,
     };
     Ok(Request {
-        read: ReadOptions { hashing: flags.hashing.resolve(&flags.reading.ignore), ..flags.reading.options(cache) },
+        read: ReadOptions {
+            hashing: flags.hashing.resolve(&flags.reading.ignore),
+            ..flags.reading.options(flags.labels.file(), cache)
+        },
         data: flags.data,
         valid: flags.stopping.valid,
         model: flags.model.unwrap_or_else(|| PathBuf::from(MODEL)),

@@ -101,6 +101,8 @@ pub struct OwnedBlock {
     pub(crate) values: Vec<f32>,
     /// As many as rows; none as long as all are 1.
     pub(crate) weights: Vec<f32>,
+    /// Of each bad row that was skipped, how many rows of this block come before it.
+    pub skipped: Vec<u32>,
 }
 
 impl OwnedBlock {
@@ -112,7 +114,22 @@ impl OwnedBlock {
     /// [`OwnedBlock::new`] with room for `nonzeros` ids.
     pub(crate) fn with_room(limit: u32, nonzeros: usize) -> Self {
         let (ids, values) = (Vec::with_capacity(nonzeros), Vec::with_capacity(nonzeros));
-        Self { first_row: 0, limit, offsets: vec![0], labels: Vec::new(), ids, values, weights: Vec::new() }
+        let (labels, weights, skipped) = (Vec::new(), Vec::new(), Vec::new());
+        Self { first_row: 0, limit, offsets: vec![0], labels, ids, values, weights, skipped }
+    }
+
+    /// The rows of `block`, whose ids will be below the limit that is still to be set.
+    pub(crate) fn copy_of(block: &Block<'_>) -> Self {
+        Self {
+            first_row: block.first_row,
+            limit: 0,
+            offsets: block.offsets.to_vec(),
+            labels: block.labels.to_vec(),
+            ids: block.ids.as_slice().to_vec(),
+            values: block.values.to_vec(),
+            weights: block.weights.to_vec(),
+            skipped: Vec::new(),
+        }
     }
 
     /// Adds an id to the row being filled; a value of 0 adds nothing.
@@ -137,6 +154,14 @@ impl OwnedBlock {
         }
         self.offsets.push(self.ids.len() as u32);
         self.labels.push(label);
+    }
+
+    /// Drops the row being filled, which is bad.
+    pub(crate) fn skip_row(&mut self) {
+        let start = self.open_start();
+        self.ids.truncate(start);
+        self.values.truncate(start);
+        self.skipped.push(self.rows() as u32);
     }
 
     /// Adds up the values of ids that stand more than once in the row being filled, each at its first place; a sum of

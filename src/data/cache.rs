@@ -29,6 +29,7 @@ use super::block::OwnedBlock;
 use super::cache_read::Cached;
 use super::dictionary::Dictionary;
 use super::facts::Facts;
+use super::idx;
 use super::{CachePolicy, ReadOptions};
 use crate::store::{Hidden, Store};
 
@@ -50,7 +51,7 @@ pub(crate) struct Stamp {
     pub(crate) size: u64,
     /// When it was last changed, in nanoseconds.
     pub(crate) modified: i64,
-    /// The hash of the settings that parsing depends on.
+    /// The hash of the settings that parsing depends on, and of the state of the labels' file, if there is one.
     pub(crate) settings: u64,
 }
 
@@ -60,11 +61,18 @@ impl Stamp {
     /// # Errors
     /// The system's.
     pub(crate) fn of(path: &Path, options: &ReadOptions) -> io::Result<Self> {
-        let data = fs::metadata(path)?;
-        let modified = data.mtime().saturating_mul(1_000_000_000).saturating_add(data.mtime_nsec());
-        let settings = format!("{:?}", (options.format, &options.label, &options.ignore, &options.hashing));
-        Ok(Self { size: data.len(), modified, settings: xxh3_64(settings.as_bytes()) })
+        let (size, modified) = state(path)?;
+        // What cannot be read now is said when it is needed.
+        let labels = idx::labels_of(path, options).map(|labels| (state(&labels).ok(), labels));
+        let settings = format!("{:?}", (options.format, &options.label, &options.ignore, &options.hashing, labels));
+        Ok(Self { size, modified, settings: xxh3_64(settings.as_bytes()) })
     }
+}
+
+/// The size of a file in bytes, and when it was last changed, in nanoseconds.
+fn state(path: &Path) -> io::Result<(u64, i64)> {
+    let file = fs::metadata(path)?;
+    Ok((file.len(), file.mtime().saturating_mul(1_000_000_000).saturating_add(file.mtime_nsec())))
 }
 
 /// The last 128 bytes of a cache, word by word in this order; the words that are left are zero but for the last, which
@@ -170,7 +178,12 @@ pub(crate) fn sections<'a>(
 
 /// A cache being written; dropped before it is finished, it leaves nothing behind.
 pub(crate) struct CacheWriter<'s> {
-    file: BufWriter<Hidden<'s>>,
+    blocks: BlockWriter<BufWriter<Hidden<'s>>>,
+}
+
+/// Blocks being written one behind the other.
+pub(crate) struct BlockWriter<W> {
+    file: W,
     written: u64,
     index: Vec<[u64; 5]>,
 }
@@ -181,10 +194,60 @@ impl<'s> CacheWriter<'s> {
     /// # Errors
     /// The system's.
     pub(crate) fn create(store: &'s dyn Store, target: &Path) -> io::Result<Self> {
-        let file = BufWriter::with_capacity(1 << 20, Hidden::create(store, target)?);
-        let mut writer = Self { file, written: 0, index: Vec::new() };
-        writer.write(&MAGIC)?;
-        Ok(writer)
+        let mut blocks = BlockWriter::new(BufWriter::with_capacity(1 << 20, Hidden::create(store, target)?));
+        blocks.write(&MAGIC)?;
+        Ok(Self { blocks })
+    }
+
+    /// Adds a block.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn block(&mut self, block: &OwnedBlock) -> io::Result<()> {
+        self.blocks.block(block)
+    }
+
+    /// Writes the rest, gives the file its name and maps it.
+    ///
+    /// # Errors
+    /// The system's, or that what was written does not read back.
+    pub(crate) fn finish(mut self, stamp: Stamp, facts: &Facts, dictionary: &Dictionary) -> io::Result<Cached> {
+        let Self { blocks: file } = &mut self;
+        file.align()?;
+        let index = std::mem::take(&mut file.index);
+        let (facts, dictionary) = (serde_json::to_vec(facts)?, dictionary.to_bytes());
+        let mut hasher = Xxh3::new();
+        let at = file.written;
+        for part in [bytemuck::cast_slice(&index), &facts, &dictionary] {
+            hasher.update(part);
+            file.write(part)?;
+        }
+        let (blocks, facts, dictionary) = (index.len() as u64, facts.len() as u64, dictionary.len() as u64);
+        let hash = hasher.digest();
+        file.write(&Footer { version: VERSION, stamp, index: at, blocks, facts, dictionary, hash }.to_bytes())?;
+        file.file.flush()?;
+        let hidden = file.file.get_mut();
+        // Opened under the hidden name: whoever replaces the file meanwhile replaces the name alone.
+        let cached = Cached::open(hidden.path(), hidden.target(), stamp).map_err(io::Error::other)?;
+        hidden.publish()?;
+        cached.ok_or_else(|| io::Error::other("it does not read back"))
+    }
+}
+
+impl<W: Write> BlockWriter<W> {
+    /// Nothing is written yet.
+    pub(crate) fn new(file: W) -> Self {
+        Self { file, written: 0, index: Vec::new() }
+    }
+
+    /// What is written to.
+    pub(crate) fn file(&self) -> &W {
+        &self.file
+    }
+
+    /// Of each block that has been written whole, what the index says.
+    pub(crate) fn index(&self) -> &[[u64; 5]] {
+        &self.index
     }
 
     /// Adds a block.
@@ -193,41 +256,17 @@ impl<'s> CacheWriter<'s> {
     /// The system's.
     pub(crate) fn block(&mut self, block: &OwnedBlock) -> io::Result<()> {
         self.align()?;
+        let start = self.written;
         let sections = sections(&block.offsets, &block.labels, &block.ids, &block.values, &block.weights);
         let flag = |section: &[f32], flag| if section.is_empty() { 0 } else { flag };
         let flags = flag(&block.values, HAS_VALUES) | flag(&block.weights, HAS_WEIGHTS);
         let (rows, nonzeros) = (block.rows() as u64, block.ids.len() as u64);
-        self.index.push([self.written, rows, nonzeros, flags, block_hash(sections)]);
         for section in sections {
             self.align()?;
             self.write(section)?;
         }
+        self.index.push([start, rows, nonzeros, flags, block_hash(sections)]);
         Ok(())
-    }
-
-    /// Writes the rest, gives the file its name and maps it.
-    ///
-    /// # Errors
-    /// The system's, or that what was written does not read back.
-    pub(crate) fn finish(mut self, stamp: Stamp, facts: &Facts, dictionary: &Dictionary) -> io::Result<Cached> {
-        self.align()?;
-        let index = std::mem::take(&mut self.index);
-        let (facts, dictionary) = (serde_json::to_vec(facts)?, dictionary.to_bytes());
-        let mut hasher = Xxh3::new();
-        let at = self.written;
-        for part in [bytemuck::cast_slice(&index), &facts, &dictionary] {
-            hasher.update(part);
-            self.write(part)?;
-        }
-        let (blocks, facts, dictionary) = (index.len() as u64, facts.len() as u64, dictionary.len() as u64);
-        let hash = hasher.digest();
-        self.write(&Footer { version: VERSION, stamp, index: at, blocks, facts, dictionary, hash }.to_bytes())?;
-        self.file.flush()?;
-        let hidden = self.file.get_mut();
-        // Opened under the hidden name: whoever replaces the file meanwhile replaces the name alone.
-        let cached = Cached::open(hidden.path(), hidden.target(), stamp).map_err(io::Error::other)?;
-        hidden.publish()?;
-        cached.ok_or_else(|| io::Error::other("it does not read back"))
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {

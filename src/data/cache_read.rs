@@ -102,6 +102,24 @@ impl Cached {
 }
 
 impl CacheFile {
+    /// The blocks in `map` that `index` tells of; no row of them has more than `longest_row` ids, and every id is below
+    /// `limit`. None where they do not lie in it.
+    pub(crate) fn of_blocks(
+        map: Map,
+        path: PathBuf,
+        index: &[[u64; 5]],
+        longest_row: usize,
+        limit: u32,
+    ) -> Option<Self> {
+        let index = Entry::lay_out(index, map.bytes().len())?;
+        Some(Self { map, path, index, longest_row, limit })
+    }
+
+    /// How many blocks.
+    pub(crate) fn blocks(&self) -> usize {
+        self.index.len()
+    }
+
     /// The number of the first row of each block.
     pub(crate) fn first_rows(&self) -> Vec<u64> {
         self.index.iter().map(|entry| entry.first_row).collect()
@@ -189,8 +207,20 @@ impl Entry {
 
     /// All entries, if the blocks lie before `end` and are what `facts` say.
     fn check_all(entries: &[[u64; 5]], end: usize, facts: &Facts) -> Option<Vec<Self>> {
+        let entries = Self::lay_out(entries, end)?;
+        let sum = |of: fn(&Self) -> usize| entries.iter().map(|entry| of(entry) as u64).sum::<u64>();
+        let most = entries.iter().map(|entry| entry.nonzeros).max().unwrap_or(0);
+        // The longest row bounds an allocation.
+        let right = sum(|entry| entry.rows) == facts.rows
+            && sum(|entry| entry.nonzeros) == facts.nonzeros
+            && facts.longest_row <= most;
+        right.then_some(entries)
+    }
+
+    /// All entries, if the blocks lie before `end`.
+    fn lay_out(entries: &[[u64; 5]], end: usize) -> Option<Vec<Self>> {
         let mut checked = Vec::with_capacity(entries.len());
-        let (mut rows, mut nonzeros, mut most) = (0u64, 0u64, 0);
+        let mut rows = 0u64;
         for &[start, of_rows, of_nonzeros, flags, hash] in entries {
             let small = of_rows > 0 && of_rows < u64::from(u32::MAX) && of_nonzeros <= u64::from(u32::MAX);
             if !small || start > end as u64 || flags & !(HAS_VALUES | HAS_WEIGHTS) != 0 {
@@ -220,11 +250,7 @@ impl Entry {
                 hash,
             });
             rows += of_rows as u64;
-            nonzeros += of_nonzeros as u64;
-            most = most.max(of_nonzeros);
         }
-        // The longest row bounds an allocation.
-        let right = rows == facts.rows && nonzeros == facts.nonzeros && facts.longest_row <= most;
-        right.then_some(checked)
+        Some(checked)
     }
 }

@@ -2,12 +2,11 @@
 
 use std::path::Path;
 
-use csv::ByteRecord;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::cut::Cut;
-use super::parse::csv::{Cell, Plan, Role, next_record, records};
+use super::parse::csv::{Cell, Plan, Records, Role};
 use super::source::Source;
 use crate::error::{Error, Result};
 
@@ -69,11 +68,9 @@ impl Header {
     /// # Errors
     /// Where two columns have one name, or a name is not UTF-8.
     pub(crate) fn read(text: &[u8], delimiter: u8, known: &[Column], path: &Path) -> Result<Self> {
-        let mut record = ByteRecord::new();
-        let found = next_record(&mut records(text, delimiter), &mut record);
-        if !found.map_err(|error| Error::data(path, error.to_string()))? {
-            return Err(Error::data(path, "holds no rows"));
-        }
+        let mut records = Records::new(text, delimiter, None);
+        let record = records.next().ok_or_else(|| Error::data(path, "holds no rows"))?;
+        let record = record.map_err(|what| Error::data(path, what))?;
         let numbers = record.iter().all(|cell| matches!(Cell::of(cell), Cell::Number(_)));
         let cells = record.iter().map(|cell| str::from_utf8(cell.trim_ascii()));
         let cells: Vec<&str> = cells
@@ -209,14 +206,13 @@ pub(crate) fn learn(source: &mut Source, label: Option<&str>, ignore: &[String])
 /// looked at.
 fn numeric_columns(text: &[u8], skip_header: bool, header: &Header, open: &[bool]) -> Vec<bool> {
     let mut numeric = open.to_vec();
-    let (mut reader, mut record) = (records(text, header.delimiter), ByteRecord::new());
+    let mut records = Records::new(text, header.delimiter, Some(open.len()));
     let mut skip = skip_header;
-    // What is wrong with a record is told when it is parsed.
-    while let Ok(true) = next_record(&mut reader, &mut record) {
-        if !std::mem::take(&mut skip) {
-            for (numeric, cell) in numeric.iter_mut().zip(&record).filter(|(numeric, _)| **numeric) {
-                *numeric = !matches!(Cell::of(cell), Cell::Word(_));
-            }
+    while let Some(record) = records.next() {
+        // What is wrong with a record is told when it is parsed; it says nothing about its columns.
+        let (false, Ok(record)) = (std::mem::take(&mut skip), record) else { continue };
+        for (numeric, cell) in numeric.iter_mut().zip(record).filter(|(numeric, _)| **numeric) {
+            *numeric = !matches!(Cell::of(cell), Cell::Word(_));
         }
     }
     numeric

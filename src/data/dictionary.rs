@@ -170,6 +170,14 @@ impl Dictionary {
         }
     }
 
+    /// Takes the keys that were added last away again, but for the first `length` ones.
+    pub(crate) fn truncate(&mut self, length: usize) {
+        match &mut self.keys {
+            Keys::Numbers(numbers) => numbers.truncate(length),
+            Keys::Names(names) => names.truncate(length),
+        }
+    }
+
     /// Adds the keys of `other` that are missing here, in its order; the row here of each of its rows.
     ///
     /// # Errors
@@ -303,6 +311,15 @@ impl Numbers {
         }
         row
     }
+
+    fn truncate(&mut self, length: usize) {
+        for key in self.keys.drain(length.min(self.keys.len())..) {
+            match self.flat.get_mut(key as usize) {
+                Some(row) => *row = NONE,
+                None => _ = self.rest.remove(&key),
+            }
+        }
+    }
 }
 
 /// The first four bytes.
@@ -358,6 +375,26 @@ mod tests {
         let mut mine = of_names(&["a"]);
         assert_eq!(mine.merge(&of_names(&["b", "a"])).unwrap(), [1, 0]);
         assert!(mine.merge(&of_numbers(&[1])).unwrap_err().to_string().contains("one kind"));
+    }
+
+    #[test]
+    fn keys_that_are_taken_away_can_be_added_again() {
+        let mut numbers = of_numbers(&[7, 1 << 30, 9, 1 << 31]);
+        numbers.truncate(1);
+        numbers.truncate(5);
+        assert_eq!([7, 9, 1 << 30].map(|key| numbers.number(key)), [Some(0), None, None]);
+        assert_eq!((numbers.add_number(1 << 31), numbers.add_number(9), numbers.len()), (1, 2, 3));
+        let mut names = of_names(&["a", "b", "c"]);
+        names.truncate(1);
+        assert_eq!((names.name("a"), names.name("b"), names.add_name("c")), (Some(0), None, 1));
+        // However the table of names has grown meanwhile.
+        let name = |at: usize| format!("{at} {}", "-".repeat(at % 20));
+        let mut names = Dictionary::names();
+        for length in (0..300).step_by(7) {
+            (names.len()..300).for_each(|at| _ = names.add_name(&name(at)));
+            names.truncate(length);
+            assert!((0..300).all(|at| names.name(&name(at)) == (at < length).then_some(at as u32)), "{length}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::block::OwnedBlock;
 use super::columns::Column;
 use super::labels::{LabelSums, Labels};
+use super::skipped::Skipped;
 
 /// What is known of a file beside its rows and its keys; the meaning of each is told at the methods of
 /// [`super::DataFile`].
@@ -19,6 +20,7 @@ pub(crate) struct Facts {
     pub(crate) longest_row: usize,
     pub(crate) labels: Labels,
     pub(crate) columns: Option<Vec<Column>>,
+    pub(crate) skipped: Option<Skipped>,
     pub(crate) namespaces: Option<Vec<String>>,
     pub(crate) plain_nonzeros: Option<u64>,
 }
@@ -85,8 +87,13 @@ impl Sums {
         self.labels.absorb(&next.labels);
     }
 
-    /// The facts, of labels whose classes are called `names`.
-    pub(crate) fn finish(self, names: Vec<String>, columns: Option<Vec<Column>>) -> Facts {
+    /// The facts, of labels whose classes are called `names`, the first one that was rounded, and of these columns.
+    pub(crate) fn finish(
+        self,
+        names: Vec<String>,
+        rounded: Option<(u64, String)>,
+        columns: Option<Vec<Column>>,
+    ) -> Facts {
         Facts {
             rows: self.rows,
             nonzeros: self.nonzeros,
@@ -95,8 +102,9 @@ impl Sums {
             least_value: if self.nonzeros > 0 { self.least } else { 0.0 },
             most_value: self.most,
             longest_row: self.longest_row as usize,
-            labels: self.labels.finish(names),
+            labels: self.labels.finish(names, rounded),
             columns,
+            skipped: None,
             namespaces: None,
             plain_nonzeros: None,
         }
@@ -123,10 +131,10 @@ mod tests {
         for values in [&[1.0, 1.0, 1.0][..], &[], &[-2.0, 0.5]] {
             sums.absorb(&Sums::of(&block(values)));
         }
-        let facts = sums.finish(Vec::new(), None);
+        let facts = sums.finish(Vec::new(), None, None);
         assert_eq!((facts.rows, facts.nonzeros, facts.all_ones, facts.longest_row), (3, 5, false, 3));
         assert_eq!((facts.sum_squares, facts.least_value, facts.most_value), (7.25, 0.5, 2.0));
-        let empty = Sums::of(&block(&[])).finish(Vec::new(), None);
+        let empty = Sums::of(&block(&[])).finish(Vec::new(), None, None);
         assert_eq!((empty.all_ones, empty.least_value, empty.most_value), (true, 0.0, 0.0));
     }
 
@@ -134,7 +142,7 @@ mod tests {
     fn facts_come_back_from_json_to_the_bit() {
         let mut sums = Sums::of(&block(&[0.1, 0.3]));
         sums.absorb(&Sums::of(&block(&[0.7])));
-        let facts = sums.finish(vec!["yes".into()], None);
+        let facts = sums.finish(vec!["yes".into()], Some((7, "16777217".into())), None);
         assert_eq!(serde_json::from_slice::<Facts>(&serde_json::to_vec(&facts).unwrap()).unwrap(), facts);
     }
 }

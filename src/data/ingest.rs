@@ -9,6 +9,7 @@ use super::dictionary::Dictionary;
 use super::facts::Sums;
 use super::numbering::{Numbered, Numbering};
 use super::parse::{Context, Fault, Parser};
+use super::skipped::Skipped;
 use super::source::Source;
 use crate::error::{Error, Result};
 
@@ -18,13 +19,17 @@ pub(crate) struct Ingested {
     pub(crate) keys: Dictionary,
     /// The classes in order, where labels are words.
     pub(crate) classes: Vec<String>,
+    pub(crate) skipped: Option<Skipped>,
+    /// The line and the text of the first label that was rounded.
+    pub(crate) rounded: Option<(u64, String)>,
     /// The namespaces, as they appear, where the format has such.
     pub(crate) spaces: Vec<String>,
     /// Nonzeros before products were added, where keys are hashed.
     pub(crate) plain: u64,
 }
 
-/// Reads all of `source` and hands its blocks to `put`, in order; `words` says that labels are words.
+/// Reads all of `source` and hands its blocks to `put`, in order; `words` says that labels are words, `skip` that bad
+/// rows are left out.
 ///
 /// # Errors
 /// The first line that is wrong, what keeps the source from being read, or what `put` returns.
@@ -32,21 +37,21 @@ pub(crate) fn ingest<E: From<Error> + Send>(
     source: &mut Source,
     parser: &Parser,
     words: bool,
+    skip: bool,
     put: &mut (dyn FnMut(OwnedBlock) -> Result<(), E> + Send),
 ) -> Result<Ingested, E> {
     let path = source.name().to_path_buf();
     let mut chunks = source.chunks(parser.cut(), false);
-    let numbers = matches!(parser, Parser::Libsvm(_)) || parser.hashing().is_some();
-    let keys = if numbers { Dictionary::numbers() } else { Dictionary::names() };
-    let mut numbering = Numbering { keys, classes: Dictionary::names() };
-    let (mut sums, mut lines) = (Sums::new(), 0);
+    let mut numbering = Numbering { keys: parser.no_keys(), classes: Dictionary::names() };
+    let (mut sums, mut lines, mut skipped, mut rounded) = (Sums::new(), 0, None, None);
     let (mut spaces, mut plain) = (Vec::new(), 0);
     // The first chunk goes alone: after it the most frequent keys are known.
     let mut batch = chunks.batch(1)?;
     let mut numbered = Vec::new();
     while !batch.is_empty() || !numbered.is_empty() {
         let width = 2 * rayon::current_num_threads();
-        let context = Context { keys: &numbering.keys, classes: words.then_some(&numbering.classes), learning: true };
+        let classes = words.then_some(&numbering.classes);
+        let context = Context { keys: &numbering.keys, classes, learning: true, skip };
         let ((done, next), parsed) = rayon::join(
             || rayon::join(|| put_away(numbered, &mut sums, put), || chunks.batch(width)),
             || batch.par_iter().map(|chunk| parser.parse(chunk, context)).collect::<Vec<_>>(),
@@ -56,6 +61,9 @@ pub(crate) fn ingest<E: From<Error> + Send>(
         let (known, classes) = (numbering.keys.len(), numbering.classes.len());
         for parsed in parsed {
             let mut parsed = parsed.map_err(|fault| fault.at(&path, lines))?;
+            let bad = std::mem::take(&mut parsed.block.skipped).len();
+            Skipped::add(&mut skipped, bad, parsed.first_bad.take(), lines);
+            rounded = rounded.or(parsed.rounded.take().map(|label| (lines + label.line + 1, label.what)));
             plain += parsed.plain;
             parsed.spaces.retain(|space| !spaces.contains(space));
             spaces.append(&mut parsed.spaces);
@@ -65,11 +73,11 @@ pub(crate) fn ingest<E: From<Error> + Send>(
         batch = next?;
     }
     if sums.rows == 0 {
-        return Err(Error::data(path, "holds no rows").into());
+        return Err(Skipped::no_rows(skipped.as_ref(), &path).into());
     }
     let Numbering { keys, classes } = numbering;
     let classes = (0..classes.len() as u32).map(|class| classes.name_of(class)).collect();
-    Ok(Ingested { sums, keys, classes, spaces, plain })
+    Ok(Ingested { sums, keys, classes, spaces, plain, skipped, rounded })
 }
 
 /// Finishes blocks, side by side, and hands them on, in order.

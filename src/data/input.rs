@@ -4,6 +4,9 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use memchr::memchr;
+
+use super::idx;
 use crate::error::{Error, Result};
 
 /// The data sets that come with the program: their names, formats and zstd-compressed text.
@@ -60,9 +63,13 @@ impl Input {
             Self::Path(path) => {
                 let packed = path.extension().is_some_and(|end| end == "gz" || end == "zst");
                 let name = if packed { path.file_stem().map(Path::new)? } else { path };
+                if name.as_os_str().as_encoded_bytes().ends_with(b"-ubyte") {
+                    return Some(Format::Idx);
+                }
                 match name.extension()?.to_str()?.to_ascii_lowercase().as_str() {
                     "csv" | "tsv" => Some(Format::Csv),
                     "svm" | "libsvm" | "svmlight" => Some(Format::Libsvm),
+                    "idx" => Some(Format::Idx),
                     "vw" => Some(Format::Vw),
                     _ => None,
                 }
@@ -89,26 +96,41 @@ pub enum Format {
     Libsvm,
     /// Cells between commas, semicolons, tabs or bars.
     Csv,
+    /// Images of an IDX file; their labels are in another.
+    Idx,
     /// Vowpal Wabbit's `label importance 'tag|namespace feature:value …`
     Vw,
 }
 
 impl Format {
     /// Its name.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Libsvm => "libsvm",
             Self::Csv => "csv",
             Self::Vw => "vw",
+            Self::Idx => "idx",
         }
     }
 
-    /// The format of `input`, by its name or else by the first lines of its text, `head`.
+    /// The format of `input`: as `said`, by its name, or else by its first bytes, `head`.
     ///
     /// # Errors
-    /// Where it looks like no format there is.
-    pub(crate) fn recognise(input: &Input, head: &[u8]) -> Result<Self> {
-        if let Some(format) = input.named_format() {
+    /// Where it looks like no format there is, or is not text though it is said to be.
+    pub(crate) fn recognise(said: Option<Self>, input: &Input, head: &[u8]) -> Result<Self> {
+        let named = said.or_else(|| input.named_format()).or_else(|| idx::is_magic(head).then_some(Self::Idx));
+        if named == Some(Self::Idx) {
+            return Ok(Self::Idx);
+        }
+        if let Some(at) = memchr(0, head) {
+            let what = if idx::is_magic(head) {
+                "is not text, but begins as IDX files do: give --format idx".into()
+            } else {
+                format!("is not text: byte {} is 0, the first ones are {}", at + 1, excerpt(head))
+            };
+            return Err(Error::data(input.to_string(), what));
+        }
+        if let Some(format) = named {
             return Ok(format);
         }
         head.split(|&byte| byte == b'\n').find_map(of_line).ok_or_else(|| {
@@ -118,7 +140,7 @@ impl Format {
                 input.to_string(),
                 format!(
                     "neither libsvm (label index:value …) nor vw (label | feature:value …) nor csv, as it begins with \
-                     {seen}: give --format libsvm|vw|csv"
+                     {seen}: give --format libsvm|vw|csv|idx"
                 ),
             )
         })
@@ -199,7 +221,7 @@ mod tests {
     }
 
     fn of(name: &str, head: &str) -> Option<Format> {
-        Format::recognise(&Input::parse(name).unwrap(), head.as_bytes()).ok()
+        Format::recognise(None, &Input::parse(name).unwrap(), head.as_bytes()).ok()
     }
 
     #[test]
@@ -209,6 +231,9 @@ mod tests {
         }
         for name in ["a.svm", "a.libsvm.gz", "b.csv/a.svmlight", "@adult"] {
             assert_eq!(of(name, ""), Some(Format::Libsvm), "{name}");
+        }
+        for name in ["t-images-idx3-ubyte", "a.csv/t.idx3-ubyte.gz", "a-ubyte.zst", "a.idx"] {
+            assert_eq!(of(name, ""), Some(Format::Idx), "{name}");
         }
         assert_eq!((of("a.vw", "a,b"), of("a.VW.zst", "")), (Some(Format::Vw), Some(Format::Vw)));
     }
@@ -239,8 +264,17 @@ mod tests {
             assert_eq!(of("a.txt", head), Some(Format::Csv), "{head:?}");
         }
         assert_eq!(of("-", "1 3:1 4:2 # a | b"), Some(Format::Libsvm));
+        assert_eq!(of("-", "\0\0\u{8}\u{3}\0\0"), Some(Format::Idx));
         assert_eq!(of("-", "hello world"), None);
-        let error = Format::recognise(&Input::Stdin, b"\n\nhello world\n").unwrap_err().to_string();
-        assert!(error.contains("\"hello world\"") && error.contains("--format libsvm|vw|csv"), "{error}");
+        for (name, head, part) in [
+            ("-", "PNG\0\u{1}\n1 2:3", "is not text: byte 4 is 0"),
+            ("a.svm", "\0", "is not text: byte 1 is 0"),
+            ("a.csv", "\0\0\u{8}\u{3}", "give --format idx"),
+        ] {
+            let error = Format::recognise(None, &Input::parse(name).unwrap(), head.as_bytes()).unwrap_err();
+            assert!(error.to_string().contains(part), "{error}");
+        }
+        let error = Format::recognise(None, &Input::Stdin, b"\n\nhello world\n").unwrap_err().to_string();
+        assert!(error.contains("\"hello world\"") && error.contains("--format libsvm|vw|csv|idx"), "{error}");
     }
 }

@@ -26,6 +26,10 @@ pub struct Labels {
     pub deviation: f64,
     /// Rows without a label.
     pub missing: u64,
+    /// Every label is a whole number.
+    pub whole: bool,
+    /// The line (from 1) and text of the first label beyond 2²⁴ that is not what an `f32` holds of it, if there is one.
+    pub rounded: Option<(u64, String)>,
 }
 
 /// Sums over labels, from which [`Labels`] are made; those of several blocks can be put together.
@@ -39,6 +43,7 @@ pub(crate) struct LabelSums {
     squares: f64,
     least: f32,
     most: f32,
+    whole: bool,
     distinct: Option<Vec<(f32, u64, f64)>>,
 }
 
@@ -46,7 +51,8 @@ impl LabelSums {
     /// Of no labels.
     pub(crate) fn new() -> Self {
         let (least, most) = (f32::INFINITY, f32::NEG_INFINITY);
-        Self { count: 0, missing: 0, weight: 0.0, mean: 0.0, squares: 0.0, least, most, distinct: Some(Vec::new()) }
+        let distinct = Some(Vec::new());
+        Self { count: 0, missing: 0, weight: 0.0, mean: 0.0, squares: 0.0, least, most, whole: true, distinct }
     }
 
     /// Of `labels`, of which NaN is a missing one, of rows of these weights (none where each weighs 1).
@@ -64,6 +70,7 @@ impl LabelSums {
             }
             sums.least = sums.least.min(label);
             sums.most = sums.most.max(label);
+            sums.whole &= label.fract() == 0.0;
             sums.count_distinct((label, 1, weight));
         }
         sums.missing = labels.len() as u64 - sums.count;
@@ -76,6 +83,7 @@ impl LabelSums {
         self.count += next.count;
         self.least = self.least.min(next.least);
         self.most = self.most.max(next.most);
+        self.whole &= next.whole;
         if next.weight > 0.0 {
             // Chan's way to put two means together.
             let (mine, theirs) = (self.weight, next.weight);
@@ -103,12 +111,12 @@ impl LabelSums {
         }
     }
 
-    /// The labels, of classes called `names`.
-    pub(crate) fn finish(self, names: Vec<String>) -> Labels {
+    /// The labels, of classes called `names`, the first one that was rounded among them.
+    pub(crate) fn finish(self, names: Vec<String>, rounded: Option<(u64, String)>) -> Labels {
         let (least, most) = if self.count > 0 { (self.least, self.most) } else { (0.0, 0.0) };
         let deviation = if self.weight > 0.0 { (self.squares / self.weight).sqrt() } else { 0.0 };
-        let Self { missing, weight, mean, distinct, .. } = self;
-        Labels { names, distinct, least, most, weight, mean, deviation, missing }
+        let Self { missing, weight, mean, whole, distinct, .. } = self;
+        Labels { names, distinct, least, most, weight, mean, deviation, missing, whole, rounded }
     }
 }
 
@@ -121,7 +129,7 @@ mod tests {
         let labels: Vec<f32> = (0..1000).map(|i| ((i * 37) % 11) as f32 - 3.0).collect();
         let mut parts = LabelSums::new();
         labels.chunks(77).for_each(|part| parts.absorb(&LabelSums::of(part, &[])));
-        let (parts, whole) = (parts.finish(Vec::new()), LabelSums::of(&labels, &[]).finish(Vec::new()));
+        let (parts, whole) = (parts.finish(Vec::new(), None), LabelSums::of(&labels, &[]).finish(Vec::new(), None));
         assert_eq!((parts.least, parts.most), (-3.0, 7.0));
         assert_eq!(parts.distinct, whole.distinct);
         let mean = labels.iter().map(|&label| f64::from(label)).sum::<f64>() / 1000.0;
@@ -135,20 +143,21 @@ mod tests {
         let mut weighted = LabelSums::of(&labels[..3], &weights[..3]);
         weighted.absorb(&LabelSums::of(&labels[3..], &weights[3..]));
         let (weighted, repeated) =
-            (weighted.finish(Vec::new()), LabelSums::of(&[2.0, 2.0, 2.0, -1.0, -1.0, -1.0], &[]));
-        let repeated = repeated.finish(Vec::new());
+            (weighted.finish(Vec::new(), None), LabelSums::of(&[2.0, 2.0, 2.0, -1.0, -1.0, -1.0], &[]));
+        let repeated = repeated.finish(Vec::new(), None);
         assert_eq!(weighted.distinct, Some(vec![(-1.0, 2, 3.0), (2.0, 1, 3.0), (7.0, 1, 0.0)]));
         assert_eq!((weighted.weight, weighted.missing, weighted.mean), (6.0, 1, repeated.mean));
         assert!((weighted.deviation - repeated.deviation).abs() < 1e-12);
-        let nothing = LabelSums::of(&[4.0], &[0.0]).finish(Vec::new());
+        let nothing = LabelSums::of(&[4.0], &[0.0]).finish(Vec::new(), None);
         assert_eq!((nothing.weight, nothing.mean, nothing.deviation, nothing.most), (0.0, 0.0, 0.0, 4.0));
     }
 
     #[test]
     fn distinct_labels_are_counted_up_to_1024() {
-        let few = LabelSums::of(&[1.0, -0.0, 0.0, f32::NAN, 1.0, -1.0], &[]).finish(Vec::new());
+        let few = LabelSums::of(&[1.0, -0.0, 0.0, f32::NAN, 1.0, -1.0], &[]).finish(Vec::new(), None);
         assert_eq!(few.distinct, Some(vec![(-1.0, 1, 1.0), (0.0, 2, 2.0), (1.0, 2, 2.0)]));
         assert_eq!(few.missing, 1);
+        assert!(few.whole && !LabelSums::of(&[1.0, 0.5], &[]).finish(Vec::new(), None).whole);
         let most: Vec<f32> = (0..1024).map(|i| i as f32).collect();
         let mut sums = LabelSums::of(&most, &[]);
         assert_eq!(sums.distinct.as_ref().map(Vec::len), Some(1024));

@@ -1,10 +1,10 @@
 //! Data: a file, a pipe or a built-in set in, rows with numbered keys out.
 //!
 //! The way of the bytes: `input` names them, `source` opens them (`unpack` where they are packed) and hands them on in
-//! chunks (`cut`), `parse` makes rows of each chunk (for CSV, `columns` says what the cells are), `numbering` gives their
-//! keys rows of the `dictionary` (buckets, where `hashing` is asked for), `ingest` drives these and puts the blocks away,
-//! `cache` keeps them in a file and `cache_read` maps it, `table` hands them out. `stream` goes the same way for a model
-//! whose keys are given.
+//! chunks (`cut`), `parse` makes rows of each chunk (`columns` says what the cells of CSV are, `idx` what images and their
+//! labels), `numbering` gives their keys rows of the `dictionary` (buckets, where `hashing` is asked for), `ingest` drives
+//! these and puts the blocks away, `cache` keeps them in a file and `cache_read` maps it (`spool` does so for what comes
+//! through a pipe), `table` hands them out. `stream` goes the same way for a model whose keys are given.
 
 mod block;
 mod cache;
@@ -14,6 +14,7 @@ mod cut;
 mod dictionary;
 mod facts;
 mod hashing;
+mod idx;
 mod ingest;
 mod input;
 mod labels;
@@ -22,15 +23,17 @@ mod numbering;
 pub mod order;
 mod parse;
 mod repeats;
+mod skipped;
 mod source;
+mod spool;
 mod stream;
 mod table;
 #[cfg(test)]
 mod tests;
 mod unpack;
 
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{env, fs, io};
 
 pub use block::{Block, OwnedBlock};
 pub(crate) use columns::alternatives;
@@ -39,31 +42,46 @@ pub use dictionary::{Dictionary, MOST_KEYS};
 pub use hashing::{BITS, Hashing, Interaction, keys_of};
 pub use input::{Format, Input};
 pub use labels::Labels;
+pub use skipped::Skipped;
 pub use stream::{Known, Seen, stream};
 pub use table::Table;
 
 use cache::{CacheWriter, Stamp};
 use cache_read::Cached;
 use facts::Facts;
+use idx::Images;
 use ingest::ingest;
 use parse::{Parser, vw};
 use source::Source;
+use spool::{Keep, Spool};
 use table::Blocks;
 
 use crate::error::{Error, Result};
 use crate::store::{Store, sweep};
 use crate::sys::signal::StopRequest;
 
-/// Where the binary cache of a data file goes. Standard input and built-in sets never have one.
+/// Where the binary cache of a data file goes. Standard input and other pipes have a temporary one, built-in sets none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum CachePolicy {
-    /// Beside the data, as `NAME.hogcache`.
+    /// Beside the data, as `NAME.hogcache`; of a pipe, where temporary files go.
     #[default]
     Beside,
     /// Into this directory.
     Dir(PathBuf),
     /// Nowhere.
     Off,
+}
+
+/// Where the labels of IDX images are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum LabelFile {
+    /// Beside the images, under their name with `labels` in the place of `images`.
+    #[default]
+    Beside,
+    /// In this file.
+    At(PathBuf),
+    /// They are not wanted.
+    Unwanted,
 }
 
 /// How data is to be read.
@@ -75,6 +93,10 @@ pub struct ReadOptions {
     pub label: Option<String>,
     /// Columns (CSV) or namespaces (VW) that are left out.
     pub ignore: Vec<String>,
+    /// Where the labels are (IDX).
+    pub labels: LabelFile,
+    /// Rows that are wrong are left out and counted; else the first one ends the reading.
+    pub skip_bad_rows: bool,
     /// Whether keys are hashed, and how.
     pub hashing: Option<Hashing>,
     /// Where the cache goes.
@@ -109,20 +131,31 @@ impl DataFile {
         notice: &(dyn Fn(&str) + Sync),
         stop: &StopRequest,
     ) -> Result<Self> {
-        let Some((cache, stamp)) = cache_of(input, options)? else { return read_text(input, options, stop) };
+        let keep = |directory| Keep::new(input.to_string().into(), directory, notice, stop);
+        let Some((cache, stamp)) = cache_of(input, options)? else {
+            let directory = temporary(input, options);
+            if let (Some(directory), CachePolicy::Dir(_)) = (&directory, &options.cache) {
+                // What is wrong with it is told when a file is to be made there.
+                let _ = make_directory(store, directory);
+            }
+            return read_text(input, options, &keep(directory));
+        };
         sweep(store, &cache);
         match Cached::open(&cache, &cache, stamp) {
-            Ok(Some(found)) => return Ok(Self::of_cache(input, found, true)),
-            Ok(None) => {}
+            // Without bad rows it is the same whether they are skipped or not.
+            Ok(Some(found)) if options.skip_bad_rows || found.facts.skipped.is_none() => {
+                return Ok(Self::of_cache(input, found, true));
+            }
+            Ok(_) => {}
             Err(what) => {
                 notice(&format!("warning: {}: cannot be used ({what}): reading the data again", cache.display()));
             }
         }
-        match read_and_write(input, options, store, &cache, stamp, stop) {
+        match read_and_write(input, options, store, &cache, stamp, &keep(None)) {
             Err(Failure::Cache(error)) => {
                 let error = Error::io(&cache, "write this cache", error);
                 notice(&format!("note: {error}; going on without it"));
-                read_text(input, options, stop)
+                read_text(input, options, &keep(None))
             }
             Err(Failure::Data(error)) => Err(error),
             Ok(read) => Ok(read),
@@ -177,6 +210,11 @@ impl DataFile {
     /// The columns in their order, if the file is CSV.
     pub fn columns(&self) -> Option<&[Column]> {
         self.facts.columns.as_deref()
+    }
+
+    /// The bad rows that were left out, if there were any.
+    pub fn skipped(&self) -> Option<&Skipped> {
+        self.facts.skipped.as_ref()
     }
 
     /// The namespaces, if the format has such; the default one's name is empty.
@@ -240,6 +278,20 @@ fn cache_of(input: &Input, options: &ReadOptions) -> Result<Option<(PathBuf, Sta
     place.map(|place| Ok((place, Stamp::of(path, options).map_err(failed)?))).transpose()
 }
 
+/// Where the temporary files of `input` go: of what can be read only once, unless all is to be in memory.
+fn temporary(input: &Input, options: &ReadOptions) -> Option<PathBuf> {
+    let once = match input {
+        Input::Stdin => true,
+        Input::Path(path) => fs::metadata(path).is_ok_and(|file| !file.is_file() && !file.is_dir()),
+        Input::Builtin(_) => false,
+    };
+    match &options.cache {
+        CachePolicy::Beside if once => Some(env::temp_dir()),
+        CachePolicy::Dir(directory) if once => Some(directory.clone()),
+        _ => None,
+    }
+}
+
 /// Opens `input` and tells its format; `None` where it is empty.
 fn open(input: &Input, options: &ReadOptions, stop: &StopRequest) -> Result<Option<(Source, Format)>> {
     let mut source = Source::open(input, stop)?;
@@ -247,18 +299,19 @@ fn open(input: &Input, options: &ReadOptions, stop: &StopRequest) -> Result<Opti
     if head.is_empty() {
         return Ok(None);
     }
-    let format = match options.format {
-        Some(format) => format,
-        None => Format::recognise(input, head)?,
-    };
+    let format = Format::recognise(options.format, input, head)?;
     let name = format.name();
     if format != Format::Csv && options.label.is_some() {
         return Err(Error::Usage(format!("{input} is {name} data, which has no columns: leave out --label")));
     }
-    if format == Format::Libsvm && !options.ignore.is_empty() {
+    if matches!(format, Format::Libsvm | Format::Idx) && !options.ignore.is_empty() {
         return Err(Error::Usage(format!("{input} is {name} data, which has no columns: leave out --ignore")));
     }
-    if format == Format::Libsvm && options.hashing.as_ref().is_some_and(|hashing| !hashing.interactions.is_empty()) {
+    if format != Format::Idx && matches!(options.labels, LabelFile::At(_)) {
+        return Err(Error::Usage(format!("{input} is {name} data, which holds its labels: leave out --labels")));
+    }
+    let multiplies = options.hashing.as_ref().is_some_and(|hashing| !hashing.interactions.is_empty());
+    if matches!(format, Format::Libsvm | Format::Idx) && multiplies {
         return Err(Error::Usage(format!(
             "{input} is {name} data, which has no namespaces or columns: leave out --interact"
         )));
@@ -286,16 +339,12 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// Reads the text into memory.
-fn read_text(input: &Input, options: &ReadOptions, stop: &StopRequest) -> Result<DataFile> {
-    let mut blocks = Vec::new();
-    let (facts, dictionary) = read_into::<Error>(input, options, stop, &mut |mut block| {
-        block.shrink();
-        blocks.push(block);
-        Ok(())
-    })?;
-    blocks.iter_mut().for_each(|block| block.limit = dictionary.len() as u32);
-    Ok(DataFile::new(input, facts, dictionary, Blocks::Memory(blocks), false))
+/// Reads the text into a temporary file or into memory.
+fn read_text(input: &Input, options: &ReadOptions, keep: &Keep<'_>) -> Result<DataFile> {
+    let mut spool = Spool::new(keep);
+    let (facts, dictionary) = read_into::<Error>(input, options, keep, &mut |block| spool.put(block))?;
+    let blocks = spool.finish(facts.longest_row, dictionary.len() as u32)?;
+    Ok(DataFile::new(input, facts, dictionary, blocks, false))
 }
 
 /// Reads the text into a cache and maps that.
@@ -305,13 +354,13 @@ fn read_and_write(
     store: &dyn Store,
     cache: &Path,
     stamp: Stamp,
-    stop: &StopRequest,
+    keep: &Keep<'_>,
 ) -> Result<DataFile, Failure> {
     if let CachePolicy::Dir(directory) = &options.cache {
         make_directory(store, directory)?;
     }
     let mut writer = CacheWriter::create(store, cache)?;
-    let (facts, dictionary) = read_into::<Failure>(input, options, stop, &mut |block| Ok(writer.block(&block)?))?;
+    let (facts, dictionary) = read_into::<Failure>(input, options, keep, &mut |block| Ok(writer.block(&block)?))?;
     Ok(DataFile::of_cache(input, writer.finish(stamp, &facts, &dictionary)?, false))
 }
 
@@ -330,14 +379,15 @@ fn make_directory(store: &dyn Store, directory: &Path) -> io::Result<()> {
     }
 }
 
-/// Reads the text of `input`, hands its blocks to `put`, and tells the rest.
+/// Reads the text of `input`, hands its blocks to `put`, and tells the rest; text that can be read only once but must be
+/// read twice is kept as `keep` says.
 fn read_into<E: From<Error> + Send>(
     input: &Input,
     options: &ReadOptions,
-    stop: &StopRequest,
+    keep: &Keep<'_>,
     put: &mut (dyn FnMut(OwnedBlock) -> Result<(), E> + Send),
 ) -> Result<(Facts, Dictionary), E> {
-    let Some((mut source, format)) = open(input, options, stop)? else {
+    let Some((mut source, format)) = open(input, options, keep.stop())? else {
         return Err(Error::data(input.to_string(), "holds no rows").into());
     };
     let hashing = options.hashing.clone();
@@ -346,16 +396,18 @@ fn read_into<E: From<Error> + Send>(
         Format::Vw => (Parser::Vw(vw::Plan { ignored: options.ignore.clone(), hashing }), None, false),
         Format::Csv => {
             // Gone through twice: for what its columns are, then for its rows.
-            source.keep_if_once()?;
+            source.keep_if_once(keep)?;
             let (mut plan, columns, words) = columns::learn(&mut source, options.label.as_deref(), &options.ignore)?;
             source.rewind()?;
             plan.hashing = hashing;
             (Parser::Csv(plan), Some(columns), words)
         }
+        Format::Idx => (Parser::Idx(Images::open(&mut source, options)?), None, false),
     };
-    let read = ingest(&mut source, &parser, words, put)?;
-    let mut facts = read.sums.finish(read.classes, columns);
+    let read = ingest(&mut source, &parser, words, options.skip_bad_rows, put)?;
+    let mut facts = read.sums.finish(read.classes, read.rounded, columns);
     facts.namespaces = (format == Format::Vw).then_some(read.spaces);
     facts.plain_nonzeros = options.hashing.as_ref().map(|_| read.plain);
+    facts.skipped = read.skipped;
     Ok((facts, read.keys))
 }

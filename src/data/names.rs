@@ -105,6 +105,20 @@ impl Names {
         row
     }
 
+    /// Takes the names that were added last away again, but for the first `length` ones.
+    pub(crate) fn truncate(&mut self, length: usize) {
+        // The last one first: whatever was added before it stands where it would stand without it.
+        for row in (length as u32..self.len() as u32).rev() {
+            let mut at = self.home(word(self.name(row)));
+            while row_of(self.slots[at]) != row {
+                at = (at + 1) & (self.slots.len() - 1);
+            }
+            self.slots[at] = EMPTY;
+        }
+        self.ends.truncate(length);
+        self.text.truncate(self.ends.last().map_or(0, |&end| end as usize));
+    }
+
     fn take_slot(&mut self, row: u32, word: u128) {
         let mut at = self.home(word);
         while row_of(self.slots[at]) != NO_ROW {

@@ -19,6 +19,13 @@ pub(crate) struct ChunkKeys<'d> {
     pub(crate) dropped: u64,
 }
 
+/// What a chunk's keys were before a row.
+#[derive(Clone, Copy)]
+pub(crate) struct Mark {
+    new: usize,
+    dropped: u64,
+}
+
 impl<'d> ChunkKeys<'d> {
     /// Unknown keys are collected where `collect` says so, and dropped else.
     pub(crate) fn new(known: &'d Dictionary, collect: bool) -> Self {
@@ -64,6 +71,24 @@ impl<'d> ChunkKeys<'d> {
             return None;
         };
         Some(self.known.len() as u32 + add(new))
+    }
+
+    /// Where it stands before a row.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { new: self.new.as_ref().map_or(0, Dictionary::len), dropped: self.dropped }
+    }
+
+    /// Forgets what a row has brought since `mark` was made.
+    pub(crate) fn back_to(&mut self, mark: Mark) {
+        self.dropped = mark.dropped;
+        if let Some(new) = &mut self.new {
+            new.truncate(mark.new);
+        }
+    }
+
+    /// Whether `id` is the row or stand-in of a key that is known or collected.
+    pub(crate) fn has(&self, id: u32) -> bool {
+        (id as usize) < self.known.len() + self.new.as_ref().map_or(0, Dictionary::len)
     }
 
     /// The keys that were collected.

@@ -5,17 +5,15 @@ use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
-use memchr::memchr;
-
-use super::cut::{CHUNK, Cut};
-use super::input::{Input, excerpt};
+use super::cut::{CHUNK, Cut, LONGEST};
+use super::idx;
+use super::input::Input;
+use super::spool::Keep;
 use super::unpack::{Packing, READ, Stream};
 use crate::error::{Error, Result};
 use crate::sys::map::Map;
 use crate::sys::signal::StopRequest;
 
-/// A line or record longer than this is refused.
-const LONGEST: usize = 1 << 30;
 /// As much is looked at to tell the format.
 const HEAD: usize = 64 << 10;
 
@@ -24,6 +22,8 @@ pub(crate) struct Source {
     input: Input,
     name: PathBuf,
     text: Text,
+    /// What has been taken off the beginning of a whole text.
+    taken: usize,
     /// True for what is gone once it is read.
     once: bool,
     stop: StopRequest,
@@ -34,7 +34,8 @@ enum Text {
     Stream(Stream),
 }
 
-enum Whole {
+/// A text that is all there.
+pub(crate) enum Whole {
     Map(Map),
     Memory(Vec<u8>),
 }
@@ -44,6 +45,8 @@ pub(crate) struct Chunk<'s> {
     pub(crate) text: Cow<'s, [u8]>,
     /// True for the first chunk of the text.
     pub(crate) first: bool,
+    /// How many bytes of the text come before it.
+    pub(crate) at: u64,
 }
 
 /// The chunks of a text, in order.
@@ -53,6 +56,7 @@ pub(crate) struct Chunks<'s> {
     text: Uncut<'s>,
     cut: Cut,
     first: bool,
+    at: u64,
     live: bool,
     /// An error that comes after the chunks already handed out.
     held: Option<Error>,
@@ -101,7 +105,17 @@ impl Source {
                 }
             }
         };
-        Ok(Self { input: input.clone(), name, text, once, stop: stop.clone() })
+        Ok(Self { input: input.clone(), name, text, taken: 0, once, stop: stop.clone() })
+    }
+
+    /// What was opened.
+    pub(crate) fn input(&self) -> &Input {
+        &self.input
+    }
+
+    /// What may end the reading.
+    pub(crate) fn stop(&self) -> &StopRequest {
+        &self.stop
     }
 
     /// The name that messages use.
@@ -112,10 +126,11 @@ impl Source {
     /// The beginning of the text: at least its first line that is neither blank nor a comment, if that is not too long.
     ///
     /// # Errors
-    /// Where it cannot be read or is not text.
+    /// Where it cannot be read.
     pub(crate) fn head(&mut self) -> Result<&[u8]> {
         if let Text::Stream(stream) = &mut self.text {
-            while !stream.ended && stream.buffer.len() < HEAD && !has_content_line(&stream.buffer) {
+            let is_enough = |text: &[u8]| text.len() >= HEAD || has_content_line(text) || idx::is_magic(text);
+            while !stream.ended && !is_enough(&stream.buffer) {
                 go_on(&self.stop)?;
                 stream.read_once(&self.name)?;
             }
@@ -124,27 +139,37 @@ impl Source {
             Text::Whole(whole) => whole.bytes(),
             Text::Stream(stream) => &stream.buffer,
         };
-        let head = without_mark(&head[..head.len().min(HEAD)]);
-        if let Some(at) = memchr(0, head) {
-            let what = format!("is not text: byte {} is 0, the first ones are {}", at + 1, excerpt(head));
-            return Err(Error::data(&self.name, what));
-        }
-        Ok(head)
+        Ok(without_mark(&head[..head.len().min(HEAD)]))
     }
 
-    /// Reads a pipe to its end and keeps its text, so that it can be gone through twice.
+    /// Takes the next `bytes` bytes off the text, fewer at its end.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub(crate) fn take(&mut self, bytes: usize) -> Result<Vec<u8>> {
+        match &mut self.text {
+            Text::Whole(whole) => {
+                let rest = &whole.bytes()[self.taken..];
+                let taken = rest[..bytes.min(rest.len())].to_vec();
+                self.taken += taken.len();
+                Ok(taken)
+            }
+            Text::Stream(stream) => {
+                stream.read_up_to(bytes, &self.name)?;
+                Ok(stream.take(bytes.min(stream.buffer.len())))
+            }
+        }
+    }
+
+    /// Reads a pipe to its end and keeps its text as `keep` says, so that it can be gone through twice.
     ///
     /// # Errors
     /// Where it cannot be read.
-    pub(crate) fn keep_if_once(&mut self) -> Result<()> {
+    pub(crate) fn keep_if_once(&mut self, keep: &Keep<'_>) -> Result<()> {
         if let Text::Stream(stream) = &mut self.text
             && self.once
         {
-            while !stream.ended {
-                go_on(&self.stop)?;
-                stream.read_up_to(stream.buffer.len() + CHUNK, &self.name)?;
-            }
-            self.text = Text::Whole(Whole::Memory(std::mem::take(&mut stream.buffer)));
+            self.text = Text::Whole(keep.text(stream)?);
         }
         Ok(())
     }
@@ -160,14 +185,14 @@ impl Source {
         Ok(())
     }
 
-    /// The chunks of the text; of a stream those that have not been handed out yet. `live` hands over what each read
+    /// The chunks of the text that has not been taken; of a stream those that have not been handed out yet. `live` hands over what each read
     /// of a stream brings, as soon as it holds a whole line.
     pub(crate) fn chunks(&mut self, cut: Cut, live: bool) -> Chunks<'_> {
         let text = match &mut self.text {
-            Text::Whole(whole) => Uncut::Whole(whole.bytes()),
+            Text::Whole(whole) => Uncut::Whole(&whole.bytes()[self.taken..]),
             Text::Stream(stream) => Uncut::Stream(stream),
         };
-        Chunks { name: &self.name, stop: &self.stop, text, cut, first: true, live, held: None }
+        Chunks { name: &self.name, stop: &self.stop, text, cut, first: true, at: 0, live, held: None }
     }
 }
 
@@ -227,16 +252,21 @@ impl<'s> Chunks<'s> {
         if text.len() > LONGEST {
             return Err(too_long(self.name));
         }
+        let at = self.at;
+        self.at += text.len() as u64;
+        if let Some(what) = self.cut.fault(at, self.at) {
+            return Err(Error::data(self.name, what));
+        }
         if text.is_empty() {
             return Ok(None);
         }
         let first = std::mem::replace(&mut self.first, false);
         let text = match text {
-            text if !first => text,
+            text if !first || matches!(self.cut, Cut::Images { .. }) => text,
             Cow::Borrowed(text) => Cow::Borrowed(without_mark(text)),
             Cow::Owned(text) => Cow::Owned(without_mark(&text).to_vec()),
         };
-        Ok(Some(Chunk { text, first }))
+        Ok(Some(Chunk { text, first, at }))
     }
 
     /// The next chunks, at most `most`; none at the end.
@@ -265,7 +295,7 @@ fn too_long(name: &Path) -> Error {
 }
 
 /// An error once the reading is to stop.
-fn go_on(stop: &StopRequest) -> Result<()> {
+pub(crate) fn go_on(stop: &StopRequest) -> Result<()> {
     if stop.requested() { Err(Error::stopped_reading()) } else { Ok(()) }
 }
 
@@ -304,18 +334,14 @@ mod tests {
 
     fn stream(text: &[u8], step: usize) -> Source {
         let stream = Stream::sniffed(Trickle { text: text.to_vec(), at: 0, step }).unwrap();
-        Source {
-            input: Input::Stdin,
-            name: "test".into(),
-            text: Text::Stream(stream),
-            once: true,
-            stop: StopRequest::never(),
-        }
+        let (input, name, text) = (Input::Stdin, "test".into(), Text::Stream(stream));
+        Source { input, name, text, taken: 0, once: true, stop: StopRequest::never() }
     }
 
     fn whole(text: &[u8]) -> Source {
         let text = Text::Whole(Whole::Memory(text.to_vec()));
-        Source { input: Input::Stdin, name: "test".into(), text, once: true, stop: StopRequest::never() }
+        let (input, name) = (Input::Stdin, "test".into());
+        Source { input, name, text, taken: 0, once: true, stop: StopRequest::never() }
     }
 
     fn all(mut source: Source, cut: Cut, live: bool) -> Result<Vec<Vec<u8>>> {
@@ -396,8 +422,6 @@ mod tests {
         let mut marked = stream(b"\xEF\xBB\xBF# c\n\na,b\n1,2\n", 3);
         assert!(marked.head().unwrap().starts_with(b"# c\n\na,b\n"));
         assert_eq!(all(whole(b"\xEF\xBB\xBFa,b\n"), Cut::Lines, false).unwrap(), [b"a,b\n"]);
-        let error = whole(b"PNG\0\x01\n1 2:3").head().unwrap_err().to_string();
-        assert!(error.contains("is not text"), "{error}");
         let directory =
             Source::open(&Input::Path(std::env::temp_dir()), &StopRequest::never()).err().unwrap().to_string();
         assert!(directory.contains("is a directory"), "{directory}");

@@ -1,5 +1,7 @@
 //! Data read against the keys of a model, block by block in the order it comes.
 
+use std::path::Path;
+
 use rayon::prelude::*;
 
 use super::block::OwnedBlock;
@@ -7,9 +9,10 @@ use super::columns::{self, Column, Header};
 use super::cut::Cut;
 use super::dictionary::Dictionary;
 use super::hashing::Hashing;
+use super::idx::Images;
 use super::input::{Format, Input};
 use super::parse::{Context, Parser, csv, vw};
-use super::source::Source;
+use super::skipped::Skipped;
 use super::{ReadOptions, open};
 use crate::error::{Error, Result};
 use crate::sys::signal::StopRequest;
@@ -28,7 +31,7 @@ pub struct Known<'a> {
 }
 
 /// What a stream held.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
     /// How many rows.
     pub rows: u64,
@@ -40,10 +43,12 @@ pub struct Seen {
     pub unlabelled: u64,
     /// Labels that are none of the model's classes.
     pub unknown_labels: u64,
+    /// The bad rows that were skipped.
+    pub skipped: Option<Skipped>,
 }
 
 /// Reads `input` for a model and hands its rows to `each` in their order. Keys that the model does not know are dropped;
-/// the label of a row is NaN where it has none, or none of the model's classes.
+/// the label of a row is NaN where it has none, or none of the model's classes. A block says where bad rows were skipped.
 ///
 /// Files are parsed by all threads; the lines of standard input are handed over as they arrive.
 ///
@@ -66,32 +71,41 @@ pub fn stream(
         None => return Err(Error::data(input.to_string(), "holds no rows")),
     };
     let path = source.name().to_path_buf();
-    let cut = cut(&mut source, format, known)?;
+    check_kind(&path, format, known)?;
+    let ready = match format {
+        Format::Libsvm => Some(Parser::Libsvm(options.hashing.clone())),
+        Format::Vw => Some(Parser::Vw(vw::Plan { ignored: options.ignore.clone(), hashing: options.hashing.clone() })),
+        Format::Idx => Some(Parser::Idx(Images::open(&mut source, options)?)),
+        Format::Csv => None,
+    };
+    let cut = match &ready {
+        Some(parser) => parser.cut(),
+        None => Cut::Records(columns::delimiter(source.head()?)),
+    };
     let mut chunks = source.chunks(cut, live);
     let mut batch = chunks.batch(1)?;
-    let parser = match (cut, known.columns, batch.first()) {
-        (Cut::Records(delimiter), Some(columns), Some(first)) => {
+    let parser = match (ready, cut, known.columns, batch.first()) {
+        (Some(parser), ..) => parser,
+        (None, Cut::Records(delimiter), Some(columns), Some(first)) => {
             let header = Header::read(&first.text, delimiter, columns, &path)?;
             let plan = columns::matched(header, columns, options.label.as_deref(), &path, notice)?;
             Parser::Csv(csv::Plan { hashing: options.hashing.clone(), ..plan })
         }
-        _ if format == Format::Vw => {
-            Parser::Vw(vw::Plan { ignored: options.ignore.clone(), hashing: options.hashing.clone() })
-        }
-        _ => Parser::Libsvm(options.hashing.clone()),
+        _ => return Err(Error::data(path, "holds no rows")),
     };
     let mut classes = Dictionary::names();
     for name in known.label_names {
         classes.add_name(name);
     }
     let classes = (!known.label_names.is_empty()).then_some(&classes);
-    let context = Context { keys: known.dictionary, classes, learning: false };
+    let context = Context { keys: known.dictionary, classes, learning: false, skip: options.skip_bad_rows };
     let width = if live { 1 } else { 2 * rayon::current_num_threads() };
     let (mut seen, mut lines) = (Seen::default(), 0);
     while !batch.is_empty() {
         for parsed in batch.par_iter().map(|chunk| parser.parse(chunk, context)).collect::<Vec<_>>() {
             let parsed = parsed.map_err(|fault| fault.at(&path, lines))?;
             let mut block = parsed.block;
+            Skipped::add(&mut seen.skipped, block.skipped.len(), parsed.first_bad, lines);
             block.first_row = seen.rows;
             block.limit = known.dictionary.len() as u32;
             block.drop_ones();
@@ -101,31 +115,30 @@ pub fn stream(
             seen.unknown_keys += parsed.unknown_keys;
             seen.unknown_labels += parsed.unknown_labels;
             seen.unlabelled += parsed.unlabelled;
-            if block.rows() > 0 {
+            if block.rows() > 0 || !block.skipped.is_empty() {
                 each(block)?;
             }
         }
         batch = chunks.batch(width)?;
     }
     if seen.rows == 0 && !live {
-        return Err(Error::data(path, "holds no rows"));
+        return Err(Skipped::no_rows(seen.skipped.as_ref(), &path));
     }
     Ok(seen)
 }
 
-/// Where the text may be cut, if it is of the kind that the model was trained on.
-fn cut(source: &mut Source, format: Format, known: &Known<'_>) -> Result<Cut> {
-    let trained = match known.columns {
-        Some(_) => Format::Csv,
+/// Checks that the data is of the kind that the model was trained on: columns, named features, or numbered ones.
+fn check_kind(path: &Path, format: Format, known: &Known<'_>) -> Result<()> {
+    let (fits, trained) = match known.columns {
+        Some(_) => (format == Format::Csv, "csv"),
         // The index 7 and the feature called 7 have one hash.
-        None if known.hashing.is_some() && format == Format::Libsvm => Format::Libsvm,
-        None if known.dictionary.is_names() || known.hashing.is_some() => Format::Vw,
-        None => Format::Libsvm,
+        None if known.hashing.is_some() => (format != Format::Csv, "libsvm, idx or vw"),
+        None if known.dictionary.is_names() => (format == Format::Vw, "vw"),
+        None => (matches!(format, Format::Libsvm | Format::Idx), "libsvm or idx"),
     };
-    if format == trained {
-        return Ok(if format == Format::Csv { Cut::Records(columns::delimiter(source.head()?)) } else { Cut::Lines });
+    if fits {
+        return Ok(());
     }
-    let (here, there) = (format.name(), trained.name());
-    let what = format!("this is {here} data, but the model was trained on {there} data");
-    Err(Error::data(source.name(), format!("{what}: give data of that kind, or say --format if this is such data")))
+    let what = format!("this is {} data, but the model was trained on {trained} data", format.name());
+    Err(Error::data(path, format!("{what}: give data of that kind, or say --format if this is such data")))
 }

@@ -13,8 +13,15 @@ use super::*;
 use crate::store::{Disk, Sink};
 use crate::sys::signal::StopRequest;
 
-const OPTIONS: ReadOptions =
-    ReadOptions { format: None, label: None, ignore: Vec::new(), hashing: None, cache: CachePolicy::Off };
+const OPTIONS: ReadOptions = ReadOptions {
+    format: None,
+    label: None,
+    ignore: Vec::new(),
+    labels: LabelFile::Beside,
+    skip_bad_rows: false,
+    hashing: None,
+    cache: CachePolicy::Off,
+};
 
 /// A directory with one data file.
 struct Data {
@@ -266,7 +273,7 @@ fn a_stream_of_csv_is_matched_by_name() {
         streamed(&Data::new("b.csv", "target;city;age\nyes;Oslo;2\n;Paris;0\nmaybe;?;1\n"), &model).unwrap();
     assert_eq!(rows[0], (1.0, pairs(&[("city=Oslo", 1.0), ("age", 2.0)])));
     assert!(rows[1].0.is_nan() && rows[1].1.is_empty() && rows[2].0.is_nan());
-    assert_eq!(seen, Seen { rows: 3, nonzeros: 3, unknown_keys: 1, unlabelled: 1, unknown_labels: 1 });
+    assert_eq!(seen, Seen { rows: 3, nonzeros: 3, unknown_keys: 1, unlabelled: 1, unknown_labels: 1, skipped: None });
     assert!(notices.is_empty(), "{notices:?}");
 
     let (rows, seen, notices) = streamed(&Data::new("b.csv", "city,new\nOslo,5\n"), &model).unwrap();
@@ -306,4 +313,62 @@ fn a_stream_of_libsvm_comes_in_order_with_unknown_keys_dropped() {
     assert_eq!((seen.unlabelled, seen.unknown_keys + seen.nonzeros), (1, 3));
     let error = streamed(&Data::new("b.svm", "1 1:1\n\n1 1:x\n"), &model).unwrap_err().to_string();
     assert!(error.contains("b.svm:3: \"1:x\""), "{error}");
+}
+
+#[test]
+fn images_of_many_chunks_keep_their_labels_whatever_the_threads() {
+    let (count, size) = (3000u32, 4001u32);
+    let pixel = |at: u32| if at.is_multiple_of(97) { (at / 97 % 256) as u8 } else { 0 };
+    let bytes = |dimensions: &[u32], numbers: Vec<u8>| {
+        let sizes: Vec<u8> = dimensions.iter().flat_map(|size| size.to_be_bytes()).collect();
+        [vec![0, 0, 8, dimensions.len() as u8], sizes, numbers].concat()
+    };
+    let images = bytes(&[count, size], (0..count * size).map(pixel).collect());
+    let label = |row: u32| (row % 251) as u8;
+    let plain = Data::new("x-images.idx", &images);
+    let packed = Data::new("x-images.idx.gz", gzip(&images));
+    for data in [&plain, &packed] {
+        let labels = bytes(&[count], (0..count).map(label).collect());
+        fs::write(data.directory.path().join("x-labels.idx"), labels).unwrap();
+    }
+    let mut all = Vec::new();
+    for (data, threads) in [(&plain, 1), (&plain, 3), (&packed, 2)] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let read = pool.install(|| data.read(&OPTIONS)).unwrap();
+        assert!(read.table().blocks() > 2);
+        all.push((rows(&read), read.dictionary().to_bytes()));
+    }
+    assert!(all[0] == all[1] && all[0] == all[2]);
+    assert!((0..count).all(|row| all[0].0[row as usize].0 == f32::from(label(row)).to_bits()));
+    let nonzeros: usize = all[0].0.iter().map(|(_, row)| row.len()).sum();
+    assert_eq!(nonzeros, (0..count * size).filter(|&at| pixel(at) != 0).count());
+}
+
+#[test]
+fn bad_rows_that_are_skipped_leave_nothing_behind_whatever_the_threads() {
+    let text = long_text();
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let bad = ["1 4000000000:1 4000000001:x", "word", "1 4000000000:1 0:1", "1 3:3e38 3:3e38"];
+    for (at, line) in (0..lines.len()).step_by(501).zip(bad.iter().cycle()) {
+        lines.insert(at + at / 501, (*line).to_owned());
+    }
+    let data = Data::new("a.svm", lines.join("\n"));
+    let skipping = ReadOptions { skip_bad_rows: true, ..OPTIONS };
+    let mut all = Vec::new();
+    for threads in [1, 3] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let read = pool.install(|| data.read(&skipping)).unwrap();
+        let skipped = read.skipped().unwrap().clone();
+        assert_eq!((read.rows(), skipped.rows, read.dictionary().number(4_000_000_000)), (7000, 14, None));
+        let first = skipped.first(Path::new("a.svm")).to_string();
+        assert_eq!(first, "a.svm:1: \"4000000001:x\" has a value that is not a number");
+        all.push((rows(&read), read.dictionary().to_bytes()));
+    }
+    assert!(all[0] == all[1]);
+    let clean = Data::new("a.svm", text).read(&OPTIONS).unwrap();
+    let by_key = |read: &DataFile| {
+        let name = |&(id, value): &(u32, u32)| (read.dictionary().name_of(id), value);
+        rows(read).iter().map(|(label, row)| (*label, row.iter().map(name).collect())).collect::<Vec<(u32, Vec<_>)>>()
+    };
+    assert!(by_key(&data.read(&skipping).unwrap()) == by_key(&clean));
 }

@@ -1,5 +1,9 @@
 //! Numbers as people read them.
 
+use std::path::Path;
+
+use crate::data::Skipped;
+
 /// `number` with its thousands apart: `1,234,567`.
 pub fn count(number: u64) -> String {
     let digits = number.to_string();
@@ -11,6 +15,12 @@ pub fn count(number: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// That rows of `data` were skipped.
+pub fn bad_rows(data: &str, skipped: &Skipped) -> String {
+    let (rows, first) = (number(skipped.rows, "bad row"), skipped.first(Path::new(data)));
+    format!("warning: {data}: {rows} skipped, {}at {first}", if skipped.rows > 1 { "the first " } else { "" })
 }
 
 /// `per_second` of some `unit`, to three figures: `1.23 M rows/s` of `rows`.

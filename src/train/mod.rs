@@ -32,6 +32,7 @@ use crate::engine::topology::Topology;
 use crate::error::{Error, Result};
 use crate::fault::Faults;
 use crate::model::configuration::{LossKind, Optimizer};
+use crate::report::format::bad_rows;
 use crate::report::log::RunLog;
 use crate::report::progress::Progress;
 use crate::store::Store;
@@ -174,7 +175,11 @@ pub fn train(request: &Request, topology: &Topology, store: &dyn Store, ears: Ea
     let reading = prepare::reading(request, resumed.as_ref())?;
     let read = |input: &Input| {
         ears.progress.doing(&format!("reading {input}"));
-        DataFile::read(input, &reading, store, &notice, ears.stop)
+        let file = DataFile::read(input, &reading, store, &notice, ears.stop)?;
+        if let Some(skipped) = file.skipped() {
+            notice(&bad_rows(&file.name(), skipped));
+        }
+        Ok(file)
     };
     let files = request.data.iter().map(read).collect::<Result<Vec<DataFile>>>()?;
     if resumed.is_none() {

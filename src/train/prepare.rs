@@ -12,16 +12,16 @@ use super::target::{self, LabelFacts};
 use super::{Consistency, Request, Settings, scale};
 use crate::checkpoint::{Existing, Loaded, load};
 use crate::data::order::held_out;
-use crate::data::{Column, DataFile, Dictionary, Hashing, Known, OwnedBlock, ReadOptions, stream};
+use crate::data::{Column, DataFile, Dictionary, Hashing, Known, LabelFile, OwnedBlock, ReadOptions, stream};
 use crate::engine::plan::Plan;
 use crate::engine::schedule::Schedule;
 use crate::engine::stop::EarlyStop;
 use crate::engine::topology::Topology;
 use crate::error::{Error, Result};
-use crate::model::configuration::{Configuration, Kind, LossKind, Optimizer};
+use crate::model::configuration::{Configuration, Kind, LossKind, Optimizer, Target};
 use crate::model::linear::Linear;
 use crate::model::tally::Tally;
-use crate::report::format::number;
+use crate::report::format::{bad_rows, number};
 use crate::sys::signal::StopRequest;
 use crate::theta::exchange::hogwild::{Head, View};
 use crate::theta::{Snapshot, Theta};
@@ -122,12 +122,19 @@ pub(super) fn read_valid(
     let names = target::names(&facts.target);
     let known = Known { dictionary: &keys.dictionary, columns: files[0].columns(), label_names: &names, hashing };
     let (mut blocks, mut good) = (Vec::new(), 0);
-    let seen = stream(input, &request.read, &known, notice, stop, &mut |block| {
+    // --labels are those of the training data.
+    let read = ReadOptions { labels: LabelFile::Beside, ..request.read.clone() };
+    let seen = stream(input, &read, &known, notice, stop, &mut |block| {
         good +=
             block.as_block().labels().iter().filter(|&&label| target::is_known(&facts.target, label)).count() as u64;
-        blocks.push(block);
+        if block.rows() > 0 {
+            blocks.push(block);
+        }
         Ok(())
     })?;
+    if let Some(skipped) = &seen.skipped {
+        notice(&bad_rows(&input.to_string(), skipped));
+    }
     if good == 0 {
         return Err(Error::data(input.to_string(), "has no row with a label that the training data has"));
     }
@@ -307,7 +314,19 @@ pub(super) fn label_facts(request: &Request, files: &[DataFile], resumed: Option
         let name = old.optimizer.name();
         return Err(Error::Usage(format!("the model was trained with --optimizer {name}: leave out --optimizer")));
     }
-    target::learn(&labels, &request.settings, old, &files[0].name())
+    let facts = target::learn(&labels, &request.settings, old, &files[0].name())?;
+    // As numbers they may be rounded, but two classes must not become one.
+    let rounded = files.iter().find_map(|file| Some((file, file.labels().rounded.as_ref()?)));
+    match (&facts.target, rounded) {
+        (Target::Classes { .. }, Some((file, (line, label)))) => {
+            let what = format!(
+                "the label {label} is a class, but not exact in 32 bits: number the classes within ±16777216, or learn \
+                 numbers (--loss squared)"
+            );
+            Err(Error::Line { path: file.name().into(), line: *line, what })
+        }
+        _ => Ok(facts),
+    }
 }
 
 /// Gives the dictionary column scales, if the data needs them and the model has no say yet.

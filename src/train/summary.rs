@@ -26,6 +26,8 @@ pub struct Summary {
     pub rows: u64,
     /// Nonzeros of data.
     pub nonzeros: u64,
+    /// Bad rows that were skipped.
+    pub skipped_rows: u64,
     /// Passes in the life of the model.
     pub passes: u32,
     /// Different labels, if the labels are classes.
@@ -97,6 +99,7 @@ pub(super) fn conclude(
         loss: end.configuration.loss.name(),
         rows: files.iter().map(DataFile::rows).sum(),
         nonzeros: files.iter().map(DataFile::nonzeros).sum(),
+        skipped_rows: files.iter().filter_map(DataFile::skipped).map(|skipped| skipped.rows).sum(),
         passes: end.passes,
         classes: end.classes,
         shards: plan.shards,

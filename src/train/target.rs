@@ -416,6 +416,8 @@ mod tests {
             mean,
             deviation: variance.sqrt(),
             missing: 0,
+            whole: true,
+            rounded: None,
         }
     }
 

@@ -1,15 +1,15 @@
 //! Records of cells between delimiters.
 
 use csv::{ByteRecord, Reader, ReaderBuilder, Terminator};
-use memchr::memchr_iter;
+use memchr::{memchr, memchr_iter};
 
-use super::number::parse as parse_number;
+use super::number::{is_rounded, parse as parse_number};
 use super::{Context, Fault, Parsed};
 use crate::data::columns::Header;
-use crate::data::cut::Cut;
+use crate::data::cut::{Cut, is_open};
 use crate::data::hashing::{HashedRow, Hashing, key, seed};
 use crate::data::input::excerpt;
-use crate::data::numbering::ChunkKeys;
+use crate::data::numbering::{ChunkKeys, Mark};
 
 /// How the records of a file are read: what each cell is.
 pub(crate) struct Plan {
@@ -55,30 +55,89 @@ impl<'a> Cell<'a> {
     }
 }
 
-/// A reader of the records in `text`, the blank lines among them included (see [`is_blank`]).
-pub(crate) fn records(text: &[u8], delimiter: u8) -> Reader<&[u8]> {
+/// The records of a text that are not blank, one after the other.
+pub(crate) struct Records<'t> {
+    text: &'t [u8],
+    delimiter: u8,
+    /// How many cells a record has to have, if that is known.
+    cells: Option<usize>,
+    /// Where in the text the reader begins.
+    start: usize,
+    reader: Reader<&'t [u8]>,
+    record: ByteRecord,
+    /// The record last read is not as it should be.
+    odd: bool,
+}
+
+impl<'t> Records<'t> {
+    pub(crate) fn new(text: &'t [u8], delimiter: u8, cells: Option<usize>) -> Self {
+        let reader = reader(text, delimiter);
+        Self { text, delimiter, cells, start: 0, reader, record: ByteRecord::new(), odd: false }
+    }
+
+    /// The next record, or what is wrong with its cells. What comes next after a wrong one begins on its second line: a
+    /// quote that is never closed takes all lines up to the next quote along.
+    pub(crate) fn next(&mut self) -> Option<Result<&ByteRecord, String>> {
+        if std::mem::take(&mut self.odd) && has_newline(&self.record) {
+            let begin = self.begin();
+            let line = memchr(b'\n', &self.text[begin..]).map_or(self.text.len() - begin, |at| at + 1);
+            self.start = begin + line;
+            self.reader = reader(&self.text[self.start..], self.delimiter);
+        }
+        loop {
+            match self.reader.read_byte_record(&mut self.record) {
+                Ok(false) => return None,
+                Ok(true) if self.record.len() == 1 && self.record[0].trim_ascii().is_empty() => {}
+                Ok(true) => break,
+                // Which reading from memory does not have.
+                Err(error) => {
+                    (self.start, self.reader) = (self.text.len(), reader(&[], self.delimiter));
+                    self.record.clear();
+                    return Some(Err(error.to_string()));
+                }
+            }
+        }
+        let wrong = self.wrong();
+        self.odd = wrong.is_some();
+        Some(wrong.map_or(Ok(&self.record), Err))
+    }
+
+    /// The line, from 0, on which the record last read begins.
+    pub(crate) fn line(&self) -> u64 {
+        memchr_iter(b'\n', &self.text[..self.begin()]).count() as u64
+    }
+
+    /// Where the record last read begins.
+    fn begin(&self) -> usize {
+        let byte = self.start + self.record.position().map_or(0, |position| position.byte() as usize);
+        // The reader counts the newlines that it skips before a record as part of it.
+        byte + self.text[byte..].iter().take_while(|&&byte| matches!(byte, b'\n' | b'\r')).count()
+    }
+
+    /// What is wrong with the cells of the record last read.
+    fn wrong(&self) -> Option<String> {
+        let (cells, expected) = (self.record.len(), self.cells?);
+        let ended = self.start + self.reader.position().byte() as usize >= self.text.len();
+        if ended && is_open(&self.text[self.begin()..], self.delimiter) {
+            return Some("a quote that begins a cell here is never closed".into());
+        }
+        (cells != expected).then(|| {
+            let hint = if has_newline(&self.record) { " (is there a quote that is never closed?)" } else { "" };
+            format!("{cells} cells, but {expected} columns were expected{hint}")
+        })
+    }
+}
+
+fn has_newline(record: &ByteRecord) -> bool {
+    record.iter().any(|cell| cell.contains(&b'\n'))
+}
+
+/// A reader of the records in `text`, the blank lines among them included.
+fn reader(text: &[u8], delimiter: u8) -> Reader<&[u8]> {
     // Only a newline ends a record, as only there chunks are cut; a carriage return before it is trimmed with its cell.
     let mut builder = ReaderBuilder::new();
     builder.has_headers(false).flexible(true).delimiter(delimiter).terminator(Terminator::Any(b'\n'));
     builder.from_reader(text)
-}
-
-/// True for a record that is a line of blanks.
-pub(crate) fn is_blank(record: &ByteRecord) -> bool {
-    record.len() == 1 && record[0].trim_ascii().is_empty()
-}
-
-/// The next record of `text` that is not blank; false at the end.
-///
-/// # Errors
-/// The reader's, which reading from memory does not have.
-pub(crate) fn next_record(reader: &mut Reader<&[u8]>, record: &mut ByteRecord) -> Result<bool, csv::Error> {
-    while reader.read_byte_record(record)? {
-        if !is_blank(record) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 impl Plan {
@@ -113,29 +172,26 @@ pub(crate) fn parse(text: &[u8], first: bool, plan: &Plan, context: Context<'_>)
         seeds: plan.header.names.iter().map(|name| seed(name.as_bytes())).collect(),
         keys: ChunkKeys::new(context.keys, context.learning),
         classes: context.classes.map(|classes| ChunkKeys::new(classes, context.learning)),
+        rounded: None,
         parsed: Parsed::with_room(text.len()),
     };
-    let (mut reader, mut record) = (records(text, plan.header.delimiter), ByteRecord::new());
+    let mut records = Records::new(text, plan.header.delimiter, Some(plan.roles.len()));
     let mut header = first && plan.header.named;
-    loop {
-        let more = next_record(&mut reader, &mut record).map_err(|error| Fault { line: 0, what: error.to_string() })?;
-        if !more {
-            break;
+    while let Some(record) = records.next() {
+        if std::mem::take(&mut header) {
+            continue;
         }
-        if !std::mem::take(&mut header) {
-            rows.add(&record).map_err(|what| Fault { line: line_of(text, &record), what })?;
+        let before = (rows.keys.mark(), rows.classes.as_ref().map(ChunkKeys::mark));
+        if let Err(what) = record.and_then(|record| rows.add(record)) {
+            rows.parsed.skip(context, || Fault { line: records.line(), what })?;
+            rows.back_to(before);
+        }
+        if let Some(label) = rows.rounded.take() {
+            rows.parsed.rounded.get_or_insert_with(|| Fault { line: records.line(), what: label });
         }
     }
     rows.parsed.lines = memchr_iter(b'\n', text).count() as u64;
     Ok(rows.parsed.finish(rows.keys, rows.classes))
-}
-
-/// The line, from 0, on which `record` begins.
-fn line_of(text: &[u8], record: &ByteRecord) -> u64 {
-    let byte = record.position().map_or(0, |position| position.byte() as usize);
-    // The reader counts the newlines that it skips before a record as part of it.
-    let skipped = text[byte..].iter().take_while(|&&byte| matches!(byte, b'\n' | b'\r')).count();
-    memchr_iter(b'\n', &text[..byte + skipped]).count() as u64
 }
 
 /// Turns records into rows.
@@ -152,17 +208,13 @@ struct Rows<'p> {
     name: String,
     keys: ChunkKeys<'p>,
     classes: Option<ChunkKeys<'p>>,
+    /// The label of the row just read, if it was rounded.
+    rounded: Option<String>,
     parsed: Parsed,
 }
 
 impl Rows<'_> {
     fn add(&mut self, record: &ByteRecord) -> Result<(), String> {
-        let expected = self.plan.roles.len();
-        if record.len() != expected {
-            let quoted = record.iter().any(|cell| cell.contains(&b'\n'));
-            let hint = if quoted { " (is there a quote that is never closed?)" } else { "" };
-            return Err(format!("{} cells, but {expected} columns were expected{hint}", record.len()));
-        }
         self.hashed.iter_mut().for_each(HashedRow::clear);
         let mut label = None;
         for (column, (cell, role)) in record.iter().zip(&self.plan.roles).enumerate() {
@@ -184,6 +236,18 @@ impl Rows<'_> {
         Ok(())
     }
 
+    /// Forgets what a bad row has brought.
+    fn back_to(&mut self, (keys, classes): (Mark, Option<Mark>)) {
+        self.rounded = None;
+        self.keys.back_to(keys);
+        if let (Some(all), Some(mark)) = (&mut self.classes, classes) {
+            all.back_to(mark);
+        }
+        for column in &mut self.columns {
+            *column = column.filter(|&id| self.keys.has(id));
+        }
+    }
+
     /// The label that `cell` is, if there is one; NaN where it is not known.
     fn label(&mut self, cell: &[u8]) -> Result<Option<f32>, String> {
         match (Cell::of(cell), &mut self.classes) {
@@ -192,7 +256,12 @@ impl Rows<'_> {
             (_, Some(classes)) => {
                 Ok(Some(classes.name(utf8(cell.trim_ascii())?).map_or(f32::NAN, |class| class as f32)))
             }
-            (Cell::Number(label), None) => finite(label, cell).map(Some),
+            (Cell::Number(label), None) => {
+                if is_rounded(cell.trim_ascii(), label) {
+                    self.rounded = Some(String::from_utf8_lossy(cell.trim_ascii()).into());
+                }
+                finite(label, cell).map(Some)
+            }
             (Cell::Word(_), None) => Err(format!("the label {} is not a number", excerpt(cell))),
         }
     }
@@ -263,7 +332,8 @@ mod tests {
     fn read(text: &str, plan: &Plan, words: bool) -> Result<(Parsed, Vec<Pairs>), Fault> {
         let empty = Dictionary::names();
         let classes = words.then_some(&empty);
-        let parsed = parse(text.as_bytes(), true, plan, Context { keys: &empty, classes, learning: true })?;
+        let parsed =
+            parse(text.as_bytes(), true, plan, Context { keys: &empty, classes, learning: true, skip: false })?;
         let new = parsed.new_keys.as_ref().unwrap();
         let row = |at: &[u32]| {
             let range = at[0] as usize..at[1] as usize;
@@ -310,6 +380,7 @@ mod tests {
             ("1,x", "2 cells, but 3 columns were expected"),
             ("1,x,1,1", "4 cells, but 3 columns"),
             ("1,\"x,1\n1,y,1\n", "never closed"),
+            ("1,x,\"1\n1,x,1\n", "a quote that begins a cell here is never closed"),
             ("one,x,1", "column \"a\": \"one\" is not a number"),
             ("nan,x,1", "column \"a\": \"nan\" is not finite"),
             ("1e99,x,1", "is not finite"),

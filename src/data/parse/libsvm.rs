@@ -2,7 +2,7 @@
 
 use memchr::memchr;
 
-use super::number::{float_at, integer_at, parse as parse_number};
+use super::number::{float_at, integer_at, is_rounded, parse as parse_number};
 use super::{Context, Fault, Parsed};
 use crate::data::hashing::Hashing;
 use crate::data::input::excerpt;
@@ -17,19 +17,10 @@ pub(crate) fn parse(text: &[u8], hashing: Option<&Hashing>, context: Context<'_>
     while start < text.len() {
         let newline = memchr(b'\n', &text[start..]);
         let end = newline.map_or(text.len(), |at| start + at);
-        let line = parsed.lines;
-        let told = |what| Fault { line, what };
-        if let Some(label) = row(text, start, end, context.learning, &mut parsed).map_err(told)? {
-            if let Some(hashing) = hashing {
-                let row = parsed.block.open_row();
-                row.iter_mut().for_each(|index| *index = hashing.number(*index));
-                parsed.plain += row.len() as u64;
-            }
-            keys.translate_row(&mut parsed.block);
-            if hashing.is_some() {
-                parsed.block.check_repeated(&mut repeats).map_err(|what| told(what.into()))?;
-            }
-            parsed.block.end_row(label);
+        let (line, before) = (parsed.lines, keys.mark());
+        if let Err(what) = row(text, start, end, hashing, context.learning, &mut keys, &mut repeats, &mut parsed) {
+            parsed.skip(context, || Fault { line, what })?;
+            keys.back_to(before);
         }
         parsed.lines += u64::from(newline.is_some());
         start = end + 1;
@@ -37,18 +28,27 @@ pub(crate) fn parse(text: &[u8], hashing: Option<&Hashing>, context: Context<'_>
     Ok(parsed.finish(keys, None))
 }
 
-/// Parses the line from `start` to `end` into the open row, by index; the label, if the line is a row.
-fn row(text: &[u8], start: usize, end: usize, learning: bool, parsed: &mut Parsed) -> Result<Option<f32>, String> {
+/// Parses the line from `start` to `end`.
+#[expect(clippy::too_many_arguments, reason = "what a row needs and what it is put into")]
+fn row(
+    text: &[u8],
+    start: usize,
+    end: usize,
+    hashing: Option<&Hashing>,
+    learning: bool,
+    keys: &mut ChunkKeys<'_>,
+    repeats: &mut Repeats,
+    parsed: &mut Parsed,
+) -> Result<(), String> {
     let mut at = after_blanks(text, start, end);
     if at == end || text[at] == b'#' {
-        return Ok(None);
+        return Ok(());
     }
     let first = token(text, at, end);
     let label = if first.contains(&b':') {
         if learning {
             return Err(format!("no label: the line begins with {}, a number was expected", excerpt(first)));
         }
-        parsed.unlabelled += 1;
         f32::NAN
     } else {
         at += first.len();
@@ -76,7 +76,13 @@ fn row(text: &[u8], start: usize, end: usize, learning: bool, parsed: &mut Parse
     if !rising && !parsed.block.add_up_repeated() {
         return Err("an index stands there more than once, and its values add up to more than a float holds".into());
     }
-    Ok(Some(label))
+    parsed.number_row(hashing, keys, repeats)?;
+    parsed.unlabelled += u64::from(label.is_nan());
+    parsed.block.end_row(label);
+    if parsed.rounded.is_none() && is_rounded(first, label) {
+        parsed.rounded = Some(Fault { line: parsed.lines, what: String::from_utf8_lossy(first).into() });
+    }
+    Ok(())
 }
 
 /// The pair at `at` and where it ends, if it is one of the usual ones: few digits, and more text after it. It ends within
@@ -143,7 +149,7 @@ mod tests {
 
     fn rows(text: &str, learning: bool) -> Result<Vec<Row>, Fault> {
         let known = Dictionary::numbers();
-        let context = Context { keys: &known, classes: None, learning };
+        let context = Context { keys: &known, classes: None, learning, skip: false };
         let parsed = parse(text.as_bytes(), None, context)?;
         let new = parsed.new_keys.unwrap_or_else(Dictionary::numbers);
         let mut block = parsed.block;
@@ -225,7 +231,7 @@ mod tests {
     fn a_label_may_be_missing_where_nothing_is_learned_and_unknown_keys_are_dropped() {
         let mut known = Dictionary::numbers();
         known.add_number(5);
-        let context = Context { keys: &known, classes: None, learning: false };
+        let context = Context { keys: &known, classes: None, learning: false, skip: false };
         let parsed = parse(b"5:1 6:1\n1 7:0 8:2 5:3\n", None, context).unwrap();
         assert_eq!((parsed.unknown_keys, parsed.unlabelled, parsed.lines), (2, 1, 2));
         assert_eq!(parsed.block.ids, [0, 0]);

@@ -1,6 +1,7 @@
 //! One chunk of text in, one block of rows out, by whichever thread; keys as `numbering` says.
 
 pub(crate) mod csv;
+mod idx;
 pub(crate) mod libsvm;
 pub(crate) mod number;
 pub(crate) mod vw;
@@ -9,7 +10,9 @@ use super::block::OwnedBlock;
 use super::cut::Cut;
 use super::dictionary::Dictionary;
 use super::hashing::Hashing;
+use super::idx::Images;
 use super::numbering::ChunkKeys;
+use super::repeats::Repeats;
 use super::source::Chunk;
 
 /// How the text of one input is parsed.
@@ -17,6 +20,7 @@ pub(crate) enum Parser {
     Libsvm(Option<Hashing>),
     Csv(csv::Plan),
     Vw(vw::Plan),
+    Idx(Images),
 }
 
 /// What is known while a chunk is parsed.
@@ -28,6 +32,8 @@ pub(crate) struct Context<'a> {
     /// True in training: unknown keys and classes are collected and every row must have a label.
     /// Else they are dropped, and a row may be without.
     pub(crate) learning: bool,
+    /// True where a bad row is left out and counted, false where the first one ends the reading.
+    pub(crate) skip: bool,
 }
 
 /// A chunk, parsed.
@@ -35,7 +41,7 @@ pub(crate) struct Parsed {
     pub(crate) block: OwnedBlock,
     pub(crate) new_keys: Option<Dictionary>,
     pub(crate) new_classes: Option<Dictionary>,
-    /// Newlines in the chunk.
+    /// Newlines in the chunk; images, if it holds some.
     pub(crate) lines: u64,
     /// Nonzeros whose key is not known.
     pub(crate) unknown_keys: u64,
@@ -43,6 +49,10 @@ pub(crate) struct Parsed {
     pub(crate) unknown_labels: u64,
     /// Rows without a label.
     pub(crate) unlabelled: u64,
+    /// What is wrong with the first of the rows that were skipped.
+    pub(crate) first_bad: Option<Fault>,
+    /// The line and text of the first label that was rounded, see [`number::is_rounded`].
+    pub(crate) rounded: Option<Fault>,
     /// Nonzeros before products were added, where keys are hashed.
     pub(crate) plain: u64,
     /// The namespaces that the chunk has, where the format has such.
@@ -52,7 +62,7 @@ pub(crate) struct Parsed {
 /// What is wrong with a line of a chunk.
 #[derive(Debug)]
 pub(crate) struct Fault {
-    /// The line, from 0 at the beginning of the chunk.
+    /// The line (or image), from 0 at the beginning of the chunk.
     pub(crate) line: u64,
     /// What stands there and what was expected.
     pub(crate) what: String,
@@ -65,6 +75,7 @@ impl Parser {
             Self::Libsvm(hashing) => hashing.as_ref(),
             Self::Csv(plan) => plan.hashing.as_ref(),
             Self::Vw(plan) => plan.hashing.as_ref(),
+            Self::Idx(images) => images.hashing.as_ref(),
         }
     }
 
@@ -73,18 +84,29 @@ impl Parser {
         match self {
             Self::Libsvm(_) | Self::Vw(_) => Cut::Lines,
             Self::Csv(plan) => plan.cut(),
+            Self::Idx(images) => images.cut(),
+        }
+    }
+
+    /// No keys yet, of the kind that this text has.
+    pub(crate) fn no_keys(&self) -> Dictionary {
+        match self {
+            Self::Libsvm(_) | Self::Idx(_) => Dictionary::numbers(),
+            Self::Csv(_) | Self::Vw(_) if self.hashing().is_some() => Dictionary::numbers(),
+            Self::Csv(_) | Self::Vw(_) => Dictionary::names(),
         }
     }
 
     /// Parses one chunk.
     ///
     /// # Errors
-    /// The first line that is not as it should be.
+    /// The first line that is not as it should be, unless such are skipped.
     pub(crate) fn parse(&self, chunk: &Chunk<'_>, context: Context<'_>) -> Result<Parsed, Fault> {
         match self {
             Self::Libsvm(hashing) => libsvm::parse(&chunk.text, hashing.as_ref(), context),
             Self::Csv(plan) => csv::parse(&chunk.text, chunk.first, plan, context),
             Self::Vw(plan) => vw::parse(&chunk.text, plan, context),
+            Self::Idx(images) => idx::parse(chunk, images, context),
         }
     }
 }
@@ -100,9 +122,48 @@ impl Parsed {
             unknown_keys: 0,
             unknown_labels: 0,
             unlabelled: 0,
+            first_bad: None,
+            rounded: None,
             plain: 0,
             spaces: Vec::new(),
         }
+    }
+
+    /// Leaves out the row that is being filled, as `fault` says what is wrong with it. Whoever collects keys takes back
+    /// those of this row.
+    ///
+    /// # Errors
+    /// The fault, where `context` does not want bad rows to be skipped.
+    fn skip(&mut self, context: Context<'_>, fault: impl FnOnce() -> Fault) -> Result<(), Fault> {
+        if !context.skip {
+            return Err(fault());
+        }
+        self.block.skip_row();
+        self.first_bad.get_or_insert_with(fault);
+        Ok(())
+    }
+
+    /// Gives the numbers in the row that is being filled their rows, or those of their buckets.
+    ///
+    /// # Errors
+    /// In words, where the values of one bucket add up to too much.
+    fn number_row(
+        &mut self,
+        hashing: Option<&Hashing>,
+        keys: &mut ChunkKeys<'_>,
+        repeats: &mut Repeats,
+    ) -> Result<(), &'static str> {
+        let Some(hashing) = hashing else {
+            keys.translate_row(&mut self.block);
+            return Ok(());
+        };
+        let row = self.block.open_row();
+        let plain = row.len() as u64;
+        row.iter_mut().for_each(|number| *number = hashing.number(*number));
+        keys.translate_row(&mut self.block);
+        self.block.check_repeated(repeats)?;
+        self.plain += plain;
+        Ok(())
     }
 
     /// Takes what `keys` and `classes` collected and dropped.

@@ -11,6 +11,19 @@ pub(crate) fn parse(token: &[u8]) -> Option<f32> {
     short(token).or_else(|| str::from_utf8(token).ok()?.parse().ok())
 }
 
+/// Up to here, on both sides of 0, an `f32` holds every whole number as it is.
+pub(crate) const EXACT: f32 = (1 << 24) as f32;
+
+/// True where `value` is what an `f32` holds of the number in `token`, which is beyond [`EXACT`], and is another number.
+pub(crate) fn is_rounded(token: &[u8], value: f32) -> bool {
+    let exactly = || {
+        let text = str::from_utf8(token).ok()?;
+        let whole = text.parse().map(|exact: i128| exact == value as i128).ok();
+        whole.or_else(|| text.parse().map(|exact: f64| exact == f64::from(value)).ok())
+    };
+    value.abs() >= EXACT && exactly() == Some(false)
+}
+
 /// A number of few digits without an exponent; `None` where it takes more than that to read it.
 fn short(token: &[u8]) -> Option<f32> {
     let (negative, digits) = match token {
@@ -220,6 +233,26 @@ mod tests {
         assert_eq!(integer_at(b":1234567", 0), None);
         assert_eq!(integer_at(b"12:3", 0), None, "too near the end");
         assert_eq!(integer_at(b"12\xff34567", 0), Some((12, 2)));
+    }
+
+    #[test]
+    fn whole_numbers_that_an_f32_does_not_hold_are_rounded() {
+        for (token, rounded) in [
+            ("16777216", false),
+            ("16777217", true),
+            ("-16777217", true),
+            ("+16777218", false),
+            ("16777217.0", true),
+            ("1.6777217e7", true),
+            ("1e30", true),
+            ("1099511627776", false),
+            ("1152921504606846977", true),
+            ("0.1", false),
+            ("123456.7", false),
+        ] {
+            let value = parse(token.as_bytes()).expect("a number");
+            assert_eq!(is_rounded(token.as_bytes(), value), rounded, "{token}");
+        }
     }
 
     #[test]

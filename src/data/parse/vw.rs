@@ -9,9 +9,9 @@ mod label;
 mod spaces;
 mod value;
 
-use memchr::{memchr, memchr_iter};
+use memchr::memchr;
 
-use super::number::{float_at, word_end};
+use super::number::{EXACT, float_at, is_rounded, word_end};
 use super::{Context, Fault, Parsed};
 use crate::data::hashing::{HashedRow, Hashing, key};
 use crate::data::input::excerpt;
@@ -19,7 +19,7 @@ use crate::data::names::NameBatch;
 use crate::data::numbering::ChunkKeys;
 use crate::data::repeats::Repeats;
 
-use label::{label, unlabelled};
+use label::{label, label_word, unlabelled};
 use spaces::Spaces;
 use value::{number_at, value_at};
 
@@ -34,10 +34,7 @@ pub(crate) struct Plan {
 
 /// Parses whole lines.
 pub(crate) fn parse(text: &[u8], plan: &Plan, context: Context<'_>) -> Result<Parsed, Fault> {
-    if let Err(error) = str::from_utf8(text) {
-        let line = memchr_iter(b'\n', &text[..error.valid_up_to()]).count() as u64;
-        return Err(Fault { line, what: "this is not UTF-8 text: convert the file".into() });
-    }
+    let all_utf8 = str::from_utf8(text).is_ok();
     let hashing = plan.hashing.as_ref();
     let mut spaces = Spaces::new([&plan.ignored, hashing.map_or(&[], |hashing| &hashing.ignored)]);
     let mut rows = Rows {
@@ -54,8 +51,15 @@ pub(crate) fn parse(text: &[u8], plan: &Plan, context: Context<'_>) -> Result<Pa
     while start < text.len() {
         let newline = memchr(b'\n', &text[start..]);
         let end = newline.map_or(text.len(), |at| start + at);
-        let line = rows.parsed.lines;
-        rows.add(start, end).map_err(|what| Fault { line, what })?;
+        let (line, before) = (rows.parsed.lines, rows.keys.mark());
+        rows.spaces.begin_row();
+        let is_text = all_utf8 || str::from_utf8(&text[start..end]).is_ok();
+        let read = if is_text { rows.add(start, end) } else { Err("this is not UTF-8 text: convert the file".into()) };
+        if let Err(what) = read {
+            rows.parsed.skip(context, || Fault { line, what })?;
+            rows.keys.back_to(before);
+            rows.spaces.forget_row();
+        }
         rows.parsed.lines += u64::from(newline.is_some());
         start = end + 1;
     }
@@ -109,6 +113,12 @@ impl Rows<'_> {
         }
         self.parsed.unlabelled += u64::from(label.is_none());
         self.parsed.block.end_weighted_row(label.unwrap_or(f32::NAN), weight);
+        if let Some(label) = label.filter(|label| label.abs() >= EXACT && self.parsed.rounded.is_none())
+            && let Some(word) = label_word(&line[..bar])
+            && is_rounded(word, label)
+        {
+            self.parsed.rounded = Some(Fault { line: self.parsed.lines, what: String::from_utf8_lossy(word).into() });
+        }
         Ok(())
     }
 

@@ -45,6 +45,11 @@ pub(super) fn label(part: &[u8]) -> Result<(Option<f32>, f32), String> {
     Ok((Some(label), weight))
 }
 
+/// The word that is the label of `part`, which has one.
+pub(super) fn label_word(part: &[u8]) -> Option<&[u8]> {
+    words(part).first().copied()
+}
+
 /// Why `part`, the part of a line before its first bar, has no label, in words.
 pub(super) fn unlabelled(part: &[u8]) -> String {
     let words = words(part);

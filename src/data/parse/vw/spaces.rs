@@ -11,6 +11,8 @@ pub(super) struct Spaces {
     all: Vec<Space>,
     numbers: FxHashMap<Vec<u8>, usize>,
     last: usize,
+    /// Those that the row at hand is the first to have.
+    fresh: Vec<usize>,
 }
 
 /// A namespace.
@@ -60,9 +62,21 @@ impl Spaces {
         let at = if self.all.get(next).is_some_and(|space| space.name == name) { next } else { self.number(name) };
         let last = self.last;
         self.all[last].next = at;
-        self.all[at].seen = true;
+        if !std::mem::replace(&mut self.all[at].seen, true) {
+            self.fresh.push(at);
+        }
         self.last = at;
         at
+    }
+
+    /// Begins a row.
+    pub(super) fn begin_row(&mut self) {
+        self.fresh.clear();
+    }
+
+    /// Forgets that the text has the namespaces that the row at hand, which is bad, is the first to have.
+    pub(super) fn forget_row(&mut self) {
+        self.fresh.drain(..).for_each(|at| self.all[at].seen = false);
     }
 
     /// The namespace of this number.
