@@ -184,7 +184,7 @@ pub(super) fn prepare<'d>(
     notice: &dyn Fn(&str),
 ) -> Result<Prepared<'d>> {
     let Keys { mut dictionary, maps } = keys(files, resumed)?;
-    facts.notices.iter().for_each(|text| notice(&format!("warning: {text}")));
+    facts.notices.iter().for_each(|text| notice(text));
     let old = resumed.map(|resumed| &resumed.configuration);
     let columns = columns(files, old)?;
 

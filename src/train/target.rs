@@ -98,7 +98,7 @@ pub(super) fn learn(
             Some(classes) if in_words => of_classes(classes, LossKind::Softmax, in_words, settings, old)?,
             Some(classes) if look_like_classes(labels, &classes) => {
                 let notice = format!(
-                    "the labels are {} whole numbers: learned as classes (--loss squared learns them as numbers)",
+                    "note: the labels are {} whole numbers: learned as classes (--loss squared learns them as numbers)",
                     classes.len()
                 );
                 let facts = of_classes(classes, LossKind::Softmax, in_words, settings, old)?;
@@ -106,7 +106,7 @@ pub(super) fn learn(
             }
             found if !in_words => {
                 let different = different(found.as_ref().map(Vec::len));
-                let notice = format!("the data has {different}: learning them as numbers (--loss squared)");
+                let notice = format!("note: the data has {different}: learning them as numbers (--loss squared)");
                 let facts = of_numbers(labels, LossKind::Squared, settings, old);
                 LabelFacts { notices: [vec![notice], facts.notices].concat(), ..facts }
             }
@@ -239,7 +239,7 @@ fn of_classes(
     let how_many = classes.iter().filter(|class| class.rows > 0 || old.is_some()).count();
     let mut notices = Vec::new();
     if let [only] = &classes[..] {
-        notices.push(format!("every row has the label {}: there is nothing to tell apart", only.name));
+        notices.push(format!("warning: every row has the label {}: there is nothing to tell apart", only.name));
         let is_positive = words || only.name.parse::<f32>().is_ok_and(|label| label > 0.0);
         let name = if only.name == "0" || only.name == "-1" { "1" } else { "0" }.to_owned();
         classes.insert(if is_positive { 0 } else { 1 }, Class { name, rows: 0, weight: 0.0 });
@@ -349,7 +349,7 @@ fn of_numbers(
         labels.iter().map(|(labels, _)| labels.weight * squares(labels)).sum::<f64>() / total.max(f64::MIN_POSITIVE);
     let deviation = variance.sqrt();
     if deviation == 0.0 {
-        notices.push(format!("every row has the label {mean}: there is nothing to learn"));
+        notices.push(format!("warning: every row has the label {mean}: there is nothing to learn"));
     }
     // Counts are learned in units of their mean, for that is their curvature; other numbers in units of their spread.
     let size = if loss == LossKind::Poisson { mean } else { deviation };
