@@ -1,4 +1,4 @@
-//! Training through the library: many children, faults, repeatability, resuming. Each test makes its own planted data.
+//! Training: many children, repeating, resuming, and all that may end a run. Each test makes its own planted data.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where a step fails")]
 
