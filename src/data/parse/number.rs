@@ -53,6 +53,7 @@ fn short(token: &[u8]) -> Option<f32> {
 }
 
 /// Eight times the byte `byte`.
+#[inline(always)]
 const fn each(byte: u8) -> u64 {
     u64::from_ne_bytes([byte; 8])
 }
