@@ -15,10 +15,10 @@ use tempfile::TempDir;
 /// How many times over the data is learned in a pass: that leaves the minimum where it is, and makes enough tasks for two children.
 const COPIES: usize = 4;
 
-/// A model that was trained all the way with `flags`, and what it is worth on its own data.
-fn learned(folder: &TempDir, flags: &[&str], label: &str) -> (PathBuf, Value) {
+/// A model that was trained for as many passes with `flags`, and what it is worth on its own data.
+fn learned(folder: &TempDir, passes: &str, flags: &[&str], label: &str) -> (PathBuf, Value) {
     let (data, model) = (fixture("objectives.csv"), folder.path().join("model"));
-    let to_the_end = ["--holdout", "0", "--early-stop", "0", "--passes", "200", "--schedule", "linear", "--overwrite"];
+    let to_the_end = ["--holdout", "0", "--early-stop", "0", "--passes", passes, "--schedule", "linear", "--overwrite"];
     let others = ["kind", "count", "number"].into_iter().filter(|name| *name != label).collect::<Vec<_>>().join(",");
     let reading = ["--label", label, "--ignore", &others];
     train(&[&data; COPIES].map(PathBuf::as_path), &model, &[&to_the_end[..], &reading, flags].concat(), &[]);
@@ -41,7 +41,7 @@ fn number(value: &Value) -> f64 {
 fn softmax_regression_reaches_its_minimum() {
     let (theirs, folder) = (&json_fixture("objectives.json")["softmax"], TempDir::new().unwrap());
     for children in ["1", "2"] {
-        let (model, metrics) = learned(&folder, &["--l2", "0.01", "--children", children], "kind");
+        let (model, metrics) = learned(&folder, "200", &["--l2", "0.01", "--children", children], "kind");
         let objective = number(&metrics["logloss"]) + 0.01 / 2.0 * squares(&model);
         let least = number(&theirs["objective"]);
         println!("{children} children: objective {objective:.6}, the least is {least:.6}");
@@ -54,8 +54,8 @@ fn softmax_regression_reaches_its_minimum() {
 fn poisson_regression_reaches_its_minimum() {
     let (theirs, folder) = (&json_fixture("objectives.json")["poisson"], TempDir::new().unwrap());
     for children in ["1", "2"] {
-        let flags = ["--loss", "poisson", "--l2", "0.01", "--children", children, "--passes", "600"];
-        let (path, metrics) = learned(&folder, &flags, "count");
+        let flags = ["--loss", "poisson", "--l2", "0.01", "--children", children];
+        let (path, metrics) = learned(&folder, "600", &flags, "count");
         let (objective, least) = (number(&metrics["loss"]) + 0.01 / 2.0 * squares(&path), number(&theirs["objective"]));
         println!("{children} children: objective {objective:.6}, the least is {least:.6}");
         assert!(objective / least - 1.0 < 2e-3 && objective / least - 1.0 > -1e-5);
@@ -73,7 +73,7 @@ fn quantile_regression_reaches_its_minimum() {
     let (theirs, folder) = (&json_fixture("objectives.json")["quantile"], TempDir::new().unwrap());
     for children in ["1", "2"] {
         let flags = ["--loss", "quantile", "--quantile", "0.8", "--children", children];
-        let (_, metrics) = learned(&folder, &flags, "number");
+        let (_, metrics) = learned(&folder, "200", &flags, "number");
         let (loss, least) = (number(&metrics["loss"]), number(&theirs["loss"]));
         println!("{children} children: loss {loss:.5}, the least is {least:.5}");
         assert!(loss / least - 1.0 < 1e-3 && loss / least - 1.0 > -1e-6);
@@ -83,7 +83,7 @@ fn quantile_regression_reaches_its_minimum() {
 #[test]
 fn probabilities_of_classes_are_those_of_the_weights_on_disk() {
     let folder = TempDir::new().unwrap();
-    let (path, _) = learned(&folder, &["--passes", "3"], "kind");
+    let (path, _) = learned(&folder, "3", &[], "kind");
     let (model, data) = (Model::open(&path).unwrap(), fixture("objectives.csv"));
     assert_eq!(model.classes(), ["birch", "elm", "oak", "yew"]);
     let row = [("x0", 0.5f32), ("x3", -1.25), ("nobody knows", 7.0)];

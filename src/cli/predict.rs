@@ -21,7 +21,7 @@ pub(super) struct Flags {
     /// The data: a path, `-` for standard input, or a built-in set
     #[arg(value_parser = input)]
     data: Input,
-    /// The N likeliest classes a line, each with its probability (after --loss hinge its margin), instead of the first one's name
+    /// The N likeliest classes a line, each with its probability (of a model by hinge loss its margin), instead of one name or number
     #[arg(long, value_name = "N", value_parser = count::<usize>)]
     top: Option<usize>,
     #[command(flatten)]

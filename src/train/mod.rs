@@ -97,6 +97,29 @@ pub struct Settings {
     pub seed: Option<u64>,
 }
 
+impl Settings {
+    /// Refuses what does not go together whatever the data is.
+    ///
+    /// # Errors
+    /// [`Error::Usage`], with what to leave out.
+    fn check(&self) -> Result<()> {
+        let Self { loss, optimizer, l1, quantile, schedule, .. } = *self;
+        let usage = |what: String| Err(Error::Usage(what));
+        match (optimizer, loss) {
+            (Some(other), _) if l1.is_some_and(|l1| l1 > 0.0) && other != Optimizer::Ftrl => {
+                usage(format!("--l1 needs --optimizer ftrl, which can keep weights at 0; this is {}", other.name()))
+            }
+            (Some(Optimizer::Ftrl), _) if schedule.is_some_and(|schedule| schedule != Schedule::Constant) => {
+                usage("--optimizer ftrl has a rate of its own for each weight: leave out --schedule".to_owned())
+            }
+            (_, Some(other)) if quantile.is_some() && other != LossKind::Quantile => {
+                usage(format!("--quantile is for --loss quantile; this is {}", other.name()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// What to train.
 #[derive(Debug)]
 pub struct Request {
@@ -167,6 +190,7 @@ pub struct Ears<'a> {
 pub fn train(request: &Request, topology: &Topology, store: &dyn Store, ears: Ears<'_>) -> Result<Summary> {
     let begun = Instant::now();
     let notice = |text: &str| ears.progress.notice(text);
+    request.settings.check()?;
     let (plan, warnings) = Plan::choose(topology, &request.machine)?;
     warnings.iter().for_each(|warning| notice(&format!("warning: {warning}")));
     // The lock comes first: no time is spent on a model that cannot be saved.
