@@ -2,6 +2,7 @@
 
 use super::planted::{Plant, write};
 use super::{Request, logloss, run, with_children};
+use hogback::checkpoint::Existing;
 use hogback::engine::plan;
 use hogback::model::configuration::Optimizer;
 use hogback::train::Settings;
@@ -11,7 +12,7 @@ use tempfile::tempdir;
 fn loss(folder: &std::path::Path, data: &std::path::Path, children: usize, optimizer: Optimizer) -> f64 {
     let model = folder.join(format!("m{children}-{}", optimizer.name()));
     let settings = Settings { optimizer: Some(optimizer), passes: Some(4), early_stop: Some(0), ..Settings::default() };
-    logloss(&run(&Request { settings, ..with_children(data, model, children) }).unwrap())
+    logloss(&run(&Request { settings, existing: Existing::Replace, ..with_children(data, model, children) }).unwrap())
 }
 
 #[test]
