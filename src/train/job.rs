@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use crossbeam::utils::CachePadded;
 use hogback_kernels::{Cells, Row, Rule, Step, Table};
 
+use super::configure::Penalties;
 use super::corpus::{BATCH, Copies, Corpus, Place, recycled};
+use super::held_out::HeldOut;
 use super::saved::out_of_memory;
 use crate::data::order::Strips;
 use crate::engine::guard::Guard;
@@ -45,17 +47,6 @@ pub(super) struct Wave {
     pub(super) length: usize,
 }
 
-/// The rows that held-out metrics are made of.
-pub(super) struct HeldOut<'d> {
-    /// Where they are, if not among the training rows.
-    pub(super) corpus: Option<Corpus<'d>>,
-    /// Their numbers, rising.
-    pub(super) rows: Vec<u64>,
-    /// The bits of their last margins, or of the number of their likeliest class where there are several outputs; each written by
-    /// the child that scored it, read after the phase.
-    pub(super) scores: Vec<AtomicU32>,
-}
-
 /// The job of one run.
 pub(super) struct Train<'t, 'd> {
     pub(super) theta: &'t Theta,
@@ -79,27 +70,6 @@ pub(super) struct Train<'t, 'd> {
     pub(super) faults: &'t Faults,
     /// What asks the run to stop.
     pub(super) stop: &'t StopRequest,
-}
-
-/// What the step rule is told beside the rates.
-#[derive(Debug)]
-pub(super) struct Penalties {
-    /// See [`Step::floor`].
-    pub(super) floor: f32,
-    /// See [`Step::decay`].
-    pub(super) decays: Vec<f32>,
-    /// See [`Step::l1`].
-    pub(super) l1: f32,
-    /// See [`Step::l2`].
-    pub(super) l2: f32,
-}
-
-impl Penalties {
-    /// The step at these rates.
-    pub(super) fn step(&self, rate: f32, bias_rate: f32) -> Step<'_> {
-        let Self { floor, decays, l1, l2 } = self;
-        Step { rate, bias_rate, floor: *floor, decay: decays, l1: *l1, l2: *l2 }
-    }
 }
 
 /// What a child keeps from task to task.

@@ -9,8 +9,9 @@ use crossbeam::utils::CachePadded;
 
 use super::job::{Task, Train, Wave};
 use super::keep::Keeper;
+use super::position::Position;
 use super::prepare::Prepared;
-use super::saved::{self, Position, Words};
+use super::saved::{self, Words};
 use super::{Consistency, Ears, Request};
 use crate::checkpoint::Generation;
 use crate::data::Dictionary;

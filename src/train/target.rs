@@ -2,7 +2,7 @@
 
 use super::corpus::LabelMap;
 use super::{ClassWeights, Settings};
-use crate::data::Labels;
+use crate::data::{DataFile, Labels};
 use crate::error::{Error, Result};
 use crate::model::configuration::{Configuration, LossKind, Target};
 use crate::model::tally::Constant;
@@ -29,6 +29,35 @@ pub(super) struct LabelFacts {
     pub(super) notices: Vec<String>,
 }
 
+impl LabelFacts {
+    /// How many outputs a model of these labels has.
+    pub(super) fn outputs(&self) -> usize {
+        self.constant.margins.len()
+    }
+}
+
+/// What the labels of the data mean: by themselves, or to the model that is resumed, `old`.
+///
+/// # Errors
+/// [`Error::Data`] where labels and loss, or labels and model, do not go together; [`Error::Line`] for a class that is not exact;
+/// [`Error::Usage`] for weights of classes there are not.
+pub(super) fn of_files(settings: &Settings, files: &[DataFile], old: Option<&Configuration>) -> Result<LabelFacts> {
+    let labels: Vec<_> = files.iter().map(|file| (file.labels(), file.rows())).collect();
+    let facts = learn(&labels, settings, old, &files[0].name())?;
+    // As numbers they may be rounded, but two classes must not become one.
+    let rounded = files.iter().find_map(|file| Some((file, file.labels().rounded.as_ref()?)));
+    match (&facts.target, rounded) {
+        (Target::Classes { .. }, Some((file, (line, label)))) => {
+            let what = format!(
+                "the label {label} is a class, but not exact in 32 bits: number the classes within ±16777216, or learn \
+                 numbers (--loss squared)"
+            );
+            Err(Error::Line { path: file.name().into(), line: *line, what })
+        }
+        _ => Ok(facts),
+    }
+}
+
 /// A class of the data: its name and the weights of its rows together.
 #[derive(Clone, Debug)]
 struct Class {
@@ -38,11 +67,7 @@ struct Class {
 }
 
 /// Reads the facts off the labels of all files, each with its number of rows; `old` is the model that is resumed.
-///
-/// # Errors
-/// [`Error::Data`] where labels and loss, or labels and model, do not go together; [`Error::Usage`] for weights of classes
-/// there are not.
-pub(super) fn learn(
+fn learn(
     labels: &[(&Labels, u64)],
     settings: &Settings,
     old: Option<&Configuration>,
