@@ -2,11 +2,11 @@
 
 use std::sync::atomic::AtomicU32;
 
-use super::Request;
 use super::corpus::{Corpus, Part, Source};
 use super::keys::keys;
 use super::resume::Resumed;
 use super::target::{self, LabelFacts};
+use super::{Request, scale};
 use crate::data::order::held_out;
 use crate::data::{DataFile, Hashing, Known, LabelFile, OwnedBlock, ReadOptions, stream};
 use crate::error::{Error, Result};
@@ -100,7 +100,7 @@ pub(super) fn hold_out<'d>(
         corpus.weigh_classes(&configuration.class_weights);
         corpus.centre(&configuration.centres);
         if let Some(exponents) = factors {
-            corpus.scale(exponents.iter().map(|&exponent| target::power(i32::from(exponent))).collect());
+            corpus.scale(exponents.iter().map(|&exponent| scale::power(i32::from(exponent))).collect());
         }
         (Some(corpus), rows)
     } else {

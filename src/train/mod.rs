@@ -4,7 +4,9 @@
 //! the labels what is to be learned, `configure` settles every setting that was left open, `prepare` lays out Θ, `passes` runs the
 //! engine over it pass by pass, `job` is what a child does, `keep` commits generations.
 
+mod classes;
 mod configure;
+mod constant;
 mod corpus;
 mod hashing;
 mod head;

@@ -78,7 +78,7 @@ pub(super) fn prepare<'d>(
     scale_columns(&mut corpus, &mut dictionary, files, resumed.is_some(), notice)?;
     let factors = dictionary.scales.clone();
     if let Some(exponents) = &factors {
-        corpus.scale(exponents.iter().map(|&exponent| target::power(i32::from(exponent))).collect());
+        corpus.scale(exponents.iter().map(|&exponent| scale::power(i32::from(exponent))).collect());
     }
     let mean_square = match old {
         Some(old) => old.mean_square,

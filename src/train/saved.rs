@@ -7,7 +7,7 @@ use hogback_kernels::{Backend, Layout, Rule, Step};
 use serde_json::Value;
 
 use super::position::Position;
-use super::target::power;
+use super::scale::power;
 use crate::checkpoint::{Generation, Loaded, TensorData};
 use crate::data::Dictionary;
 use crate::error::{Error, Result};
