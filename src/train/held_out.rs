@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicU32;
 
-use super::corpus::{Corpus, Part, Source};
+use super::corpus::{BATCH, Corpus, Part, Place, Source};
 use super::keys::keys;
 use super::resume::Resumed;
 use super::target::{self, LabelFacts};
@@ -11,18 +11,60 @@ use crate::data::order::held_out;
 use crate::data::{DataFile, Hashing, Known, LabelFile, OwnedBlock, ReadOptions, stream};
 use crate::error::{Error, Result};
 use crate::model::configuration::Configuration;
+use crate::report::auc::auc;
 use crate::report::format::{bad_rows, number};
+use crate::report::metrics::{F1Tally, Metrics};
 use crate::sys::signal::StopRequest;
 
 /// The rows that held-out metrics are made of.
 pub(super) struct HeldOut<'d> {
     /// Where they are, if not among the training rows.
-    pub(super) corpus: Option<Corpus<'d>>,
+    corpus: Option<Corpus<'d>>,
     /// Their numbers, rising.
     pub(super) rows: Vec<u64>,
     /// The bits of their last margins, or of the number of their likeliest class where there are several outputs; each written by
     /// the child that scored it, read after the phase.
     pub(super) scores: Vec<AtomicU32>,
+}
+
+impl<'d> HeldOut<'d> {
+    /// Where the rows are, `training` being the corpus of the training rows.
+    pub(super) fn corpus<'a>(&'a self, training: &'a Corpus<'d>) -> &'a Corpus<'d> {
+        self.corpus.as_ref().unwrap_or(training)
+    }
+
+    /// The metrics that need all rows at once, by their [`HeldOut::scores`]: the area under the ROC curve of two classes, the macro F1
+    /// of several.
+    ///
+    /// # Errors
+    /// A damaged block of a cache.
+    pub(super) fn complete(
+        &self,
+        metrics: &mut Metrics,
+        scores: &[f32],
+        training: &Corpus<'d>,
+        outputs: usize,
+    ) -> Result<()> {
+        let corpus = self.corpus(training);
+        let (mut positive, mut f1) = (Vec::with_capacity(scores.len()), F1Tally::new(outputs));
+        for (rows, scores) in self.rows.chunks(BATCH).zip(scores.chunks(BATCH)) {
+            let mut places = [Place::default(); BATCH];
+            corpus.places(rows, &mut places)?;
+            for (place, &score) in places.iter().zip(scores) {
+                let (target, weight) = corpus.target(*place)?;
+                positive.push(target > 0.0);
+                if outputs > 1 {
+                    f1.record(score as usize, target as usize, weight);
+                }
+            }
+        }
+        if outputs > 1 {
+            metrics.macro_f1 = f1.macro_f1();
+        } else {
+            metrics.auc = auc(scores, &positive);
+        }
+        Ok(())
+    }
 }
 
 /// Reads `--valid` against the keys of the training data, which are hashed as `hashing` says.

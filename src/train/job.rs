@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 use crossbeam::utils::CachePadded;
 use hogback_kernels::{Cells, Row, Rule, Step, Table};
@@ -19,8 +20,7 @@ use crate::error::{Error, Result};
 use crate::fault::{Faults, Point};
 use crate::model::linear::{Buffers, Linear};
 use crate::model::tally::{Scored, Tally};
-use crate::report::auc::auc;
-use crate::report::metrics::{F1Tally, Metrics, likeliest};
+use crate::report::metrics::likeliest;
 use crate::sys::signal::StopRequest;
 use crate::theta::Theta;
 use crate::theta::exchange::hogwild::{Head, View};
@@ -29,6 +29,8 @@ use crate::theta::exchange::{BIAS, WEIGHT};
 
 /// How often a round may panic before the run is given up.
 const ATTEMPTS: usize = 3;
+/// How often the supervisor looks up.
+pub(super) const EVERY: Duration = Duration::from_millis(20);
 
 /// What a controller deals.
 pub(super) enum Task {
@@ -267,7 +269,7 @@ impl<'t> Train<'t, '_> {
     }
 
     fn score(&self, child: &mut Child<'t>, range: Range<usize>) -> Result<Answer> {
-        let corpus = self.held_out.corpus.as_ref().unwrap_or(&self.corpus);
+        let corpus = self.held_out.corpus(&self.corpus);
         let Child { buffers, copies, margins, spare, .. } = child;
         let (table, bias) = (self.theta.tensors()[WEIGHT].cells(), self.theta.tensors()[BIAS].cells());
         let (table, step, stride) = (Table::whole(table, self.head.layout), self.step(), self.linear.stride());
@@ -295,31 +297,6 @@ impl<'t> Train<'t, '_> {
             from += n;
         }
         Ok(answer(&tally, 0))
-    }
-
-    /// The metrics that need all held-out rows at once, by their [`HeldOut::scores`]: the area under the ROC curve of two classes,
-    /// the macro F1 of several.
-    pub(super) fn complete(&self, metrics: &mut Metrics, scores: &[f32]) -> Result<()> {
-        let corpus = self.held_out.corpus.as_ref().unwrap_or(&self.corpus);
-        let outputs = self.head.layout.outputs();
-        let (mut positive, mut f1) = (Vec::with_capacity(scores.len()), F1Tally::new(outputs));
-        for (rows, scores) in self.held_out.rows.chunks(BATCH).zip(scores.chunks(BATCH)) {
-            let mut places = [Place::default(); BATCH];
-            corpus.places(rows, &mut places)?;
-            for (place, &score) in places.iter().zip(scores) {
-                let (target, weight) = corpus.target(*place)?;
-                positive.push(target > 0.0);
-                if outputs > 1 {
-                    f1.record(score as usize, target as usize, weight);
-                }
-            }
-        }
-        if outputs > 1 {
-            metrics.macro_f1 = f1.macro_f1();
-        } else {
-            metrics.auc = auc(scores, &positive);
-        }
-        Ok(())
     }
 
     /// Makes the words of Θ stand under the present step for the weights that they stood for under `before`. Nobody may train
@@ -378,6 +355,13 @@ impl<'t> Train<'t, '_> {
     }
 }
 
+/// What a task has shown, as its answer says it.
+pub(super) fn booked(answer: Answer) -> Tally {
+    let Answer { rows, weight, loss, score, .. } = answer;
+    Tally { rows: rows.into(), weight: weight.into(), loss, score: score.into(), ..Tally::default() }
+}
+
+/// The answer that says what a task has shown.
 fn answer(tally: &Tally, staleness: u64) -> Answer {
     let staleness = u32::try_from(staleness).unwrap_or(u32::MAX);
     let Tally { rows, weight, loss, score, .. } = *tally;

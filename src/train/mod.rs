@@ -2,9 +2,10 @@
 //!
 //! What flows in: a [`Request`]. What flows out: a model directory, and a [`Summary`]. The way: `target` learns from
 //! the labels what is to be learned, `configure` settles every setting that was left open, `prepare` lays out Θ, `passes` runs the
-//! engine over it pass by pass, `job` is what a child does, `keep` commits generations.
+//! engine over it pass by pass, `job` is what a child does, `judge` keeps the best Θ, `commit` commits generations.
 
 mod classes;
+mod commit;
 mod configure;
 mod constant;
 mod corpus;
@@ -12,6 +13,7 @@ mod hashing;
 mod head;
 mod held_out;
 mod job;
+mod judge;
 mod keep;
 mod keys;
 mod opening;

@@ -57,6 +57,12 @@ impl Position {
         }
     }
 
+    /// Nothing of the pass to come is done.
+    pub(super) fn begin_pass(&mut self) {
+        self.done.clear();
+        self.progress = Tally::default();
+    }
+
     /// What the learning rate is multiplied with in the pass under way.
     pub(super) fn factor(&self, configuration: &Configuration) -> f64 {
         let run = (self.pass - self.from, self.until - self.from);
