@@ -1,4 +1,6 @@
 //! The margins of rows by a whole table; nothing is learned.
+//!
+//! What flows in: a table without a head, rows, what its words mean. What flows out: margins, the intercept included.
 
 use crate::backend::Backend;
 use crate::cells::Cells;

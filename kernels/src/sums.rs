@@ -1,4 +1,6 @@
 //! Sums of losses over rows that have been scored.
+//!
+//! What flows in: margins, targets, weights. What flows out: sums, in 64 bits.
 
 use crate::backend::Backend;
 use crate::dispatch::Work;

@@ -1,4 +1,7 @@
 //! The classes that labels are, and what their rows weigh.
+//!
+//! What flows in: what is known of the labels of each file. What flows out: the classes in their order, and factors of weights by
+//! class.
 
 use super::ClassWeights;
 use crate::data::Labels;

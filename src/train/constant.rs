@@ -1,4 +1,6 @@
 //! The best constant prediction: where the intercepts begin, and what a run must not do much worse than.
+//!
+//! What flows in: a loss, and shares of classes or moments of numbers. What flows out: a [`Constant`].
 
 use crate::data::Labels;
 use crate::model::configuration::LossKind;

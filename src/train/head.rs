@@ -1,4 +1,6 @@
 //! What is private to each child of a run, how often it is merged and how: by the machine, the plan and the size of Θ.
+//!
+//! What flows in: the plan, the machine, Θ as it is laid out. What flows out: a [`Head`].
 
 use hogback_kernels::{Layout, MergeRule, Rule};
 

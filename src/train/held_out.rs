@@ -1,4 +1,7 @@
 //! The rows that held-out metrics are made of: some of the training rows, or all of `--valid`.
+//!
+//! What flows in: the corpus, or `--valid`. What flows out: [`HeldOut`], which children score; of its scores, the metrics that need all
+//! rows at once.
 
 use std::sync::atomic::AtomicU32;
 

@@ -1,4 +1,6 @@
 //! One dictionary for the model that is resumed and all data files, and what each file's ids are in it.
+//!
+//! What flows in: dictionaries. What flows out: [`Keys`].
 
 use super::resume::Resumed;
 use crate::data::{DataFile, Dictionary};

@@ -1,4 +1,6 @@
 //! [`Position`]: where a run stands between passes and within one, and where a resumed one goes on.
+//!
+//! What flows in: the data's [`Fingerprint`], the configuration, a saved position. What flows out: the position to begin from.
 
 use serde::{Deserialize, Serialize};
 

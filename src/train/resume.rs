@@ -1,4 +1,6 @@
 //! The model that is resumed: what is taken from it, and what may not be said against it.
+//!
+//! What flows in: a request. What flows out: [`Resumed`], if the request goes on with a model, or what does not go together with it.
 
 use std::path::Path;
 
