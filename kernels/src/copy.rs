@@ -1,14 +1,70 @@
 //! Shared words copied out into private memory and back.
 
+use crate::backend::Backend;
 use crate::cells::Cells;
+use crate::dispatch::Work;
 use crate::lane::Lane;
+
+impl Backend {
+    /// Copies shared words into private memory, past the caches; words that others write meanwhile are taken before or after,
+    /// each whole.
+    ///
+    /// # Panics
+    /// Where the lengths differ.
+    pub fn copy_out(self, from: Cells<'_>, to: &mut [f32]) {
+        struct CopyOut<'a>(Cells<'a>, &'a mut [f32]);
+        impl Work for CopyOut<'_> {
+            #[inline(always)]
+            unsafe fn run<V: Lane>(self) {
+                // SAFETY: the caller's promise, and the lengths are compared below.
+                unsafe { copy_out::<V>(self.0, self.1) }
+            }
+        }
+        assert_eq!(from.len(), to.len(), "a copy into a slice of another length");
+        self.run(CopyOut(from, to));
+    }
+
+    /// Copies private words into shared ones.
+    ///
+    /// # Panics
+    /// Where the lengths differ.
+    pub fn copy_in(self, from: &[f32], to: Cells<'_>) {
+        struct CopyIn<'a>(&'a [f32], Cells<'a>);
+        impl Work for CopyIn<'_> {
+            #[inline(always)]
+            unsafe fn run<V: Lane>(self) {
+                // SAFETY: the caller's promise, and the lengths are compared below.
+                unsafe { copy_in::<V>(self.0, self.1) }
+            }
+        }
+        assert_eq!(from.len(), to.len(), "a copy into a slice of another length");
+        self.run(CopyIn(from, to));
+    }
+
+    /// Adds `delta` to shared words. One thread at a time may add to the same words, or sums are lost; readers are free.
+    ///
+    /// # Panics
+    /// Where the lengths differ.
+    pub fn add_delta(self, delta: &[f32], to: Cells<'_>) {
+        struct AddDelta<'a>(&'a [f32], Cells<'a>);
+        impl Work for AddDelta<'_> {
+            #[inline(always)]
+            unsafe fn run<V: Lane>(self) {
+                // SAFETY: the caller's promise, and the lengths are compared below.
+                unsafe { add_delta::<V>(self.0, self.1) }
+            }
+        }
+        assert_eq!(delta.len(), to.len(), "a delta of another length");
+        self.run(AddDelta(delta, to));
+    }
+}
 
 /// Copies `from` into `to`, past the caches. Words that others write meanwhile are taken before or after, each whole.
 ///
 /// # Safety
 /// The instruction set of `V`, and slices of equal length.
 #[inline(always)]
-pub(crate) unsafe fn copy_out<V: Lane>(from: Cells<'_>, to: &mut [f32]) {
+unsafe fn copy_out<V: Lane>(from: Cells<'_>, to: &mut [f32]) {
     let mut at = 0;
     // Single words first, until `to` stands on a line, so that the streamed stores are aligned.
     while at < to.len() && !(&raw const to[at]).addr().is_multiple_of(64) {
@@ -34,7 +90,7 @@ pub(crate) unsafe fn copy_out<V: Lane>(from: Cells<'_>, to: &mut [f32]) {
 /// # Safety
 /// The instruction set of `V`, and slices of equal length.
 #[inline(always)]
-pub(crate) unsafe fn copy_in<V: Lane>(from: &[f32], to: Cells<'_>) {
+unsafe fn copy_in<V: Lane>(from: &[f32], to: Cells<'_>) {
     let mut at = 0;
     // SAFETY: the instruction set by contract; `at` stays within both, which are equally long.
     unsafe {
@@ -53,7 +109,7 @@ pub(crate) unsafe fn copy_in<V: Lane>(from: &[f32], to: Cells<'_>) {
 /// # Safety
 /// The instruction set of `V`, and slices of equal length.
 #[inline(always)]
-pub(crate) unsafe fn add_delta<V: Lane>(delta: &[f32], to: Cells<'_>) {
+unsafe fn add_delta<V: Lane>(delta: &[f32], to: Cells<'_>) {
     let mut at = 0;
     // SAFETY: the instruction set by contract; `at` stays within both, which are equally long.
     unsafe {

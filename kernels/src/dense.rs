@@ -1,7 +1,9 @@
 //! The update rules of dense tensors: weights and slots in planes of their own, gradients pushed by children, applied at
 //! the shard by one thread at a time while others read.
 
+use crate::backend::Backend;
 use crate::cells::Cells;
+use crate::dispatch::Work;
 use crate::lane::Lane;
 use crate::scalar::{Scalar, check_floor, rsqrt};
 
@@ -84,17 +86,38 @@ impl DenseRule {
     }
 }
 
+impl Backend {
+    /// One step of `rule` on a stretch of a dense tensor: `slots` are the planes of its optimiser slots. One thread at a time may
+    /// step the same words, or updates are lost; readers are free.
+    ///
+    /// # Panics
+    /// Where the lengths differ, the planes are not as many as the rule's slots, or Adagrad's floor is not positive and normal.
+    pub fn dense_step(self, rule: DenseRule, weights: Cells<'_>, slots: &[Cells<'_>], gradient: &[f32]) {
+        struct Apply<'s, 'a>(&'s DenseStep<'a>);
+        impl Work for Apply<'_, '_> {
+            #[inline(always)]
+            unsafe fn run<V: Lane>(self) {
+                // SAFETY: the caller's promise, and the step is checked below.
+                unsafe { apply::<V>(self.0) }
+            }
+        }
+        let step = DenseStep { rule, weights, slots, gradient };
+        step.check();
+        self.run(Apply(&step));
+    }
+}
+
 /// One update of a stretch of a dense tensor.
-pub(crate) struct DenseStep<'a> {
-    pub(crate) rule: DenseRule,
-    pub(crate) weights: Cells<'a>,
+struct DenseStep<'a> {
+    rule: DenseRule,
+    weights: Cells<'a>,
     /// The planes of the slots, as many as the rule has.
-    pub(crate) slots: &'a [Cells<'a>],
-    pub(crate) gradient: &'a [f32],
+    slots: &'a [Cells<'a>],
+    gradient: &'a [f32],
 }
 
 impl DenseStep<'_> {
-    pub(crate) fn check(&self) {
+    fn check(&self) {
         assert_eq!(self.slots.len(), self.rule.slots(), "as many slot planes as the rule has slots");
         if let DenseRule::Adagrad { floor, .. } = self.rule {
             check_floor(floor);
@@ -113,7 +136,7 @@ const FLUSH: f32 = 1.0 / (1u128 << 80) as f32;
 /// # Safety
 /// The instruction set of `V`, and a step that has passed [`DenseStep::check`].
 #[inline(always)]
-pub(crate) unsafe fn apply<V: Lane>(step: &DenseStep<'_>) {
+unsafe fn apply<V: Lane>(step: &DenseStep<'_>) {
     let len = step.gradient.len();
     let whole = len - len % V::WORDS;
     // SAFETY: the instruction set by contract (the scalar one is always there), ranges within the planes' one length; the

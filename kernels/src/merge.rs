@@ -3,7 +3,9 @@
 
 use core::ops::Range;
 
+use crate::backend::Backend;
 use crate::cells::Cells;
+use crate::dispatch::Work;
 use crate::lane::Lane;
 use crate::scalar::{Scalar, check_floor};
 
@@ -22,20 +24,41 @@ pub enum MergeRule {
     },
 }
 
+impl Backend {
+    /// Folds what a child changed in `mine` since it was `base` into `master`, and takes the result back into both. One thread at a
+    /// time may merge into the same words, or changes are lost; readers are free.
+    ///
+    /// # Panics
+    /// Where the lengths differ; for a rule on rows where they are not whole rows or its floor is not positive and normal.
+    pub fn merge(self, master: Cells<'_>, mine: Cells<'_>, base: Cells<'_>, rule: MergeRule) {
+        struct Fold<'a>(Merge<'a>);
+        impl Work for Fold<'_> {
+            #[inline(always)]
+            unsafe fn run<V: Lane>(self) {
+                // SAFETY: the caller's promise, and the merge is checked below.
+                unsafe { merge::<V>(&self.0) }
+            }
+        }
+        let fold = Merge { master, mine, base, rule };
+        fold.check();
+        self.run(Fold(fold));
+    }
+}
+
 /// What a merge works on: three stretches of equal length.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Merge<'a> {
+struct Merge<'a> {
     /// The shared words; only one thread merges into them at a time.
-    pub(crate) master: Cells<'a>,
+    master: Cells<'a>,
     /// The child's own words; afterwards as the master.
-    pub(crate) mine: Cells<'a>,
+    mine: Cells<'a>,
     /// What `mine` was after the last merge; afterwards as the master.
-    pub(crate) base: Cells<'a>,
-    pub(crate) rule: MergeRule,
+    base: Cells<'a>,
+    rule: MergeRule,
 }
 
 impl Merge<'_> {
-    pub(crate) fn check(&self) {
+    fn check(&self) {
         let len = self.master.len();
         assert!(self.mine.len() == len && self.base.len() == len, "a merge of stretches of different lengths");
         if let MergeRule::Scaled { floor, stride } = self.rule {
@@ -83,7 +106,7 @@ impl Merge<'_> {
 /// # Safety
 /// The instruction set of `V`, and a merge that has passed [`Merge::check`].
 #[inline(always)]
-pub(crate) unsafe fn merge<V: Lane>(merge: &Merge<'_>) {
+unsafe fn merge<V: Lane>(merge: &Merge<'_>) {
     let len = merge.master.len();
     let whole = len - len % V::WORDS;
     // SAFETY: the instruction set by contract; whole registers within the stretches' one length; whole rows by the check.

@@ -1,11 +1,55 @@
-//! The update rules of sparse tensors, each written once over registers of weights beside registers of their slots.
+//! The update rules of sparse tensors: [`Rule`] names them; each is written once over registers of weights beside registers of their slots.
 //!
 //! Adagrad: Duchi, Hazan & Singer, "Adaptive Subgradient Methods", JMLR 2011, with the accumulator beginning at
 //! [`Step::floor`] instead of 0. FTRL-proximal: McMahan et al., "Ad Click Prediction: a View from the Trenches", KDD 2013.
 
 use crate::group::Step;
 use crate::lane::Lane;
-use crate::scalar::{Scalar, rsqrt};
+use crate::scalar::{Scalar, check_floor, rsqrt};
+use crate::table::Layout;
+
+/// The update rule of a sparse tensor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// Plain stochastic gradient descent; no slots.
+    Sgd,
+    /// Adagrad; a weight w with a slot n.
+    Adagrad,
+    /// FTRL-proximal; a word z with a slot n, from which the weight follows.
+    Ftrl,
+}
+
+impl Rule {
+    /// What stands in a row of `outputs` weights.
+    pub fn layout(self, outputs: usize) -> Layout {
+        Layout::new(outputs, if self == Self::Sgd { 0 } else { 1 })
+    }
+
+    /// The weight that a word of a row of Θ with its slot (0 where there is none) stands for under the rates of `step`; `bias`
+    /// says that it is the intercept's.
+    pub fn weight(self, step: &Step<'_>, bias: bool, word: f32, slot: f32) -> f32 {
+        let part = if bias { Part::Bias } else { Part::Rows };
+        if self == Self::Ftrl { ftrl_weight(step, part, word, slot) } else { word }
+    }
+
+    /// A word that stands for `weight` beside `slot`.
+    pub fn word(self, step: &Step<'_>, bias: bool, weight: f32, slot: f32) -> f32 {
+        let part = if bias { Part::Bias } else { Part::Rows };
+        if self == Self::Ftrl { ftrl_word(step, part, weight, slot) } else { weight }
+    }
+
+    /// Checks that the rule can work with `step`.
+    pub(crate) fn check(self, step: &Step<'_>) {
+        if self != Self::Sgd {
+            check_floor(step.floor);
+        }
+        if self == Self::Ftrl {
+            let [rate, bias_rate] = [step.rate, step.bias_rate].map(|rate| rate > 0.0 && rate.is_normal());
+            assert!(rate && bias_rate, "rates of FTRL-proximal must be positive and normal");
+            assert!(step.l1 >= 0.0 && step.l2 >= 0.0, "penalties must not be negative");
+        }
+    }
+}
 
 /// An update rule with its rates spread over registers.
 pub(crate) trait SlotRule<V: Lane>: Copy {
@@ -205,13 +249,13 @@ unsafe fn reciprocal<V: Lane>(x: V) -> V {
 }
 
 /// The weight of a word of FTRL-proximal with its slot.
-pub(crate) fn ftrl_weight(step: &Step<'_>, part: Part, word: f32, slot: f32) -> f32 {
+fn ftrl_weight(step: &Step<'_>, part: Part, word: f32, slot: f32) -> f32 {
     // SAFETY: the scalar instruction set is always there.
     unsafe { Ftrl::new(step, part).weight(Scalar::splat(word), Scalar::splat(slot)).first() }
 }
 
 /// The word that gives `weight` beside `slot` under FTRL-proximal; of 0, which many words give, it is 0.
-pub(crate) fn ftrl_word(step: &Step<'_>, part: Part, weight: f32, slot: f32) -> f32 {
+fn ftrl_word(step: &Step<'_>, part: Part, weight: f32, slot: f32) -> f32 {
     if weight == 0.0 {
         return 0.0;
     }

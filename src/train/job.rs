@@ -3,11 +3,14 @@
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 use crossbeam::utils::CachePadded;
 use hogback_kernels::{Cells, Row, Rule, Step, Table};
 
+use super::configure::Penalties;
 use super::corpus::{BATCH, Copies, Corpus, Place, recycled};
+use super::held_out::HeldOut;
 use super::saved::out_of_memory;
 use crate::data::order::Strips;
 use crate::engine::guard::Guard;
@@ -17,8 +20,7 @@ use crate::error::{Error, Result};
 use crate::fault::{Faults, Point};
 use crate::model::linear::{Buffers, Linear};
 use crate::model::tally::{Scored, Tally};
-use crate::report::auc::auc;
-use crate::report::metrics::{F1Tally, Metrics, likeliest};
+use crate::report::metrics::likeliest;
 use crate::sys::signal::StopRequest;
 use crate::theta::Theta;
 use crate::theta::exchange::hogwild::{Head, View};
@@ -27,6 +29,8 @@ use crate::theta::exchange::{BIAS, WEIGHT};
 
 /// How often a round may panic before the run is given up.
 const ATTEMPTS: usize = 3;
+/// How often the supervisor looks up.
+pub(super) const EVERY: Duration = Duration::from_millis(20);
 
 /// What a controller deals.
 pub(super) enum Task {
@@ -43,17 +47,6 @@ pub(super) struct Wave {
     pub(super) rounds: Rounds,
     /// How many rounds it takes until the longest task is done.
     pub(super) length: usize,
-}
-
-/// The rows that held-out metrics are made of.
-pub(super) struct HeldOut<'d> {
-    /// Where they are, if not among the training rows.
-    pub(super) corpus: Option<Corpus<'d>>,
-    /// Their numbers, rising.
-    pub(super) rows: Vec<u64>,
-    /// The bits of their last margins, or of the number of their likeliest class where there are several outputs; each written by
-    /// the child that scored it, read after the phase.
-    pub(super) scores: Vec<AtomicU32>,
 }
 
 /// The job of one run.
@@ -79,27 +72,6 @@ pub(super) struct Train<'t, 'd> {
     pub(super) faults: &'t Faults,
     /// What asks the run to stop.
     pub(super) stop: &'t StopRequest,
-}
-
-/// What the step rule is told beside the rates.
-#[derive(Debug)]
-pub(super) struct Penalties {
-    /// See [`Step::floor`].
-    pub(super) floor: f32,
-    /// See [`Step::decay`].
-    pub(super) decays: Vec<f32>,
-    /// See [`Step::l1`].
-    pub(super) l1: f32,
-    /// See [`Step::l2`].
-    pub(super) l2: f32,
-}
-
-impl Penalties {
-    /// The step at these rates.
-    pub(super) fn step(&self, rate: f32, bias_rate: f32) -> Step<'_> {
-        let Self { floor, decays, l1, l2 } = self;
-        Step { rate, bias_rate, floor: *floor, decay: decays, l1: *l1, l2: *l2 }
-    }
 }
 
 /// What a child keeps from task to task.
@@ -297,7 +269,7 @@ impl<'t> Train<'t, '_> {
     }
 
     fn score(&self, child: &mut Child<'t>, range: Range<usize>) -> Result<Answer> {
-        let corpus = self.held_out.corpus.as_ref().unwrap_or(&self.corpus);
+        let corpus = self.held_out.corpus(&self.corpus);
         let Child { buffers, copies, margins, spare, .. } = child;
         let (table, bias) = (self.theta.tensors()[WEIGHT].cells(), self.theta.tensors()[BIAS].cells());
         let (table, step, stride) = (Table::whole(table, self.head.layout), self.step(), self.linear.stride());
@@ -325,31 +297,6 @@ impl<'t> Train<'t, '_> {
             from += n;
         }
         Ok(answer(&tally, 0))
-    }
-
-    /// The metrics that need all held-out rows at once, by their [`HeldOut::scores`]: the area under the ROC curve of two classes,
-    /// the macro F1 of several.
-    pub(super) fn complete(&self, metrics: &mut Metrics, scores: &[f32]) -> Result<()> {
-        let corpus = self.held_out.corpus.as_ref().unwrap_or(&self.corpus);
-        let outputs = self.head.layout.outputs();
-        let (mut positive, mut f1) = (Vec::with_capacity(scores.len()), F1Tally::new(outputs));
-        for (rows, scores) in self.held_out.rows.chunks(BATCH).zip(scores.chunks(BATCH)) {
-            let mut places = [Place::default(); BATCH];
-            corpus.places(rows, &mut places)?;
-            for (place, &score) in places.iter().zip(scores) {
-                let (target, weight) = corpus.target(*place)?;
-                positive.push(target > 0.0);
-                if outputs > 1 {
-                    f1.record(score as usize, target as usize, weight);
-                }
-            }
-        }
-        if outputs > 1 {
-            metrics.macro_f1 = f1.macro_f1();
-        } else {
-            metrics.auc = auc(scores, &positive);
-        }
-        Ok(())
     }
 
     /// Makes the words of Θ stand under the present step for the weights that they stood for under `before`. Nobody may train
@@ -408,6 +355,13 @@ impl<'t> Train<'t, '_> {
     }
 }
 
+/// What a task has shown, as its answer says it.
+pub(super) fn booked(answer: Answer) -> Tally {
+    let Answer { rows, weight, loss, score, .. } = answer;
+    Tally { rows: rows.into(), weight: weight.into(), loss, score: score.into(), ..Tally::default() }
+}
+
+/// The answer that says what a task has shown.
 fn answer(tally: &Tally, staleness: u64) -> Answer {
     let staleness = u32::try_from(staleness).unwrap_or(u32::MAX);
     let Tally { rows, weight, loss, score, .. } = *tally;

@@ -1,15 +1,26 @@
 //! The job `train`: Hogwild training of a model from data files into a model directory.
 //!
-//! What flows in: a [`Request`]. What flows out: a model directory, and a [`Summary`]. The way: [`prepare`] reads the data and lays
-//! out Θ, `passes` runs the engine over it pass by pass, `job` is what a child does, `keep` commits generations.
+//! What flows in: a [`Request`]. What flows out: a model directory, and a [`Summary`]. The way: `target` learns from
+//! the labels what is to be learned, `configure` settles every setting that was left open, `prepare` lays out Θ, `passes` runs the
+//! engine over it pass by pass, `job` is what a child does, `judge` keeps the best Θ, `commit` commits generations.
 
+mod classes;
+mod commit;
+mod configure;
+mod constant;
 mod corpus;
 mod hashing;
+mod head;
+mod held_out;
 mod job;
+mod judge;
 mod keep;
+mod keys;
 mod opening;
 mod passes;
+mod position;
 mod prepare;
+mod resume;
 mod saved;
 mod scale;
 mod summary;
@@ -195,8 +206,8 @@ pub fn train(request: &Request, topology: &Topology, store: &dyn Store, ears: Ea
     warnings.iter().for_each(|warning| notice(&format!("warning: {warning}")));
     // The lock comes first: no time is spent on a model that cannot be saved.
     let writer = Writer::new(store, &request.model, request.existing)?;
-    let resumed = prepare::resumed(request)?;
-    let reading = prepare::reading(request, resumed.as_ref())?;
+    let resumed = resume::resumed(request)?;
+    let reading = resume::reading(request, resumed.as_ref())?;
     let read = |input: &Input| {
         ears.progress.doing(&format!("reading {input}"));
         let file = DataFile::read(input, &reading, store, &notice, ears.stop)?;
@@ -212,9 +223,11 @@ pub fn train(request: &Request, topology: &Topology, store: &dyn Store, ears: Ea
     if let Some(hashing) = &reading.hashing {
         files.iter().for_each(|file| hashing::tell(file, hashing, &notice));
     }
-    let facts = prepare::label_facts(request, &files, resumed.as_ref())?;
+    resume::agree(request, resumed.as_ref())?;
+    let old = resumed.as_ref().map(|resumed| &resumed.configuration);
+    let facts = target::of_files(&request.settings, &files, old)?;
     let valid =
-        prepare::read_valid(request, &files, &facts, resumed.as_ref(), reading.hashing.as_ref(), &notice, ears.stop)?;
+        held_out::read(request, &files, &facts, resumed.as_ref(), reading.hashing.as_ref(), &notice, ears.stop)?;
     let prepared = prepare::prepare(request, topology, &plan, &files, &valid, facts, resumed.as_ref(), &notice)?;
     let reading = begun.elapsed();
     if ears.stop.requested() {

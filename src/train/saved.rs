@@ -4,52 +4,16 @@
 //! of two, so the way there and back changes no bit; where the intercept's rounds, it stands as learned beside the raw one.
 
 use hogback_kernels::{Backend, Layout, Rule, Step};
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::target::power;
+use super::position::Position;
+use super::scale::power;
 use crate::checkpoint::{Generation, Loaded, TensorData};
 use crate::data::Dictionary;
-use crate::engine::stop::EarlyStop;
 use crate::error::{Error, Result};
 use crate::model::configuration::{Configuration, LossKind, Target};
-use crate::model::tally::Tally;
 use crate::theta::exchange::{BIAS, WEIGHT};
 use crate::theta::{Class, Snapshot, TensorSpec, Theta};
-
-/// Where a run stands; goes into the manifest.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Position {
-    /// The pass that the run began with (from 0).
-    pub(super) from: u32,
-    /// The pass under way, or to come (from 0).
-    pub(super) pass: u32,
-    /// The pass that is not to be begun any more.
-    pub(super) until: u32,
-    /// By task of this pass: whether it is done. Empty between passes.
-    pub(super) done: Vec<bool>,
-    /// What the tasks done so far have shown.
-    pub(super) progress: Tally,
-    /// What the data was, which must be the same for the tasks to be.
-    pub(super) data: Fingerprint,
-    /// The judge of passes.
-    pub(super) stop: EarlyStop,
-    /// Halvings of the rate after divergence.
-    pub(super) rescues: u32,
-    /// The run came to its end.
-    pub(super) finished: bool,
-}
-
-/// What tells data, and the way it is dealt out, from others.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Fingerprint {
-    pub(super) rows: u64,
-    pub(super) nonzeros: u64,
-    /// Of labels and squared values.
-    pub(super) sums: f64,
-    pub(super) seed: u64,
-    pub(super) holdout: f64,
-}
 
 /// What the words of Θ stand for.
 pub(super) struct Words<'a> {

@@ -92,6 +92,11 @@ pub(super) fn decays(corpus: &Corpus<'_>, l2: f32) -> Result<Vec<f32>> {
     Ok(columns(corpus, 0..corpus.rows())?.iter().map(decay).collect())
 }
 
+/// 2^exponent.
+pub(super) fn power(exponent: i32) -> f32 {
+    2.0f32.powi(exponent.clamp(-126, 127))
+}
+
 fn columns(corpus: &Corpus<'_>, rows: Range<u64>) -> Result<Vec<Column>> {
     let mut columns = vec![Column::default(); corpus.limit() as usize];
     corpus.for_each(rows, |ids, values| {

@@ -1,16 +1,17 @@
-//! From labels to targets: which loss they call for, what the classes are, where the intercept begins.
+//! From labels to targets: which loss they call for, and what each of them is to it.
+//!
+//! What flows in: what is known of the labels of each file, and what was said of the loss. What flows out: [`LabelFacts`]; by its
+//! target, the map from labels to targets.
 
+use super::Settings;
+use super::classes::{Class, classes, list, look_like_classes, of_model, weights_of};
+use super::constant::{self, Moments};
 use super::corpus::LabelMap;
-use super::{ClassWeights, Settings};
-use crate::data::Labels;
+use super::scale::power;
+use crate::data::{DataFile, Labels};
 use crate::error::{Error, Result};
 use crate::model::configuration::{Configuration, LossKind, Target};
 use crate::model::tally::Constant;
-
-/// Whole numbers are classes by themselves where there are no more different ones than this …
-const FEW: usize = 100;
-/// … and at least as many rows of each, on average.
-const ROWS_OF_EACH: u64 = 10;
 
 /// What the labels of all data files together say.
 #[derive(Debug)]
@@ -29,20 +30,37 @@ pub(super) struct LabelFacts {
     pub(super) notices: Vec<String>,
 }
 
-/// A class of the data: its name and the weights of its rows together.
-#[derive(Clone, Debug)]
-struct Class {
-    name: String,
-    rows: u64,
-    weight: f64,
+impl LabelFacts {
+    /// How many outputs a model of these labels has.
+    pub(super) fn outputs(&self) -> usize {
+        self.constant.margins.len()
+    }
+}
+
+/// What the labels of the data mean: by themselves, or to the model that is resumed, `old`.
+///
+/// # Errors
+/// [`Error::Data`] where labels and loss, or labels and model, do not go together; [`Error::Line`] for a class that is not exact;
+/// [`Error::Usage`] for weights of classes there are not.
+pub(super) fn of_files(settings: &Settings, files: &[DataFile], old: Option<&Configuration>) -> Result<LabelFacts> {
+    let labels: Vec<_> = files.iter().map(|file| (file.labels(), file.rows())).collect();
+    let facts = learn(&labels, settings, old, &files[0].name())?;
+    // As numbers they may be rounded, but two classes must not become one.
+    let rounded = files.iter().find_map(|file| Some((file, file.labels().rounded.as_ref()?)));
+    match (&facts.target, rounded) {
+        (Target::Classes { .. }, Some((file, (line, label)))) => {
+            let what = format!(
+                "the label {label} is a class, but not exact in 32 bits: number the classes within ±16777216, or learn \
+                 numbers (--loss squared)"
+            );
+            Err(Error::Line { path: file.name().into(), line: *line, what })
+        }
+        _ => Ok(facts),
+    }
 }
 
 /// Reads the facts off the labels of all files, each with its number of rows; `old` is the model that is resumed.
-///
-/// # Errors
-/// [`Error::Data`] where labels and loss, or labels and model, do not go together; [`Error::Usage`] for weights of classes
-/// there are not.
-pub(super) fn learn(
+fn learn(
     labels: &[(&Labels, u64)],
     settings: &Settings,
     old: Option<&Configuration>,
@@ -164,68 +182,8 @@ pub(super) fn map(labels: &Labels, target: &Target, outputs: usize) -> LabelMap 
     }
 }
 
-/// 2^exponent.
-pub(super) fn power(exponent: i32) -> f32 {
-    2.0f32.powi(exponent.clamp(-126, 127))
-}
-
-/// The classes, by number or by alphabet; none where labels are too many to be classes.
-fn classes(labels: &[(&Labels, u64)]) -> Option<Vec<Class>> {
-    let mut all: Vec<(f32, Class)> = Vec::new();
-    for (labels, _) in labels {
-        for &(label, rows, weight) in labels.distinct.as_ref()? {
-            let name = labels.names.get(label as usize).filter(|_| !labels.names.is_empty());
-            let name = name.cloned().unwrap_or_else(|| label.to_string());
-            match all.iter_mut().find(|(_, known)| known.name == name) {
-                Some((_, known)) => {
-                    known.rows += rows;
-                    known.weight += weight;
-                }
-                None => all.push((label, Class { name, rows, weight })),
-            }
-        }
-    }
-    if labels[0].0.names.is_empty() {
-        all.sort_by(|a, b| a.0.total_cmp(&b.0));
-    } else {
-        all.sort_by(|a, b| a.1.name.cmp(&b.1.name));
-    }
-    Some(all.into_iter().map(|(_, class)| class).collect())
-}
-
-/// The model's classes with what the data has of them; a class of the data that the model has not, or nothing where it is not
-/// to be named.
-fn of_model(names: &[String], same_kind: bool, found: Option<Vec<Class>>) -> Result<Vec<Class>, Option<String>> {
-    let found = found.filter(|_| same_kind).ok_or(None)?;
-    if let Some(odd) = found.iter().find(|class| !names.contains(&class.name)) {
-        return Err(Some(odd.name.clone()));
-    }
-    let class = |name: &String| {
-        let here = found.iter().find(|class| class.name == *name).cloned();
-        here.unwrap_or_else(|| Class { name: name.clone(), rows: 0, weight: 0.0 })
-    };
-    Ok(names.iter().map(class).collect())
-}
-
-/// Whole numbers, few of them, and rows enough of each: codes of classes rather than quantities.
-fn look_like_classes(labels: &[(&Labels, u64)], classes: &[Class]) -> bool {
-    let whole = |(labels, _): &(&Labels, u64)| labels.distinct.iter().flatten().all(|(label, ..)| label.fract() == 0.0);
-    let rows: u64 = classes.iter().map(|class| class.rows).sum();
-    classes.len() <= FEW && labels.iter().all(whole) && rows >= ROWS_OF_EACH * classes.len() as u64
-}
-
 fn different(classes: Option<usize>) -> String {
     classes.map_or("more than 1024 different labels".to_owned(), |classes| format!("{classes} different labels"))
-}
-
-/// Names for a message, the first of them where they are many.
-fn list(names: &[String]) -> String {
-    const MOST: usize = 12;
-    match names.len() {
-        2 => format!("{} and {}", names[0], names[1]),
-        n if n <= MOST => names.join(", "),
-        n => format!("{} and {} more", names[..MOST].join(", "), n - MOST),
-    }
 }
 
 /// Facts of labels that are classes.
@@ -258,80 +216,10 @@ fn of_classes(
         target: Target::Classes { names, words },
         loss,
         class_weights,
-        constant: constant_of_classes(loss, &shares),
+        constant: constant::of_classes(loss, &shares),
         classes: Some(how_many),
         notices,
     })
-}
-
-/// The best constant prediction for classes of these shares.
-fn constant_of_classes(loss: LossKind, shares: &[f64]) -> Constant {
-    let zero_or_more = |of_constant: Vec<f64>, of_zeros: f64| -> Vec<f64> {
-        of_constant.into_iter().map(|cost| cost.max(of_zeros)).collect()
-    };
-    match (loss, shares) {
-        (LossKind::Hinge, &[_, share]) => {
-            let margin = if share > 0.5 { 1.0 } else { -1.0 };
-            let costs = zero_or_more(vec![1.0 + margin, 1.0 - margin], 1.0);
-            Constant {
-                margins: vec![margin as f32],
-                loss: 2.0 * share.min(1.0 - share),
-                spread: share.min(1.0 - share),
-                costs,
-            }
-        }
-        (LossKind::Hinge, shares) => {
-            let margins: Vec<f32> = shares.iter().map(|&share| if share > 0.5 { 1.0 } else { -1.0 }).collect();
-            // Of each class 2 where its margin has the wrong sign, else 0.
-            let wrong = |class: usize, at: usize| if (margins[at] > 0.0) == (class == at) { 0.0 } else { 2.0 };
-            let cost = |class| (0..shares.len()).map(|at| wrong(class, at)).sum::<f64>();
-            let costs: Vec<f64> = (0..shares.len()).map(cost).collect();
-            let loss = costs.iter().zip(shares).map(|(cost, share)| cost * share).sum();
-            let spread = shares.iter().map(|&share| share.min(1.0 - share)).sum::<f64>() / shares.len() as f64;
-            Constant { loss, spread, costs: zero_or_more(costs, shares.len() as f64), margins }
-        }
-        (LossKind::Softmax, shares) => {
-            let mean = shares.iter().map(|share| share.ln()).sum::<f64>() / shares.len() as f64;
-            let margins = shares.iter().map(|share| (share.ln() - mean) as f32).collect();
-            let loss = -shares.iter().map(|share| share * share.ln()).sum::<f64>();
-            let costs = zero_or_more(shares.iter().map(|share| -share.ln()).collect(), (shares.len() as f64).ln());
-            let spread = shares.iter().map(|share| share * (1.0 - share)).sum::<f64>() / shares.len() as f64;
-            Constant { margins, loss, spread, costs }
-        }
-        (_, shares) => {
-            let (negative, positive) = (shares[0], shares[1]);
-            let loss = -positive * positive.ln() - negative * negative.ln();
-            let costs = zero_or_more(vec![-negative.ln(), -positive.ln()], std::f64::consts::LN_2);
-            Constant { margins: vec![(positive / negative).ln() as f32], loss, spread: positive * negative, costs }
-        }
-    }
-}
-
-/// By class, what `wanted` says.
-fn weights_of(wanted: &ClassWeights, classes: &[Class]) -> Result<Vec<f32>> {
-    match wanted {
-        ClassWeights::Balanced => {
-            let present = || classes.iter().map(|class| class.weight).filter(|&weight| weight > 0.0);
-            let mean = present().sum::<f64>() / present().count().max(1) as f64;
-            let weight = |class: &Class| if class.weight > 0.0 { (mean / class.weight) as f32 } else { 1.0 };
-            Ok(classes.iter().map(weight).collect())
-        }
-        ClassWeights::Named(named) => {
-            let mut weights = vec![1.0; classes.len()];
-            for (name, weight) in named {
-                let number = |name: &str| name.parse::<f32>().ok();
-                let same = |class: &Class| {
-                    class.name == *name || number(name).is_some_and(|label| number(&class.name) == Some(label))
-                };
-                let at = classes.iter().position(same).ok_or_else(|| {
-                    let names: Vec<String> = classes.iter().map(|class| class.name.clone()).collect();
-                    Error::Usage(format!("--class-weight {name}: there is no such class; there are {}", list(&names)))
-                })?;
-                weights[at] = *weight;
-            }
-            Ok(weights)
-        }
-    }
 }
 
 /// Facts of labels that are numbers.
@@ -342,12 +230,8 @@ fn of_numbers(
     old: Option<&Configuration>,
 ) -> LabelFacts {
     let mut notices = Vec::new();
-    let total: f64 = labels.iter().map(|(labels, _)| labels.weight).sum();
-    let mean = labels.iter().map(|(labels, _)| labels.weight * labels.mean).sum::<f64>() / total.max(f64::MIN_POSITIVE);
-    let squares = |labels: &Labels| labels.deviation.powi(2) + (labels.mean - mean).powi(2);
-    let variance =
-        labels.iter().map(|(labels, _)| labels.weight * squares(labels)).sum::<f64>() / total.max(f64::MIN_POSITIVE);
-    let deviation = variance.sqrt();
+    let moments = Moments::of(labels);
+    let Moments { mean, deviation, .. } = moments;
     if deviation == 0.0 {
         notices.push(format!("warning: every row has the label {mean}: there is nothing to learn"));
     }
@@ -359,47 +243,21 @@ fn of_numbers(
         _ => nearest,
     };
     let unit = f64::from(power(exponent));
-    let (mean, deviation) = (mean / unit, deviation / unit);
     let quantile = settings.quantile.or(old.map(|old| old.quantile)).unwrap_or(0.5);
-    let (margin, loss_per_row) = match loss {
-        LossKind::Poisson => (mean.max(0.5 / total.max(1.0)).ln(), mean.max(0.1)),
-        LossKind::Quantile => (quantile_of(labels, quantile).map_or(mean, |label| f64::from(label) / unit), deviation),
-        _ => (mean, 0.5 * deviation.powi(2)),
-    };
-    let spread = match loss {
-        LossKind::Poisson => mean,
-        LossKind::Quantile => f64::from(quantile * (1.0 - quantile)),
-        _ => deviation.powi(2),
-    };
     let distinct = labels.iter().map(|(labels, _)| labels.distinct.as_ref().map(Vec::len));
     LabelFacts {
         target: Target::Number { exponent },
         loss,
         class_weights: Vec::new(),
-        constant: Constant { margins: vec![margin as f32], loss: loss_per_row, spread, costs: Vec::new() },
+        constant: constant::of_numbers(loss, quantile, labels, moments, unit),
         classes: distinct.max().flatten().filter(|_| classes(labels).is_some()),
         notices,
     }
 }
 
-/// The label below which `share` of the rows are, by weight; none where there are too many different ones.
-fn quantile_of(labels: &[(&Labels, u64)], share: f32) -> Option<f32> {
-    let mut all = Vec::new();
-    for (labels, _) in labels {
-        all.extend_from_slice(labels.distinct.as_ref()?);
-    }
-    all.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let mut left = f64::from(share) * all.iter().map(|(.., weight)| weight).sum::<f64>();
-    all.iter()
-        .find(|(.., weight)| {
-            left -= weight;
-            left <= 0.0
-        })
-        .map(|&(label, ..)| label)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::ClassWeights;
     use super::*;
 
     fn numeric(distinct: &[(f32, u64)]) -> Labels {
@@ -474,27 +332,11 @@ mod tests {
     }
 
     #[test]
-    fn constants_are_the_best_that_can_be_said_of_all_rows() {
-        let labels = numeric(&[(1.0, 600), (2.0, 300), (3.0, 100)]);
-        let shares = [0.6f64, 0.3, 0.1];
-        let softmax = facts(&[&labels], Some(LossKind::Softmax)).unwrap().constant;
-        let entropy = -shares.iter().map(|share| share * share.ln()).sum::<f64>();
-        assert!((softmax.loss - entropy).abs() < 1e-2 && (softmax.margins.iter().sum::<f32>()).abs() < 1e-5);
-        assert!((softmax.margins[0] - softmax.margins[2] - 6f32.ln()).abs() < 1e-2);
-        let hinge = facts(&[&labels], Some(LossKind::Hinge)).unwrap().constant;
-        // The first class is right for itself; the others cost 2 for it and 2 for themselves.
-        assert_eq!(hinge.margins, [1.0, -1.0, -1.0]);
-        assert_eq!(hinge.costs, [3.0, 4.0, 4.0]);
-        let counts = facts(&[&labels], Some(LossKind::Poisson)).unwrap();
+    fn counts_are_learned_in_units_near_their_mean_and_are_not_below_0() {
+        let counts = facts(&[&numeric(&[(1.0, 600), (2.0, 300), (3.0, 100)])], Some(LossKind::Poisson)).unwrap();
         assert_eq!(counts.target, Target::Number { exponent: 1 });
-        assert!((counts.constant.margins[0] - (1.5f32 / 2.0).ln()).abs() < 1e-6);
-        let settings = Settings { loss: Some(LossKind::Quantile), quantile: Some(0.8), ..Settings::default() };
-        let quantile = learn(&[(&labels, 1000)], &settings, None, "x").unwrap();
-        let Target::Number { exponent } = quantile.target else { panic!("classes") };
-        assert_eq!(quantile.constant.margins[0] * power(exponent), 2.0);
-        assert!(
-            facts(&[&numeric(&[(-1.0, 5), (2.0, 5)])], Some(LossKind::Poisson)).unwrap_err().to_string().contains("-1")
-        );
+        let below = facts(&[&numeric(&[(-1.0, 5), (2.0, 5)])], Some(LossKind::Poisson)).unwrap_err().to_string();
+        assert!(below.contains("-1"), "{below}");
     }
 
     #[test]

@@ -1,0 +1,134 @@
+//! What a model is trained with: what was said, else what the model that is resumed has, else what suits the data.
+//!
+//! What flows in: the request, facts of labels and values. What flows out: a [`Configuration`], and the [`Penalties`] it comes to.
+
+use hogback_kernels::Step;
+
+use super::corpus::Corpus;
+use super::target::LabelFacts;
+use super::{Request, scale};
+use crate::data::Column;
+use crate::engine::schedule::Schedule;
+use crate::error::{Error, Result};
+use crate::model::configuration::{Configuration, Kind, LossKind, Optimizer};
+
+/// The most passes when there is a held-out loss to stop by, and when there is none.
+const PASSES: u32 = 20;
+const PASSES_BLIND: u32 = 3;
+/// How many rows with a feature a fresh weight of one of several classes should have learned before Adagrad's accumulator weighs as much
+/// as what it began at.
+const ROWS_TO_SETTLE: f64 = 20.0;
+
+/// The configuration of a run whose data has these columns, centres, mean squared norm of a row, nonzeros and rows.
+///
+/// # Errors
+/// [`Error::Usage`] for settings that do not go together.
+pub(super) fn configuration(
+    request: &Request,
+    old: Option<&Configuration>,
+    facts: &LabelFacts,
+    columns: Option<Vec<Column>>,
+    centres: Vec<(u32, f32)>,
+    (mean_square, nonzeros, rows): (f64, u64, u64),
+) -> Result<Configuration> {
+    let mean_value_square = mean_square * rows as f64 / nonzeros.max(1) as f64;
+    let said = &request.settings;
+    let holdout = said.holdout.or(old.map(|old| old.holdout)).unwrap_or(0.1);
+    let blind = request.valid.is_none() && holdout == 0.0;
+    let l1 = said.l1.or(old.map(|old| old.l1)).unwrap_or(0.0);
+    let by_default = if l1 > 0.0 { Optimizer::Ftrl } else { Optimizer::default() };
+    let optimizer = said.optimizer.or(old.map(|old| old.optimizer)).unwrap_or(by_default);
+    if l1 > 0.0 && optimizer != Optimizer::Ftrl {
+        let name = optimizer.name();
+        return Err(Error::Usage(format!("--l1 needs --optimizer ftrl, which can keep weights at 0; this is {name}")));
+    }
+    let schedule = said.schedule.or(old.map(|old| old.schedule));
+    if optimizer == Optimizer::Ftrl && schedule.is_some_and(|schedule| schedule != Schedule::Constant) {
+        return Err(Error::Usage(
+            "--optimizer ftrl has a rate of its own for each weight: leave out --schedule".into(),
+        ));
+    }
+    let schedule =
+        schedule.unwrap_or(if optimizer == Optimizer::Ftrl { Schedule::Constant } else { Schedule::default() });
+    if said.quantile.is_some() && facts.loss != LossKind::Quantile {
+        return Err(Error::Usage(format!("--quantile is for --loss quantile; this is {}", facts.loss.name())));
+    }
+    let (floor, curvature) = pace(facts, mean_value_square);
+    Ok(Configuration {
+        kind: Kind::Linear,
+        loss: facts.loss,
+        target: facts.target.clone(),
+        columns,
+        hashing: match old {
+            Some(old) => old.hashing.clone(),
+            None => request.read.hashing.clone(),
+        },
+        optimizer,
+        lr: said.lr.or(old.map(|old| old.lr)).unwrap_or(default_rate(facts)),
+        floor: old.map_or(floor, |old| old.floor),
+        curvature: old.map_or(curvature, |old| old.curvature),
+        l1,
+        l2: said.l2.or(old.map(|old| old.l2)).unwrap_or(0.0),
+        quantile: said.quantile.or(old.map(|old| old.quantile)).unwrap_or(0.5),
+        class_weights: facts.class_weights.clone(),
+        schedule,
+        passes: said.passes.or(old.map(|old| old.passes)).unwrap_or(if blind { PASSES_BLIND } else { PASSES }),
+        early_stop: said.early_stop.or(old.map(|old| old.early_stop)).unwrap_or(2),
+        holdout,
+        seed: said.seed.or(old.map(|old| old.seed)).unwrap_or(0),
+        centres,
+        mean_square,
+    })
+}
+
+/// What the step rule is told beside the rates.
+#[derive(Debug)]
+pub(super) struct Penalties {
+    /// See [`Step::floor`].
+    pub(super) floor: f32,
+    /// See [`Step::decay`].
+    pub(super) decays: Vec<f32>,
+    /// See [`Step::l1`].
+    pub(super) l1: f32,
+    /// See [`Step::l2`].
+    pub(super) l2: f32,
+}
+
+impl Penalties {
+    /// The step at these rates.
+    pub(super) fn step(&self, rate: f32, bias_rate: f32) -> Step<'_> {
+        let Self { floor, decays, l1, l2 } = self;
+        Step { rate, bias_rate, floor: *floor, decay: decays, l1: *l1, l2: *l2 }
+    }
+}
+
+/// The penalties as the step rule takes them: as factors of each weight, or of FTRL-proximal against the sum of all rows.
+pub(super) fn penalties(configuration: &Configuration, corpus: &Corpus<'_>) -> Result<Penalties> {
+    let Configuration { floor, l1, l2, .. } = *configuration;
+    if configuration.optimizer == Optimizer::Ftrl {
+        return Ok(Penalties { floor, decays: Vec::new(), l1, l2: (f64::from(l2) * corpus.rows() as f64) as f32 });
+    }
+    let decays = if l2 > 0.0 { scale::decays(corpus, l2)? } else { Vec::new() };
+    Ok(Penalties { floor, decays, l1: 0.0, l2: 0.0 })
+}
+
+/// The rate that suits all data measured, in the units of [`Configuration::rates`]; the squared loss, whose curvature is four times the
+/// logistic's, wants half, and hinges of several classes, most of which are wide of the mark at first, a quarter.
+fn default_rate(facts: &LabelFacts) -> f32 {
+    match facts.loss {
+        LossKind::Squared | LossKind::Poisson => 0.5,
+        LossKind::Hinge if facts.outputs() > 1 => 0.25,
+        LossKind::Logistic | LossKind::Hinge | LossKind::Quantile | LossKind::Softmax => 1.0,
+    }
+}
+
+/// What Adagrad's accumulators begin at, and the curvature of the loss relative to that of two equally frequent classes. With one output
+/// both are 1, the best measured. With several the slopes are smaller, the more so the more classes there are, and values may be
+/// of any size: the beginning is counted in rows.
+fn pace(facts: &LabelFacts, mean_value_square: f64) -> (f32, f64) {
+    if facts.outputs() == 1 {
+        return (1.0, 1.0);
+    }
+    let spread = facts.constant.spread.max(1e-6);
+    ((ROWS_TO_SETTLE * spread * mean_value_square).clamp(1e-12, 1e12) as f32, 4.0 * spread)
+}

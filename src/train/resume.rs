@@ -1,0 +1,73 @@
+//! The model that is resumed: what is taken from it, and what may not be said against it.
+//!
+//! What flows in: a request. What flows out: [`Resumed`], if the request goes on with a model, or what does not go together with it.
+
+use std::path::Path;
+
+use super::Request;
+use super::position::Position;
+use crate::checkpoint::{Existing, Loaded, load};
+use crate::data::{Dictionary, ReadOptions};
+use crate::error::{Error, Result};
+use crate::model::configuration::Configuration;
+
+/// A model that is resumed.
+pub(super) struct Resumed {
+    pub(super) loaded: Loaded,
+    pub(super) configuration: Configuration,
+    pub(super) position: Position,
+    pub(super) dictionary: Dictionary,
+}
+
+/// Loads the model that the request goes on with, if it does.
+///
+/// # Errors
+/// [`Error::Model`] where it is damaged or of another kind.
+pub(super) fn resumed(request: &Request) -> Result<Option<Resumed>> {
+    if request.existing != Existing::Continue {
+        return Ok(None);
+    }
+    let path: &Path = &request.model;
+    let loaded = load(path)?;
+    let wrong = |what: String| Error::model(path, what);
+    let configuration = serde_json::from_value(loaded.manifest.configuration.clone())
+        .map_err(|error| wrong(format!("cannot be resumed: {error}")))?;
+    let position = serde_json::from_value(loaded.manifest.position.clone())
+        .map_err(|error| wrong(format!("cannot be resumed: {error}")))?;
+    let dictionary = Dictionary::from_bytes(&loaded.dictionary).map_err(wrong)?;
+    Ok(Some(Resumed { loaded, configuration, position, dictionary }))
+}
+
+/// How data is read: as was said, and hashed as it was for the model that is resumed.
+///
+/// # Errors
+/// [`Error::Usage`] where something else was said.
+pub(super) fn reading(request: &Request, resumed: Option<&Resumed>) -> Result<ReadOptions> {
+    let Some(Resumed { configuration, .. }) = resumed else { return Ok(request.read.clone()) };
+    let hashing = configuration.hashing.clone();
+    if request.read.hashing.is_some() && request.read.hashing != hashing {
+        let what = "the model was trained with other --bits or --interact, or none: leave them out";
+        return Err(Error::Usage(what.to_owned()));
+    }
+    Ok(ReadOptions { hashing, ..request.read.clone() })
+}
+
+/// Checks that what was said of the model is what the model that is resumed was trained with.
+///
+/// # Errors
+/// [`Error::Usage`] where it is not.
+pub(super) fn agree(request: &Request, resumed: Option<&Resumed>) -> Result<()> {
+    let Some(Resumed { configuration: old, .. }) = resumed else { return Ok(()) };
+    if let Some(loss) = request.settings.loss
+        && loss != old.loss
+    {
+        return Err(Error::Usage(format!("the model was trained with --loss {}: leave out --loss", old.loss.name())));
+    }
+    if let Some(optimizer) = request.settings.optimizer
+        && optimizer != old.optimizer
+    {
+        let name = old.optimizer.name();
+        return Err(Error::Usage(format!("the model was trained with --optimizer {name}: leave out --optimizer")));
+    }
+    Ok(())
+}
