@@ -18,6 +18,7 @@ pub mod theta;
 pub mod train;
 mod trainer;
 
+pub use data::{CachePolicy, ReadOptions};
 pub use error::Error;
 pub use model::predictor::Model;
 pub use train::{ClassWeights, Consistency, Settings, Summary};

@@ -6,7 +6,7 @@ use std::path::Path;
 use hogback_kernels::Backend;
 
 use crate::checkpoint::Existing;
-use crate::data::Input;
+use crate::data::{Input, ReadOptions};
 use crate::engine::topology::Topology;
 use crate::error::Result;
 use crate::report::log::RunLog;
@@ -68,6 +68,12 @@ impl Trainer {
     pub fn valid(mut self, data: impl AsRef<OsStr>) -> Result<Self> {
         self.request.valid = Some(Input::parse(data)?);
         Ok(self)
+    }
+
+    /// How the data is read: its format, which column is the label, where the cache goes.
+    pub fn reading(mut self, options: ReadOptions) -> Self {
+        self.request.read = options;
+        self
     }
 
     /// What the model is to be like.

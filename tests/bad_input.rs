@@ -156,6 +156,9 @@ fn labels_that_do_not_go_with_the_loss() {
         ("three.svm", "--l1 1 --optimizer adagrad", 2, &["--l1 needs --optimizer ftrl"]),
         ("three.svm", "--schedule linear --optimizer ftrl", 2, &["leave out --schedule"]),
         ("three.svm", "--quantile 1", 2, &["--quantile", "a number between 0 and 1"]),
+        ("three.svm", "--class-weight 1:2,1:3", 2, &["--class-weight", "names the class 1 twice"]),
+        ("three.svm", "--class-weight 1:0,2:0,-3:0 --loss softmax", 1, &["three.svm: has no row that weighs anything"]),
+        ("three.svm", "--optimizer ftrl --loss squared --lr 1e-40", 2, &["--lr 1e-40 is out of range for this data"]),
         ("three.svm", "--class-weight yes", 2, &["--class-weight", "must be `balanced`, or NAME:FACTOR"]),
         ("three.svm", "--l1 -1", 2, &["--l1", "0 or more"]),
     ] {
@@ -166,6 +169,16 @@ fn labels_that_do_not_go_with_the_loss() {
     // A model of two classes cannot be taught a third.
     let resume = ["train", "three.svm", "--model", "m", "--resume", "--no-cache"];
     keeping_the_model(&folder, || folder.run(&resume)).failed_with(1, &["rows of class -3", "it knows -1 and 1"]);
+    // Nor can what is minimised be changed on the way.
+    for (flags, part) in [
+        (["--class-weight", "balanced"], "what classes weigh is part of the model: leave out --class-weight"),
+        (["--l1", "3"], "the model was trained with --l1 0: leave out --l1"),
+        (["--loss", "hinge"], "the model was trained with --loss logistic: leave out --loss"),
+    ] {
+        let resume = [&["train", "good.svm", "--model", "m", "--resume", "--no-cache"], &flags[..]].concat();
+        let run = keeping_the_model(&folder, || folder.run(&resume));
+        assert!(run.code == Some(2) && run.err.contains(part), "{run:?}");
+    }
 }
 
 #[test]

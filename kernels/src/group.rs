@@ -17,13 +17,10 @@ pub struct Step<'a> {
     pub bias_rate: f32,
     /// What Adagrad adds to the sum of squares before the root; its root is β of FTRL-proximal. For both positive and normal.
     pub floor: f32,
-    /// For each tensor row the factor of its weight that is added to its gradient (L2), or nothing. FTRL-proximal has
-    /// [`Step::l2`] instead.
+    /// For each tensor row the factor of its weight that is added to its gradient (L2), or nothing.
     pub decay: &'a [f32],
     /// λ1 of FTRL-proximal: weights whose accumulated gradient stays within it are 0. Not the intercept's.
     pub l1: f32,
-    /// λ2 of FTRL-proximal. Not the intercept's.
-    pub l2: f32,
 }
 
 /// What a row loop keeps between the margin and the update of a row. Private to a child, reused by every call.

@@ -47,9 +47,8 @@ impl Learner {
     /// The row loop for `spec` on `backend`.
     ///
     /// # Panics
-    /// Where there are fewer than two classes, or FTRL-proximal is to have a [`LearnerSpec::decay`].
+    /// Where there are fewer than two classes.
     pub fn new(backend: Backend, spec: LearnerSpec) -> Self {
-        assert!(!spec.decay || spec.rule != Rule::Ftrl, "FTRL-proximal has a penalty of its own");
         let run = match spec.objective {
             Objective::One(_) => one_with_rule(backend, &spec),
             Objective::Classes { classes, .. } => {
@@ -174,7 +173,8 @@ fn many_with_rule(backend: Backend, spec: &LearnerSpec) -> Run {
         (Rule::Sgd, true) => on::<Many<SGD, true>>(backend),
         (Rule::Adagrad, false) => on::<Many<ADAGRAD, false>>(backend),
         (Rule::Adagrad, true) => on::<Many<ADAGRAD, true>>(backend),
-        (Rule::Ftrl, _) => on::<Many<FTRL, false>>(backend),
+        (Rule::Ftrl, false) => on::<Many<FTRL, false>>(backend),
+        (Rule::Ftrl, true) => on::<Many<FTRL, true>>(backend),
     }
 }
 
@@ -184,7 +184,8 @@ fn one_with_rule(backend: Backend, spec: &LearnerSpec) -> Run {
         (Rule::Sgd, true) => one_with_head::<SGD, true>(backend, spec),
         (Rule::Adagrad, false) => one_with_head::<ADAGRAD, false>(backend, spec),
         (Rule::Adagrad, true) => one_with_head::<ADAGRAD, true>(backend, spec),
-        (Rule::Ftrl, _) => one_with_head::<FTRL, false>(backend, spec),
+        (Rule::Ftrl, false) => one_with_head::<FTRL, false>(backend, spec),
+        (Rule::Ftrl, true) => one_with_head::<FTRL, true>(backend, spec),
     }
 }
 

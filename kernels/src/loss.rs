@@ -158,7 +158,8 @@ impl ClassLoss {
             let (margins, class) = (&margins[..classes], target as usize);
             // SAFETY: the caller's promise.
             loss += f64::from(weight * unsafe { self.value_on::<V>(margins, class) });
-            let first = margins.iter().position(|&m| m >= most(margins));
+            let most = most(margins);
+            let first = margins.iter().position(|&m| m >= most);
             right += if first == Some(class) { f64::from(weight) } else { 0.0 };
         }
         (loss, right)

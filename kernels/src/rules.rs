@@ -46,7 +46,7 @@ impl Rule {
         if self == Self::Ftrl {
             let [rate, bias_rate] = [step.rate, step.bias_rate].map(|rate| rate > 0.0 && rate.is_normal());
             assert!(rate && bias_rate, "rates of FTRL-proximal must be positive and normal");
-            assert!(step.l1 >= 0.0 && step.l2 >= 0.0, "penalties must not be negative");
+            assert!(step.l1 >= 0.0, "the penalty must not be negative");
         }
     }
 }
@@ -163,12 +163,13 @@ impl<V: Lane> SlotRule<V> for Adagrad<V> {
     }
 }
 
-/// FTRL-proximal: the word is z, the slot n, and w = (sign(z)·λ1 - z) / ((β + √n) / α + λ2), or 0 where |z| ≤ λ1.
+/// FTRL-proximal: the word is z, the slot n, and w = (sign(z)·λ1 - z) · α / (β + √n), or 0 where |z| ≤ λ1. An L2 penalty is part of
+/// the gradient, as under Adagrad, so that it grows with the passes as the sum of gradients does.
 #[derive(Clone, Copy)]
 pub(crate) struct Ftrl<V> {
     /// 1 / α.
     inverse_rate: V,
-    /// β / α + λ2.
+    /// β / α.
     offset: V,
     l1: V,
     minus_l1: V,
@@ -205,14 +206,14 @@ impl<V: Lane> SlotRule<V> for Ftrl<V> {
 
     #[inline(always)]
     unsafe fn new(step: &Step<'_>, part: Part) -> Self {
-        let (l1, l2) = if part == Part::Rows { (step.l1, step.l2) } else { (0.0, 0.0) };
+        let l1 = if part == Part::Rows { step.l1 } else { 0.0 };
         let inverse = 1.0 / part.rate(step);
         let beta = step.floor * rsqrt(step.floor);
         // SAFETY: the caller's promise.
         unsafe {
             Self {
                 inverse_rate: V::splat(inverse),
-                offset: V::splat(beta * inverse + l2),
+                offset: V::splat(beta * inverse),
                 l1: V::splat(l1),
                 minus_l1: V::splat(-l1),
             }
@@ -226,14 +227,20 @@ impl<V: Lane> SlotRule<V> for Ftrl<V> {
     }
 
     #[inline(always)]
-    unsafe fn moved(self, word: V, slot: V, gradient: V, _: Option<V>) -> (V, V) {
+    unsafe fn moved(self, word: V, slot: V, gradient: V, decay: Option<V>) -> (V, V) {
         // SAFETY: the caller's promise.
         unsafe {
+            let before = Self::root(slot);
+            let weight = self.weight_at(word, before);
+            let gradient = match decay {
+                Some(decay) => weight.fma(decay, gradient),
+                None => gradient,
+            };
             let squares = gradient.mul(gradient);
-            let (before, after) = (Self::root(slot), Self::root(slot.add(squares)));
+            let after = Self::root(slot.add(squares));
             // (√(n + g²) - √n) / α without the difference, which would be all rounding where n is large.
             let sigma = squares.mul(reciprocal(before.add(after))).mul(self.inverse_rate);
-            (sigma.fnma(self.weight_at(word, before), word.add(gradient)), squares)
+            (sigma.fnma(weight, word.add(gradient)), squares)
         }
     }
 }

@@ -65,7 +65,7 @@ fn restore_pairs(backend: Backend, cells: Cells<'_>, flags: &Flags) {
     let ids: Vec<u32> = (0..WORDS as u32 / 2).collect();
     let zeros = vec![0.0; ids.len()];
     let row = Row::new(Ids::check(&ids, WORDS as u32 / 2).expect("ids within the slice"), &zeros, 0.0);
-    let step = Step { rate: 1.0, bias_rate: 1.0, floor: 1.0, decay: &zeros, l1: 0.0, l2: 0.0 };
+    let step = Step { rate: 1.0, bias_rate: 1.0, floor: 1.0, decay: &zeros, l1: 0.0 };
     let bias = [const { AtomicU32::new(0) }; 2];
     let mut scratch = Scratch::default();
     while !flags.done.load(Relaxed) {

@@ -93,7 +93,8 @@ pub(super) fn run(flags: &Flags) -> Result<()> {
             },
         );
     }
-    let mut text = format!("{:<10}{} in {}\n", "rows", count(seen.rows), duration(seconds));
+    let all = if scored.tally.rows < seen.rows { format!(" of {}", count(seen.rows)) } else { String::new() };
+    let mut text = format!("{:<10}{}{all} in {}\n", "rows", count(scored.tally.rows), duration(seconds));
     let Metrics { loss, logloss, auc, accuracy, macro_f1, rmse, mae } = metrics;
     let lines = [("logloss", logloss), ("loss", loss), ("auc", auc), ("rmse", rmse), ("mae", mae)];
     for (name, value) in lines.into_iter().filter_map(|(name, value)| Some((name, value?))) {

@@ -21,7 +21,7 @@ pub(super) struct Flags {
     /// The data: a path, `-` for standard input, or a built-in set
     #[arg(value_parser = input)]
     data: Input,
-    /// The N likeliest classes a line, each with its probability (of a model by hinge loss its margin), instead of one name or number
+    /// The N likeliest classes a line, each with its probability (of a model by hinge loss its margin), with tabs between, instead of one name or number
     #[arg(long, value_name = "N", value_parser = count::<usize>)]
     top: Option<usize>,
     #[command(flatten)]
@@ -89,7 +89,7 @@ fn write(out: &mut impl Write, model: &Model, margins: &mut [f32], top: Option<u
     };
     ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
     for (at, (score, class)) in ranked.iter().take(top).enumerate() {
-        write!(out, "{}{class} {score}", if at > 0 { " " } else { "" })?;
+        write!(out, "{}{class}\t{score}", if at > 0 { "\t" } else { "" })?;
     }
     writeln!(out)
 }

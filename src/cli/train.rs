@@ -85,7 +85,7 @@ struct Learning {
     /// The learning rate, relative to the size of the rows [default: 1; for squared and poisson 0.5, for hinge of several classes 0.25]
     #[arg(long, value_parser = positive, value_name = "RATE")]
     lr: Option<f32>,
-    /// L1 penalty of FTRL-proximal: a weight is 0 as long as its gradients do not add up to more than this [default: 0]
+    /// L1 penalty of FTRL-proximal: a weight is 0 as long as its gradients, over all passes, do not add up to more than this [default: 0]
     #[arg(long, value_parser = not_negative)]
     l1: Option<f32>,
     /// L2 penalty: L2/2 times the sum of squared weights, without the intercept's, is added to the mean loss [default: 0]

@@ -74,5 +74,11 @@ pub(super) fn class_weights(text: &str) -> Result<ClassWeights, String> {
         Some((name.to_owned(), not_negative(weight).ok()?))
     };
     let factors: Option<Vec<_>> = text.split(',').map(factor).collect();
-    factors.map(ClassWeights::Named).ok_or_else(|| "must be `balanced`, or NAME:FACTOR with commas between".to_owned())
+    let factors = factors.ok_or_else(|| "must be `balanced`, or NAME:FACTOR with commas between".to_owned())?;
+    let twice =
+        factors.iter().enumerate().find(|(at, (name, _))| factors[..*at].iter().any(|(other, _)| other == name));
+    match twice {
+        Some((_, (name, _))) => Err(format!("names the class {name} twice")),
+        None => Ok(ClassWeights::Named(factors)),
+    }
 }

@@ -157,8 +157,8 @@ pub(crate) fn learn(source: &mut Source, label: Option<&str>, ignore: &[String])
     let label = match label {
         Some(name) => header.flagged("--label", name, &path)?,
         None => {
-            let is_label = |name: &String| LABEL_NAMES.iter().any(|label| name.eq_ignore_ascii_case(label));
-            header.names.iter().position(is_label).ok_or_else(|| {
+            let called = |label: &&str| header.names.iter().position(|name: &String| name.eq_ignore_ascii_case(label));
+            LABEL_NAMES.iter().find_map(called).ok_or_else(|| {
                 let columns = header.list();
                 Error::Usage(format!(
                     "{}: which column is the label? Use --label with one of {columns}",

@@ -34,7 +34,7 @@ impl Form {
 ///
 /// Text: the line `feature` with the names of the outputs behind it (`weight`, or the classes), the line `(intercept)`, then a line a
 /// feature. Safetensors: `weight` (features × outputs) and `bias` (outputs) of 32-bit floats, and `features`, the bytes of their names
-/// in UTF-8 with a newline after each.
+/// in UTF-8 with a newline after each. Tabs, newlines and backslashes within names become `\t`, `\n` and `\\`.
 ///
 /// # Errors
 /// [`Error::Usage`] where the file exists and is not to be replaced, [`Error::Io`] where it cannot be written; then nothing is.
@@ -55,14 +55,14 @@ pub fn export(model: &Model, out: &Path, form: Form, replace: bool, store: &dyn 
 
 fn text(model: &Model, rows: &[u32], draft: &mut Draft<'_>) -> Result<()> {
     let line = |text: &mut String, name: &str, weights: &mut dyn Iterator<Item = f32>| {
-        text.push_str(name);
+        text.push_str(&escaped(name));
         weights.for_each(|weight| *text += &format!("\t{weight}"));
         text.push('\n');
     };
     let mut text = "feature".to_owned();
     let classes = if model.outputs() > 1 { model.classes() } else { &["weight".to_owned()] };
     for class in classes {
-        text += &format!("\t{class}");
+        text += &format!("\t{}", escaped(class));
     }
     text.push('\n');
     line(&mut text, "(intercept)", &mut model.bias());
@@ -76,13 +76,18 @@ fn text(model: &Model, rows: &[u32], draft: &mut Draft<'_>) -> Result<()> {
     draft.write(text.as_bytes())
 }
 
+/// A name that holds neither tab nor newline.
+fn escaped(name: &str) -> String {
+    name.replace('\\', "\\\\").replace('\t', "\\t").replace('\n', "\\n")
+}
+
 fn tensors(model: &Model, rows: &[u32]) -> Result<Vec<u8>> {
     let outputs = model.outputs();
     let weights: Vec<f32> = rows.iter().flat_map(|&row| model.weights(row as usize)).collect();
     let bias: Vec<f32> = model.bias().collect();
     let mut names = Vec::new();
     for &row in rows {
-        names.extend_from_slice(model.dictionary().name_of(row).as_bytes());
+        names.extend_from_slice(escaped(&model.dictionary().name_of(row)).as_bytes());
         names.push(b'\n');
     }
     let failed = |error: safetensors::SafeTensorError| {
@@ -94,7 +99,9 @@ fn tensors(model: &Model, rows: &[u32]) -> Result<Vec<u8>> {
         ("bias", view(Dtype::F32, vec![outputs], bytemuck::cast_slice(&bias))?),
         ("features", view(Dtype::U8, vec![names.len()], &names)?),
     ];
-    let classes = (!model.classes().is_empty()).then(|| ("classes".to_owned(), model.classes().join("\n")));
+    let classes = (!model.classes().is_empty()).then(|| {
+        ("classes".to_owned(), model.classes().iter().map(|class| escaped(class)).collect::<Vec<_>>().join("\n"))
+    });
     let kind = ("kind".to_owned(), model.configuration.kind.name().to_owned());
     let loss = ("loss".to_owned(), model.configuration.loss.name().to_owned());
     let metadata: HashMap<String, String> = [kind, loss].into_iter().chain(classes).collect();

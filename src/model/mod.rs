@@ -3,6 +3,7 @@
 pub mod configuration;
 pub mod export;
 pub mod inspect;
+pub mod labels;
 pub mod linear;
 pub mod predictor;
 pub mod tally;

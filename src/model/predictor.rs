@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicU32;
 use hogback_kernels::{Backend, Cells, Ids, Layout, Row, Rule, Scratch, Step, Table};
 
 use super::configuration::{Configuration, LossKind, Target};
+use super::labels::KnownLabels;
 use crate::checkpoint::{Loaded, Manifest, load_weights};
 use crate::data::{Block, Dictionary, Known};
 use crate::error::{Error, Result};
@@ -19,6 +20,7 @@ pub struct Model {
     /// What its directory says about itself.
     pub manifest: Manifest,
     dictionary: Dictionary,
+    labels: KnownLabels,
     layout: Layout,
     weights: Region,
     bias: Vec<AtomicU32>,
@@ -26,8 +28,7 @@ pub struct Model {
 }
 
 /// What scoring needs to be told of a rule; weights as they are saved stand for themselves.
-const PLAIN: (Rule, &Step<'_>) =
-    (Rule::Sgd, &Step { rate: 1.0, bias_rate: 1.0, floor: 1.0, decay: &[], l1: 0.0, l2: 0.0 });
+const PLAIN: (Rule, &Step<'_>) = (Rule::Sgd, &Step { rate: 1.0, bias_rate: 1.0, floor: 1.0, decay: &[], l1: 0.0 });
 
 impl Model {
     /// Opens the current generation of a model directory; every file that is read is checked.
@@ -67,7 +68,8 @@ impl Model {
         }
         let bias: Vec<AtomicU32> = (0..stride).map(|_| AtomicU32::new(0)).collect();
         backend.copy_in(tensor("bias", 1)?, Cells::new(&bias).slice(0..outputs));
-        Ok(Self { configuration, manifest: loaded.manifest, dictionary, layout, weights, bias, backend })
+        let labels = KnownLabels::of(&configuration.target, configuration.loss);
+        Ok(Self { configuration, manifest: loaded.manifest, dictionary, labels, layout, weights, bias, backend })
     }
 
     /// What reading data for this model needs.
@@ -178,15 +180,14 @@ impl Model {
         if self.configuration.hashing.is_some() {
             return Err(Error::Usage("a model of hashed features cannot be asked by their names".to_owned()));
         }
-        let mut known: Vec<(u32, f32)> = Vec::new();
-        for &(name, value) in values {
-            if let Some(row) = self.dictionary.find(name) {
-                match known.iter_mut().find(|(other, _)| *other == row) {
-                    Some((_, sum)) => *sum += value,
-                    None => known.push((row, value)),
-                }
-            }
-        }
+        let find = |&(name, value): &(&str, f32)| Some((self.dictionary.find(name)?, value));
+        let mut known: Vec<(u32, f32)> = values.iter().filter_map(find).collect();
+        known.sort_by_key(|&(row, _)| row);
+        known.dedup_by(|next, first| {
+            let same = next.0 == first.0;
+            first.1 += if same { next.1 } else { 0.0 };
+            same
+        });
         let (ids, values): (Vec<u32>, Vec<f32>) = known.into_iter().unzip();
         let ids = Ids::check(&ids, self.dictionary.len() as u32).unwrap_or_default();
         let mut margins = self.score(&[Row::new(ids, &values, 0.0)]);
@@ -198,12 +199,8 @@ impl Model {
     /// The target of a label as [`crate::data::stream`] gave it: -1 or 1 or the number of its class, or the number itself; none for a
     /// label that is missing or that the model was not trained on.
     pub fn target(&self, label: f32) -> Option<f32> {
-        let class = match &self.configuration.target {
-            _ if label.is_nan() => return None,
-            Target::Number { .. } => return Some(label),
-            Target::Classes { words: true, .. } => label as usize,
-            Target::Classes { names, .. } => names.iter().position(|name| name.parse() == Ok(label))?,
-        };
-        Some(if self.outputs() > 1 { class as f32 } else { [-1.0, 1.0][class.min(1)] })
+        let known = self.labels.find(label)?;
+        // Of two classes with one output the first is -1.
+        Some(if self.outputs() == 1 && !self.classes().is_empty() { 2.0 * known - 1.0 } else { known })
     }
 }

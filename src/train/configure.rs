@@ -54,7 +54,7 @@ pub(super) fn configuration(
         return Err(Error::Usage(format!("--quantile is for --loss quantile; this is {}", facts.loss.name())));
     }
     let (floor, curvature) = pace(facts, mean_value_square);
-    Ok(Configuration {
+    let configuration = Configuration {
         kind: Kind::Linear,
         loss: facts.loss,
         target: facts.target.clone(),
@@ -78,7 +78,15 @@ pub(super) fn configuration(
         seed: said.seed.or(old.map(|old| old.seed)).unwrap_or(0),
         centres,
         mean_square,
-    })
+    };
+    let (rate, bias_rate) = configuration.rates(1.0);
+    if !(rate.is_normal() && bias_rate.is_normal()) {
+        let (lr, size) = (configuration.lr, configuration.mean_square);
+        return Err(Error::Usage(format!(
+            "--lr {lr:e} is out of range for this data, whose rows have a mean squared norm of {size:e}"
+        )));
+    }
+    Ok(configuration)
 }
 
 /// What the step rule is told beside the rates.
@@ -90,26 +98,24 @@ pub(super) struct Penalties {
     pub(super) decays: Vec<f32>,
     /// See [`Step::l1`].
     pub(super) l1: f32,
-    /// See [`Step::l2`].
-    pub(super) l2: f32,
 }
 
 impl Penalties {
     /// The step at these rates.
     pub(super) fn step(&self, rate: f32, bias_rate: f32) -> Step<'_> {
-        let Self { floor, decays, l1, l2 } = self;
-        Step { rate, bias_rate, floor: *floor, decay: decays, l1: *l1, l2: *l2 }
+        let Self { floor, decays, l1 } = self;
+        Step { rate, bias_rate, floor: *floor, decay: decays, l1: *l1 }
     }
 }
 
-/// The penalties as the step rule takes them: as factors of each weight, or of FTRL-proximal against the sum of all rows.
+/// The penalties as the step rule takes them.
+///
+/// # Errors
+/// A damaged block of a cache.
 pub(super) fn penalties(configuration: &Configuration, corpus: &Corpus<'_>) -> Result<Penalties> {
     let Configuration { floor, l1, l2, .. } = *configuration;
-    if configuration.optimizer == Optimizer::Ftrl {
-        return Ok(Penalties { floor, decays: Vec::new(), l1, l2: (f64::from(l2) * corpus.rows() as f64) as f32 });
-    }
     let decays = if l2 > 0.0 { scale::decays(corpus, l2)? } else { Vec::new() };
-    Ok(Penalties { floor, decays, l1: 0.0, l2: 0.0 })
+    Ok(Penalties { floor, decays, l1 })
 }
 
 /// The rate that suits all data measured, in the units of [`Configuration::rates`]; the squared loss, whose curvature is four times the

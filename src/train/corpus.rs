@@ -25,8 +25,10 @@ pub(super) struct Corpus<'d> {
     centred: usize,
     /// By tensor row: what its values are multiplied with, once centred.
     factors: Option<Vec<f32>>,
-    /// By class: what the weights of its rows are multiplied with; empty for 1.
+    /// By class: what the weights of its rows are multiplied with; empty for `weight_unit`.
     class_weights: Vec<f32>,
+    /// What all weights are multiplied with.
+    weight_unit: f32,
 }
 
 /// One data file of a corpus.
@@ -114,7 +116,17 @@ impl<'d> Corpus<'d> {
     pub(super) fn new(parts: Vec<Part<'d>>, limit: u32) -> Self {
         let rows = parts.iter().map(|part| part.rows).sum();
         let ones = parts.iter().all(|part| part.ones);
-        Self { parts, rows, ones, limit, centres: Vec::new(), centred: 0, factors: None, class_weights: Vec::new() }
+        Self {
+            parts,
+            rows,
+            ones,
+            limit,
+            centres: Vec::new(),
+            centred: 0,
+            factors: None,
+            class_weights: Vec::new(),
+            weight_unit: 1.0,
+        }
     }
 
     /// Takes each centre off the values of its tensor row.
@@ -134,9 +146,11 @@ impl<'d> Corpus<'d> {
         self.factors = Some(factors);
     }
 
-    /// Multiplies the weights of the rows of class i with `weights[i]`.
-    pub(super) fn weigh_classes(&mut self, weights: &[f32]) {
-        self.class_weights = weights.to_vec();
+    /// Multiplies the weights of the rows of class i with `weights[i]`, where there are any, and all with 1 / `mean`: rates and penalties
+    /// are for rows that weigh 1.
+    pub(super) fn weigh(&mut self, weights: &[f32], mean: f64) {
+        self.weight_unit = (1.0 / mean) as f32;
+        self.class_weights = weights.iter().map(|weight| weight * self.weight_unit).collect();
     }
 
     /// Something is taken off the values of a column.
@@ -235,7 +249,7 @@ impl<'d> Corpus<'d> {
 
     fn class_weight(&self, target: f32) -> f32 {
         // A target is the number of the class, or -1 and 1 for the classes 0 and 1.
-        self.class_weights.get(target.max(0.0) as usize).copied().unwrap_or(1.0)
+        self.class_weights.get(target.max(0.0) as usize).copied().unwrap_or(self.weight_unit)
     }
 
     /// Whether the rows of a part can be learned without a copy.

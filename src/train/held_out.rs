@@ -14,6 +14,7 @@ use crate::data::order::held_out;
 use crate::data::{DataFile, Hashing, Known, LabelFile, OwnedBlock, ReadOptions, stream};
 use crate::error::{Error, Result};
 use crate::model::configuration::Configuration;
+use crate::model::labels::KnownLabels;
 use crate::report::auc::auc;
 use crate::report::format::{bad_rows, number};
 use crate::report::metrics::{F1Tally, Metrics};
@@ -87,12 +88,12 @@ pub(super) fn read(
     let keys = keys(files, resumed)?;
     let names = target::names(&facts.target);
     let known = Known { dictionary: &keys.dictionary, columns: files[0].columns(), label_names: &names, hashing };
+    let labels = KnownLabels::of(&facts.target, facts.loss);
     let (mut blocks, mut good) = (Vec::new(), 0);
     // --labels are those of the training data.
     let read = ReadOptions { labels: LabelFile::Beside, ..request.read.clone() };
     let seen = stream(input, &read, &known, notice, stop, &mut |block| {
-        good +=
-            block.as_block().labels().iter().filter(|&&label| target::is_known(&facts.target, label)).count() as u64;
+        good += block.as_block().labels().iter().filter(|&&label| labels.find(label).is_some()).count() as u64;
         if block.rows() > 0 {
             blocks.push(block);
         }
@@ -126,12 +127,12 @@ pub(super) fn hold_out<'d>(
     factors: Option<&[i8]>,
 ) -> HeldOut<'d> {
     let (corpus, rows) = if request.valid.is_some() {
+        let labels = KnownLabels::of(&configuration.target, configuration.loss);
         let blocks: Vec<_> = valid.iter().map(OwnedBlock::as_block).collect();
         let labelled = blocks.iter().flat_map(|block| {
             let first = block.first_row;
             let rows = block.labels().iter().enumerate();
-            rows.filter(|(_, label)| target::is_known(&configuration.target, **label))
-                .map(move |(at, _)| first + at as u64)
+            rows.filter(|(_, label)| labels.find(**label).is_some()).map(move |(at, _)| first + at as u64)
         });
         let rows: Vec<u64> = labelled.collect();
         let part = Part {
@@ -142,7 +143,7 @@ pub(super) fn hold_out<'d>(
             labels: target::map_known(&configuration.target, configuration.objective().outputs()),
         };
         let mut corpus = Corpus::new(vec![part], limit);
-        corpus.weigh_classes(&configuration.class_weights);
+        corpus.weigh(&configuration.class_weights, 1.0);
         corpus.centre(&configuration.centres);
         if let Some(exponents) = factors {
             corpus.scale(exponents.iter().map(|&exponent| scale::power(i32::from(exponent))).collect());

@@ -105,7 +105,8 @@ pub(super) fn run(
         faults: &request.faults,
         stop: ears.stop,
     };
-    let best = if resumed && best.is_none() { Some(theta.snapshot()) } else { best };
+    // A run that begins with a model has to beat it; what was cut short within a pass was never judged.
+    let best = if resumed && position.is_beginning() { best.or_else(|| Some(theta.snapshot())) } else { best };
     let mut passes = Passes {
         request,
         plan,

@@ -41,6 +41,8 @@ pub(super) struct Fingerprint {
     pub(super) sums: f64,
     pub(super) seed: u64,
     pub(super) holdout: f64,
+    /// How many rows losses are compared on.
+    pub(super) held_out: u64,
 }
 
 impl Position {
@@ -72,12 +74,19 @@ impl Position {
         f64::from(scheduled) * 0.5f64.powi(self.rescues as i32)
     }
 
+    /// True before the first pass of a run.
+    pub(super) fn is_beginning(&self) -> bool {
+        self.pass == self.from && self.done.is_empty()
+    }
+
     /// Where a run goes on from here: exactly here if it was cut short on the same data, else with as many passes more.
     pub(super) fn go_on(&self, data: Fingerprint, settings: &Settings, configuration: &Configuration) -> Self {
         let until = settings.passes.map_or(self.until, |passes| self.from + passes);
+        // A rate that was too bold still is, unless it was named anew.
+        let rescues = if settings.lr.is_some() { 0 } else { self.rescues };
         if self.data == data && !self.finished && self.pass < until {
-            return Self { until, stop: self.stop.with_patience(configuration.early_stop), ..self.clone() };
+            return Self { until, rescues, stop: self.stop.with_patience(configuration.early_stop), ..self.clone() };
         }
-        Self { rescues: self.rescues, ..Self::beginning(data, self.pass, configuration) }
+        Self { rescues, ..Self::beginning(data, self.pass, configuration) }
     }
 }

@@ -69,7 +69,7 @@ pub(super) fn prepare<'d>(
         labels: target::map(file.labels(), &facts.target, facts.outputs()),
     });
     let mut corpus = Corpus::new(parts.collect(), limit);
-    corpus.weigh_classes(&facts.class_weights);
+    corpus.weigh(&facts.class_weights, facts.mean_weight);
     let centres = match old {
         Some(old) => old.centres.clone(),
         None => scale::centres(&corpus)?,
@@ -102,6 +102,7 @@ pub(super) fn prepare<'d>(
         sums: files.iter().map(|file| file.labels().mean + file.sum_squares()).sum(),
         seed: configuration.seed,
         holdout: holdout.map_or(0.0, |(share, _)| share),
+        held_out: held_out.rows.len() as u64,
     };
     let (theta, best, position) = match resumed {
         None => {

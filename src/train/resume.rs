@@ -69,5 +69,15 @@ pub(super) fn agree(request: &Request, resumed: Option<&Resumed>) -> Result<()> 
         let name = old.optimizer.name();
         return Err(Error::Usage(format!("the model was trained with --optimizer {name}: leave out --optimizer")));
     }
+    // Another penalty or another weighing is another problem, whose losses cannot be compared with those of before.
+    let said = &request.settings;
+    for (flag, said, old) in [("--l1", said.l1, old.l1), ("--quantile", said.quantile, old.quantile)] {
+        if said.is_some_and(|said| said != old) {
+            return Err(Error::Usage(format!("the model was trained with {flag} {old}: leave out {flag}")));
+        }
+    }
+    if said.class_weights.is_some() {
+        return Err(Error::Usage("what classes weigh is part of the model: leave out --class-weight".to_owned()));
+    }
     Ok(())
 }

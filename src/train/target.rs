@@ -22,6 +22,8 @@ pub(super) struct LabelFacts {
     pub(super) loss: LossKind,
     /// By class, what the weights of its rows are multiplied with; empty for 1.
     pub(super) class_weights: Vec<f32>,
+    /// The mean weight of the rows, that of their classes included; above 0.
+    pub(super) mean_weight: f64,
     /// The best constant prediction.
     pub(super) constant: Constant,
     /// How many different labels there are, if few.
@@ -131,6 +133,9 @@ fn learn(
             _ => return wrong(format!("has {}, too many to be classes", different(None))),
         },
     };
+    if facts.mean_weight <= 0.0 {
+        return wrong("has no row that weighs anything: every importance, or the weight of its class, is 0".to_owned());
+    }
     if matches!(facts.target, Target::Number { .. }) && settings.class_weights.is_some() {
         return Err(Error::Usage(format!(
             "--class-weight is for classes, and --loss {} learns numbers",
@@ -145,14 +150,6 @@ pub(super) fn names(target: &Target) -> Vec<String> {
     match target {
         Target::Classes { names, words: true } => names.clone(),
         _ => Vec::new(),
-    }
-}
-
-/// Whether a label, as data read with [`names`] gives it, means something to the model.
-pub(super) fn is_known(target: &Target, label: f32) -> bool {
-    match target {
-        Target::Classes { names, words: false } => names.iter().any(|name| name.parse() == Ok(label)),
-        _ => !label.is_nan(),
     }
 }
 
@@ -199,7 +196,11 @@ fn of_classes(
     if let [only] = &classes[..] {
         notices.push(format!("warning: every row has the label {}: there is nothing to tell apart", only.name));
         let is_positive = words || only.name.parse::<f32>().is_ok_and(|label| label > 0.0);
-        let name = if only.name == "0" || only.name == "-1" { "1" } else { "0" }.to_owned();
+        let name = match &*only.name {
+            only if words => format!("not {only}"),
+            "0" | "-1" => "1".to_owned(),
+            _ => "0".to_owned(),
+        };
         classes.insert(if is_positive { 0 } else { 1 }, Class { name, rows: 0, weight: 0.0 });
     }
     let class_weights = match &settings.class_weights {
@@ -207,15 +208,21 @@ fn of_classes(
         None => old.map(|old| old.class_weights.clone()).unwrap_or_default(),
     };
     let factor = |at: usize| class_weights.get(at).map_or(1.0, |&weight| f64::from(weight));
+    let weighed: Vec<f64> = classes.iter().enumerate().map(|(at, class)| factor(at) * class.weight).collect();
+    let rows: u64 = classes.iter().map(|class| class.rows).sum();
+    let mean_weight = weighed.iter().sum::<f64>() / rows.max(1) as f64;
     // Half a row of each class keeps the odds finite.
-    let weighed: Vec<f64> = classes.iter().enumerate().map(|(at, class)| factor(at) * (class.weight + 0.5)).collect();
-    let total: f64 = weighed.iter().sum();
-    let shares: Vec<f64> = weighed.iter().map(|weight| weight / total).collect();
+    let shares: Vec<f64> = {
+        let some: Vec<f64> = weighed.iter().map(|weight| weight + 0.5 * mean_weight).collect();
+        let total: f64 = some.iter().sum();
+        some.iter().map(|weight| weight / total).collect()
+    };
     let names = classes.into_iter().map(|class| class.name).collect();
     Ok(LabelFacts {
         target: Target::Classes { names, words },
         loss,
         class_weights,
+        mean_weight,
         constant: constant::of_classes(loss, &shares),
         classes: Some(how_many),
         notices,
@@ -245,10 +252,12 @@ fn of_numbers(
     let unit = f64::from(power(exponent));
     let quantile = settings.quantile.or(old.map(|old| old.quantile)).unwrap_or(0.5);
     let distinct = labels.iter().map(|(labels, _)| labels.distinct.as_ref().map(Vec::len));
+    let rows: u64 = labels.iter().map(|(labels, rows)| rows - labels.missing).sum();
     LabelFacts {
         target: Target::Number { exponent },
         loss,
         class_weights: Vec::new(),
+        mean_weight: moments.weight / rows.max(1) as f64,
         constant: constant::of_numbers(loss, quantile, labels, moments, unit),
         classes: distinct.max().flatten().filter(|_| classes(labels).is_some()),
         notices,

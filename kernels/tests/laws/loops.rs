@@ -102,7 +102,6 @@ struct Rates {
     floor: f32,
     decay: Vec<f32>,
     l1: f32,
-    l2: f32,
 }
 
 impl Rates {
@@ -110,12 +109,12 @@ impl Rates {
         let rate = if spec.rule == Rule::Sgd { 1e-3 } else { 1e-2 };
         let mut decay = rng.floats(if spec.decay { TABLE } else { 0 }, 0.0, 0.5);
         decay.iter_mut().step_by(3).for_each(|factor| *factor = 0.0);
-        Self { rate, bias_rate: 0.5 * rate, floor: 0.1, decay, l1: 0.2, l2: 0.5 }
+        Self { rate, bias_rate: 0.5 * rate, floor: 0.1, decay, l1: 0.2 }
     }
 
     fn step(&self) -> Step<'_> {
-        let Self { rate, bias_rate, floor, l1, l2, .. } = *self;
-        Step { rate, bias_rate, floor, decay: &self.decay, l1, l2 }
+        let Self { rate, bias_rate, floor, l1, .. } = *self;
+        Step { rate, bias_rate, floor, decay: &self.decay, l1 }
     }
 }
 
@@ -133,9 +132,9 @@ fn weight(rule: Rule, rates: &Rates, bias: bool, [word, slot]: [f64; 2]) -> f64 
         return word;
     }
     let rate = f64::from(if bias { rates.bias_rate } else { rates.rate });
-    let (l1, l2) = if bias { (0.0, 0.0) } else { (f64::from(rates.l1), f64::from(rates.l2)) };
+    let l1 = if bias { 0.0 } else { f64::from(rates.l1) };
     let beta = f64::from(rates.floor).sqrt();
-    (word.clamp(-l1, l1) - word) / ((beta + slot.sqrt()) / rate + l2)
+    (word.clamp(-l1, l1) - word) * rate / (beta + slot.sqrt())
 }
 
 impl Naive {
@@ -154,7 +153,7 @@ impl Naive {
         }
         let slopes = slopes(spec.objective, margins, example);
         self.steepest = slopes.iter().fold(self.steepest, |most, slope| most.max(slope.abs()));
-        // The penalty of plain descent is taken at the end of the step, that of Adagrad is part of the gradient.
+        // The penalty of plain descent is taken at the end of the step, that of the others is part of the gradient.
         let step = |pair: &mut [f64; 2], slope: f64, decay: f64, bias: bool| {
             let rate = f64::from(if bias { rates.bias_rate } else { rates.rate });
             match spec.rule {
@@ -165,9 +164,11 @@ impl Naive {
                     pair[0] -= rate * gradient / (f64::from(rates.floor) + pair[1]).sqrt();
                 }
                 Rule::Ftrl => {
-                    let sigma = ((pair[1] + slope * slope).sqrt() - pair[1].sqrt()) / rate;
-                    pair[0] += slope - sigma * weight(spec.rule, rates, bias, *pair);
-                    pair[1] += slope * slope;
+                    let weight = weight(spec.rule, rates, bias, *pair);
+                    let gradient = slope + decay * weight;
+                    let sigma = ((pair[1] + gradient * gradient).sqrt() - pair[1].sqrt()) / rate;
+                    pair[0] += gradient - sigma * weight;
+                    pair[1] += gradient * gradient;
                 }
             }
         };
@@ -344,8 +345,8 @@ fn a_nan_in_the_data_is_seen_in_the_margins_and_stops_nothing() {
     for (backend, spec) in Backend::all().flat_map(|backend| specs().map(move |spec| (backend, spec))) {
         let hinge = [Objective::One(Loss::Hinge), Objective::One(Loss::Quantile(0.75))].contains(&spec.objective)
             || matches!(spec.objective, Objective::Classes { loss: ClassLoss::Hinge, .. });
-        if spec.ones || hinge {
-            continue; // No value to spoil; losses whose slope at a NaN is a number.
+        if spec.ones {
+            continue; // No value to spoil.
         }
         let parts = Parts::new(&spec, &mut Rng(13), 0);
         let rates = Rates::of(&spec, &mut Rng(13));
@@ -358,7 +359,9 @@ fn a_nan_in_the_data_is_seen_in_the_margins_and_stops_nothing() {
         let (stride, mut scratch) = (learner.layout().stride(), Scratch::default());
         let mut margins = vec![0.0; 2 * stride];
         learner.learn(&parts.table(), &rows, parts.bias.cells(), &rates.step(), &mut margins, &mut scratch);
-        let seen = margins.chunks_exact(stride).all(|row| row[..parts.layout.outputs()].iter().all(|m| m.is_nan()));
+        // Of a loss whose slope at a NaN is a number, the row itself shows it.
+        let rows = margins.chunks_exact(stride).take(if hinge { 1 } else { 2 });
+        let seen = rows.into_iter().all(|row| row[..parts.layout.outputs()].iter().all(|m| m.is_nan()));
         assert!(seen, "{} {spec:?}: {margins:?}", backend.name());
     }
 }
@@ -398,7 +401,7 @@ fn a_score_is_the_margin_and_changes_nothing() {
 
 #[test]
 fn a_word_of_ftrl_stands_for_the_weight_it_was_made_for() {
-    let step = Step { rate: 0.3, bias_rate: 0.1, floor: 0.25, decay: &[], l1: 0.7, l2: 2.0 };
+    let step = Step { rate: 0.3, bias_rate: 0.1, floor: 0.25, decay: &[], l1: 0.7 };
     for (weight, slot) in [(0.0f32, 0.0f32), (0.5, 0.0), (-0.5, 3.0), (1e-3, 1e4), (-20.0, 1e-6)] {
         for bias in [false, true] {
             for rule in [Rule::Sgd, Rule::Adagrad, Rule::Ftrl] {
@@ -418,7 +421,9 @@ fn losses_of_classes_add_up_row_by_row() {
     let mut rng = Rng(15);
     for (backend, classes) in Backend::all().flat_map(|backend| [2, 5, 20, 33].map(|classes| (backend, classes))) {
         let stride = Layout::new(classes, 0).stride();
-        let margins = rng.floats(50 * stride, -8.0, 8.0);
+        let mut margins = rng.floats(50 * stride, -8.0, 8.0);
+        // Two classes that are equally likely: the first of them counts.
+        (margins[0], margins[1]) = (9.0, 9.0);
         let targets: Vec<f32> = (0..50).map(|_| (rng.next() % classes as u64) as f32).collect();
         let weights = rng.floats(50, 0.0, 2.0);
         for loss in [ClassLoss::Softmax, ClassLoss::Hinge] {
@@ -435,7 +440,8 @@ fn losses_of_classes_add_up_row_by_row() {
                             others - (1.0 + own).max(0.0) + (1.0 - own).max(0.0)
                         }
                     };
-                wanted += if margins.iter().all(|&m| m <= own) { f64::from(weight) } else { 0.0 };
+                let first = margins.iter().position(|&m| margins.iter().all(|&other| other <= m));
+                wanted += if first == Some(target as usize) { f64::from(weight) } else { 0.0 };
             }
             close(got as f32, want, 1e-5 * want, || format!("{} {loss:?} {classes}", backend.name()));
             assert!((right - wanted).abs() < 1e-6, "{} {loss:?} {classes}", backend.name());

@@ -107,7 +107,7 @@ fn scores_refuse_what_does_not_fit() {
     let cells = words.cells().slice(0..12);
     let row = Row::new(Ids::check(&[0, 1], 7).expect("below 7"), &[], 1.0);
     let (one, two) = (Layout::new(1, 0), Layout::new(1, 1));
-    let step = Step { rate: 0.1, bias_rate: 0.1, floor: 1.0, decay: &[], l1: 0.0, l2: 0.0 };
+    let step = Step { rate: 0.1, bias_rate: 0.1, floor: 1.0, decay: &[], l1: 0.0 };
     for backend in Backend::all() {
         let score = |rule: Rule, table: Table<'_>, margins: usize| {
             let bias = cells.slice(0..rule.layout(1).width());
@@ -177,16 +177,12 @@ fn a_learner_refuses_what_it_was_not_made_for_and_touches_nothing() {
         let head = |rows: usize| -> Cells<'_> { words.cells().slice(0..rows * width) };
         let objective = Objective::One(Loss::Squared);
         let spec = LearnerSpec { objective, rule, head: false, ahead: true, ones: false, decay: false };
-        let step = Step { rate: 0.1, bias_rate: 0.1, floor: 1.0, decay: &[], l1: 0.0, l2: 0.0 };
+        let step = Step { rate: 0.1, bias_rate: 0.1, floor: 1.0, decay: &[], l1: 0.0 };
         let (table, rows) = (Table::whole(cells, layout), vec![row(10, &values)]);
         let good = Call { spec, table, rows, step, margins: 1, bias: width };
         good.spoiled(backend, |call| call.spec.ones = true, "values where all should be 1");
         good.spoiled(backend, |call| call.rows = vec![row(10, &[])], "values where all should be 1");
-        good.spoiled(
-            backend,
-            |call| call.spec.decay = true,
-            if rule == Rule::Ftrl { "a penalty of its own" } else { "L2 penalty" },
-        );
+        good.spoiled(backend, |call| call.spec.decay = true, "L2 penalty");
         good.spoiled(backend, |call| call.bias = width - 1, "an intercept of another width");
         good.spoiled(backend, |call| call.step.decay = &DECAY, "L2 penalty");
         good.spoiled(backend, |call| call.margins = 2, "more rows to learn than there are");
@@ -203,7 +199,7 @@ fn a_learner_refuses_what_it_was_not_made_for_and_touches_nothing() {
             call.spec.decay = true;
             call.step.decay = &DECAY[..9];
         };
-        good.spoiled(backend, short, if rule == Rule::Ftrl { "a penalty of its own" } else { "a larger table" });
+        good.spoiled(backend, short, "a larger table");
         good.spoiled(
             backend,
             |call| {
@@ -217,7 +213,7 @@ fn a_learner_refuses_what_it_was_not_made_for_and_touches_nothing() {
         }
         if rule == Rule::Ftrl {
             good.spoiled(backend, |call| call.step.rate = 0.0, "rates of FTRL-proximal");
-            good.spoiled(backend, |call| call.step.l1 = -1.0, "penalties must not be negative");
+            good.spoiled(backend, |call| call.step.l1 = -1.0, "the penalty must not be negative");
         }
         assert_eq!(bits(&words.values()), bits(&[1.0; 32]), "{} {rule:?}", backend.name());
         good.learn(backend);
