@@ -98,9 +98,9 @@ fn rounds_and_single_children_repeat_and_go_on_after_any_cut_to_the_same_bits() 
             train("b", Existing::Refuse, Faults::none()).unwrap();
             let whole = tensors(&model("a"));
             assert!(tensors(&model("b")) == whole, "{settings:?} {children} children");
-            // Within the first pass, at its end, and within a later one.
-            for cut in [0, 3, 6] {
-                let faults = Faults::none().at(Point::TaskDone, cut * children as i64, 1);
+            // Three tasks a pass: within the first pass, at its end, and within the last.
+            for cut in [1, 2, 7] {
+                let faults = Faults::none().at(Point::TaskDone, cut, 1);
                 let cut_short = train("c", Existing::Replace, faults).unwrap_err();
                 assert!(matches!(cut_short, Error::Interrupted { saved: true, .. }), "{cut_short}");
                 train("c", Existing::Continue, Faults::none()).unwrap();
