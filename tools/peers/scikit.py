@@ -8,7 +8,7 @@ from .peer import Peer, python
 SETTINGS = {
     "news20": ["--alpha 1e-5 --passes 5", "--alpha 1e-6 --passes 5", "--alpha 1e-5 --passes 10"],
     "mnist": ["--alpha 1e-4 --passes 5", "--alpha 1e-5 --passes 5"],
-    "adult": ["--alpha 1e-4 --passes 5", "--alpha 1e-4 --passes 20", "--alpha 1e-3 --passes 5"],
+    "adult": ["--eta0 0.1 --passes 5", "--eta0 0.01 --passes 5", "--alpha 1e-3 --passes 20"],
     "pctr": ["--alpha 1e-6 --passes 3", "--alpha 1e-5 --passes 3", "--eta0 0.5 --passes 3"],
 }
 

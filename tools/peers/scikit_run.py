@@ -20,8 +20,8 @@ parser.add_argument("--out")
 flags = parser.parse_args()
 
 
-def read(**options):
-    x, y = load_svmlight_file(flags.data, **options)
+def read():
+    x, y = load_svmlight_file(flags.data)
     # Read as 64 bits, wanted as 32.
     x.indices, x.indptr = x.indices.astype("int32"), x.indptr.astype("int32")
     return x, y
@@ -44,7 +44,8 @@ if flags.what == "train":
 else:
     with open(flags.model, "rb") as file:
         model = pickle.load(file)
-    x, _ = read(n_features=model.n_features_in_)
+    x, _ = read()
+    x.resize(x.shape[0], model.n_features_in_)
     scores = model.predict_proba(x)[:, 1] if len(model.classes_) == 2 else model.predict(x)
     with open(flags.out, "w") as file:
         file.writelines(f"{score:.9g}\n" for score in scores)
