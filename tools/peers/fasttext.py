@@ -12,7 +12,7 @@ class FastText(Peer):
         self.program = given("FASTTEXT") if os.environ.get("FASTTEXT") else debian("fasttext", "fasttext")[0]
 
     def settings(self, data):
-        return ["-dim 10 -lr 0.5 -epoch 25", "-dim 100 -lr 0.5 -epoch 25"] if data.file("train", "txt").exists() else []
+        return ["-dim 10 -lr 0.5 -epoch 25"] if data.file("train", "txt").exists() else []
 
     def train(self, data, setting, model, threads):
         options = [*setting.split(), "-thread", str(threads)]

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 
@@ -76,7 +77,7 @@ def python(home: Path, module: str, package: str) -> str:
     def run(*command):
         return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL)
 
-    if not python.exists() and run("python3", "-m", "venv", str(environment)).returncode != 0:
+    if not python.exists() and run(sys.executable, "-m", "venv", str(environment)).returncode != 0:
         shutil.rmtree(environment, ignore_errors=True)
         raise Missing("python3 -m venv makes no environment (Debian: python3-venv)")
     if run(str(python), "-c", f"import {module}").returncode != 0:

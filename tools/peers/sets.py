@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import subprocess
-from dataclasses import asdict, dataclass
+from dataclasses import astuple, dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -22,15 +22,15 @@ QUICK = 2000  # rows to learn of a quick set; a quarter of them to measure with
 
 @dataclass
 class Data:
+    folder: Path
     kind: str  # its name, without -quick
-    folder: str
     rows: int
     nonzeros: int
     features: int  # the largest key
     classes: int
 
     def file(self, part: str, ending: str) -> Path:
-        return Path(self.folder) / f"{self.kind}.{part}.{ending}"
+        return self.folder / f"{self.kind}.{part}.{ending}"
 
     def labels(self) -> list[float]:
         """Those of the rows to measure with."""
@@ -45,9 +45,9 @@ class Data:
 def prepare(name: str, quick: bool, home: Path, hogback: str) -> Data:
     """A set, from below `home` or made there. Raises Missing."""
     folder = home / "data" / (f"{name}-quick" if quick else name)
-    facts = folder / "facts.json"
+    facts = folder / "set.json"
     if facts.exists():
-        return Data(**json.loads(facts.read_text()))
+        return Data(folder, *json.loads(facts.read_text()))
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     limit = QUICK if quick else None
@@ -56,14 +56,14 @@ def prepare(name: str, quick: bool, home: Path, hogback: str) -> Data:
             planted(name, folder, hogback, limit)
         else:
             {"adult": adult, "news20": news20, "mnist": mnist}[name](folder, home, limit)
-        data = Data(name, str(folder), *count(folder / f"{name}.train.svm"))
+        data = Data(folder, name, *count(folder / f"{name}.train.svm"))
         for part in ("train", "test"):
             if not data.file(part, "vw").exists():
                 vowpal(data.file(part, "svm"), data.file(part, "vw"))
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    facts.write_text(json.dumps(asdict(data)))  # last: with it, the set is whole
+    facts.write_text(json.dumps(astuple(data)[1:]))  # last: with it, the set is whole
     return data
 
 

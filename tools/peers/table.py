@@ -2,18 +2,15 @@
 
 from statistics import median
 
-COLUMNS = ["set", "tool", "seconds (spread)", "ratio", "rows/s", "passes", "rows/s in passes", "peak MB", "log loss", "auc", "accuracy", "setting"]
+COLUMNS = ["set", "tool", "seconds (spread)", "ratio", "rows/s", "passes", "rows/s in passes", "peak MB"]
+COLUMNS += ["log loss", "auc", "accuracy", "setting"]
 LEFT = {"set", "tool", "setting"}
 
 
 def table(results) -> str:
-    """A line for each set and tool. Results of a set stand together, hogback's first."""
-    rows = [COLUMNS]
-    base = None
-    for result in results:
-        whole = median(result.seconds)
-        base = whole if result.peer.name == "hogback" else base
-        rows.append(row(result, whole, base))
+    """A line for each set and tool, in the order of the results."""
+    hogback = {result.data.kind: median(result.seconds) for result in results if result.peer.name == "hogback"}
+    rows = [COLUMNS, *(row(result, hogback.get(result.data.kind)) for result in results)]
     used = [at for at in range(len(COLUMNS)) if any(line[at] for line in rows[1:])]
     width = {at: max(len(line[at]) for line in rows) for at in used}
     lines = []
@@ -23,23 +20,20 @@ def table(results) -> str:
     return "\n".join(lines)
 
 
-def row(result, whole, base):
-    data, metrics = result.data, result.metrics
+def row(result, hogback):
+    data, metrics, whole = result.data, result.metrics, median(result.seconds)
     count, times = result.passes, [seconds for seconds in result.pass_seconds if seconds]
-    number = lambda name, digits: f"{metrics[name]:.{digits}f}" if name in metrics else ""
     spread = f" ({min(result.seconds):.2f}–{max(result.seconds):.2f})" if len(result.seconds) > 1 else ""
     return [
         data.kind,
         result.peer.name,
         f"{whole:.2f}{spread}",
-        f"{whole / base:.1f}" if base else "",
+        f"{whole / hogback:.1f}" if hogback else "",
         short(data.rows / whole),
         str(count or ""),
         short(data.rows * count / median(times)) if count and times else "",
         f"{max(result.peaks) / 1e6:.0f}",
-        number("logloss", 4),
-        number("auc", 4),
-        number("accuracy", 4),
+        *(f"{metrics[name]:.4f}" if name in metrics else "" for name in ("logloss", "auc", "accuracy")),
         result.setting + (f" (best of {result.tried})" if result.tried > 1 else ""),
     ]
 

@@ -27,13 +27,12 @@ class XLearn(Peer):
 
     def train(self, data, setting, model, threads):
         # It writes FILE.bin beside its data, and ends where USER is not set.
-        link = ["ln", "-s", str(data.file("train", "svm")), "train.svm"]
+        links = ["ln", "-s", str(data.file("train", "svm")), str(data.file("test", "svm")), "."]
         options = [*setting.split(), "-nthread", str(threads), "-m", str(model), "--dis-es"]
-        return [link, ["env", "USER=nobody", self.learn, "train.svm", *options]]
+        return [links, ["env", "USER=nobody", self.learn, data.file("train", "svm").name, *options]]
 
     def predict(self, data, setting, model, out):
-        options = ["-o", str(out), "--sigmoid", "--no-bin"]
-        return ["env", "USER=nobody", self.say, str(data.file("test", "svm")), str(model), *options]
+        return ["env", "USER=nobody", self.say, data.file("test", "svm").name, str(model), "-o", str(out), "--sigmoid"]
 
     def passes(self, said, setting):
         epochs = [found for line in said.splitlines() if (found := EPOCH.search(line))]
