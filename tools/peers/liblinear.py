@@ -3,7 +3,7 @@
 from .peer import Peer, debian
 
 SETTINGS = {
-    "news20": ["-s 2", "-s 0 -c 10"],
+    "news20": ["-s 2"],
     "mnist": ["-s 2 -c 0.1"],
     "p20": ["-s 0 -B 1 -c 2", "-s 0 -B 1 -c 1"],
 }

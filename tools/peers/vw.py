@@ -5,8 +5,8 @@ import os
 from .peer import Peer, given, option, python
 
 SETTINGS = {
-    "news20": ["-l 0.5 --passes 5", "-l 0.5", "-l 1 --passes 5"],
-    "mnist": ["-l 0.5", "-l 0.1", "-l 0.5 --passes 5"],
+    "news20": ["--loss_function logistic -l 0.5 --passes 5", "-l 0.5"],
+    "mnist": ["-l 0.5", "--loss_function logistic -l 0.5 --passes 5"],
     "p20": ["-l 0.5", "-l 0.25 --passes 3"],
     "adult": ["-l 0.5", "-l 0.1 --passes 5", "-l 0.5 --passes 5"],
 }
@@ -28,7 +28,8 @@ class VowpalWabbit(Peer):
         # Keys are hashed: enough buckets that those of one namespace do not meet.
         bits = (data.features * (data.classes if data.classes > 2 else 1)).bit_length()
         loss = ["--loss_function", "logistic"] if data.classes == 2 else ["--oaa", str(data.classes)]
-        cache = ["-k", "--cache_file", "cache"] if "--passes" in setting else []
+        # Several passes are made over its own cache, over all rows.
+        cache = ["-k", "--cache_file", "cache", "--holdout_off"] if "--passes" in setting else []
         options = [*loss, "-b", str(max(bits, 18)), *setting.split(), *cache, "--quiet"]
         return [[*self.program, "-d", str(data.file("train", "vw")), "-f", str(model), *options]]
 
