@@ -25,9 +25,8 @@ class VowpalWabbit(Peer):
         return SETTINGS.get(data.kind, ["-l 0.5", "-l 0.25"])
 
     def train(self, data, setting, model, threads):
-        # Keys of one namespace do not meet in so many buckets; four times as many where there are several namespaces.
+        # Keys are hashed: into so many buckets that those of one namespace do not meet.
         bits = (data.features * (data.classes if data.classes > 2 else 1)).bit_length()
-        bits += 2 if len(data.namespaces()) > 1 else 0
         loss = ["--loss_function", "logistic"] if data.classes == 2 else ["--oaa", str(data.classes)]
         # Several passes are made over its own cache, over all rows.
         cache = ["-k", "--cache_file", "cache", "--holdout_off"] if "--passes" in setting else []
