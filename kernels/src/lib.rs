@@ -25,6 +25,7 @@ mod rows;
 mod rules;
 mod scalar;
 mod table;
+mod text;
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 mod x86_64;
 
@@ -37,3 +38,4 @@ pub use loss::{ClassLoss, Loss};
 pub use merge::MergeRule;
 pub use rows::{Ids, Row};
 pub use table::{Layout, Table};
+pub use text::{Line, Lines, Pairs};
