@@ -370,7 +370,7 @@ fn read_and_write(
     }
     let mut writer = CacheWriter::create(store, cache)?;
     let (facts, dictionary) = read_into::<Failure>(input, options, keep, &mut |block| Ok(writer.block(&block)?))?;
-    Ok(DataFile::of_cache(input, writer.finish(stamp, &facts, &dictionary)?, false))
+    Ok(DataFile::of_cache(input, writer.finish(stamp, facts, dictionary)?, false))
 }
 
 /// Makes `directory` and what it stands in, as far as they are not there.

@@ -1,5 +1,8 @@
 //! `label index:value index:value … # comment`
 
+#[cfg(test)]
+mod alike;
+
 use hogback_kernels::{Backend, Line, Lines};
 use memchr::memchr;
 
