@@ -147,7 +147,8 @@ impl<'t> Lines<'t> {
                 };
                 let room = count.next_multiple_of(EIGHT);
                 assert!(keys.len() >= room && values.len() >= room, "no room for the pairs of a line");
-                let (ends, colons) = (&self.ends[place.before()..][..room + 1], &self.colons[place.colons.0 as usize..][..room]);
+                let (ends, colons) =
+                    (&self.ends[place.before()..][..room + 1], &self.colons[place.colons.0 as usize..][..room]);
                 let odd = &mut self.odd;
                 odd.clear();
                 // SAFETY: the slices hold what `pairs` reads and writes. Positions are places of the text or its end, by what

@@ -31,9 +31,17 @@ impl Random {
             0 => format!("{}{}e{}", self.one(&["", "-"]), self.digits(1, 3), self.below(50) as i64 - 25),
             1 => format!("{}.{}", self.digits(0, 12), self.digits(0, 20)),
             2 => format!("{}", (1 << 24) + self.below(1 << 27)),
-            3 => self.one(&["0", "-0", "0.0", "5.", ".5", "-.5", "+1", "1e-60", "16777217", "0.1e1", "00000000000001"]).into(),
+            3 => self
+                .one(&["0", "-0", "0.0", "5.", ".5", "-.5", "+1", "1e-60", "16777217", "0.1e1", "00000000000001"])
+                .into(),
             4 => format!("0.{}5", self.digits(6, 12)),
-            _ => format!("{}{}{}{}", self.one(&["", "", "-"]), self.digits(1, 4), self.one(&["", "."]), self.digits(0, 6)),
+            _ => format!(
+                "{}{}{}{}",
+                self.one(&["", "", "-"]),
+                self.digits(1, 4),
+                self.one(&["", "."]),
+                self.digits(0, 6)
+            ),
         }
     }
 
