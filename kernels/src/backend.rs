@@ -12,7 +12,7 @@ pub struct Backend(pub(crate) Kind);
 pub(crate) enum Kind {
     /// Relaxed atomics and plain arithmetic.
     Scalar,
-    /// AVX2, FMA and BMI2.
+    /// AVX2, FMA, BMI1, BMI2 and POPCNT.
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     Avx2,
     /// AVX-512 F, DQ, BW and VL.
@@ -66,8 +66,8 @@ impl Backend {
 mod detect {
     use core::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
 
-    /// Whether AVX2 with FMA and BMI2, and AVX-512 F, DQ, BW, VL may be used: the processor has them and the system saves
-    /// their registers (Intel SDM volume 1, 13.2 and 14.3). Every feature that `dispatch.rs` enables, or that rustc takes
+    /// Whether AVX2 with FMA, BMI1, BMI2 and POPCNT, and AVX-512 F, DQ, BW, VL may be used: the processor has them and the
+    /// system saves their registers (Intel SDM volume 1, 13.2 and 14.3). Every feature that anything enables, or that rustc takes
     /// to come with one of them (F16C with AVX-512), is asked for: a hypervisor may mask any of them alone.
     pub(super) fn x86_64() -> (bool, bool) {
         let bit = |word: u32, at: u32| word >> at & 1 == 1;
@@ -76,13 +76,14 @@ mod detect {
         }
         let basic = __cpuid(1).ecx;
         let (fma, osxsave, avx, f16c) = (bit(basic, 12), bit(basic, 27), bit(basic, 28), bit(basic, 29));
-        if !(fma && osxsave && avx) {
+        let popcnt = bit(basic, 23);
+        if !(fma && osxsave && avx && popcnt) {
             return (false, false);
         }
         let saved = saved_registers();
         let extended = __cpuid_count(7, 0).ebx;
-        let (avx2, bmi2) = (bit(extended, 5), bit(extended, 8));
-        let avx2 = saved & 0b110 == 0b110 && avx2 && bmi2;
+        let (bmi1, avx2, bmi2) = (bit(extended, 3), bit(extended, 5), bit(extended, 8));
+        let avx2 = saved & 0b110 == 0b110 && avx2 && bmi1 && bmi2;
         let avx512 = [16, 17, 30, 31].into_iter().all(|at| bit(extended, at)) && saved & 0b1110_0110 == 0b1110_0110;
         (avx2, avx2 && avx512 && f16c)
     }

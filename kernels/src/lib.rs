@@ -28,6 +28,7 @@ mod scalar;
 mod score;
 mod sums;
 mod table;
+mod text;
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 mod x86_64;
 
@@ -41,3 +42,4 @@ pub use merge::MergeRule;
 pub use rows::{Ids, Row};
 pub use rules::Rule;
 pub use table::{Layout, Table};
+pub use text::{Line, Lines, Pairs};

@@ -57,7 +57,7 @@ pub(super) fn run(flags: &Flags) -> Result<()> {
     let begun = Instant::now();
     let model = Model::open_on(&flags.model, kernels()?)?;
     let mut scored = Evaluation::new(&model);
-    let options = flags.reading.options(flags.labels.file(), CachePolicy::Off);
+    let options = flags.reading.options(flags.labels.file(), CachePolicy::Off)?;
     let seen = stream(&flags.data, &options, &model.known(), &say, &StopRequest::never(), &mut |block| {
         scored.add(&model, &block.as_block());
         Ok(())

@@ -109,7 +109,7 @@ struct Reading {
 }
 
 impl Reading {
-    fn options(&self, labels: LabelFile, cache: CachePolicy) -> ReadOptions {
+    fn options(&self, labels: LabelFile, cache: CachePolicy) -> Result<ReadOptions> {
         let format = match self.format.as_str() {
             "libsvm" => Some(Format::Libsvm),
             "csv" => Some(Format::Csv),
@@ -118,7 +118,8 @@ impl Reading {
             _ => None,
         };
         let (label, ignore) = (self.label.clone(), self.ignore.clone());
-        ReadOptions { format, label, ignore, labels, skip_bad_rows: self.skip_bad_rows, hashing: None, cache }
+        let (skip_bad_rows, kernels) = (self.skip_bad_rows, Some(kernels()?));
+        Ok(ReadOptions { format, label, ignore, labels, skip_bad_rows, hashing: None, cache, kernels })
     }
 }
 

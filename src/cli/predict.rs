@@ -36,7 +36,7 @@ pub(super) fn run(flags: &Flags) -> Result<()> {
     let mut out = BufWriter::with_capacity(1 << 20, io::stdout().lock());
     let mut closed = false;
     let live = flags.data == Input::Stdin;
-    let options = flags.reading.options(LabelFile::Unwanted, CachePolicy::Off);
+    let options = flags.reading.options(LabelFile::Unwanted, CachePolicy::Off)?;
     let result = stream(&flags.data, &options, &model.known(), &say, &StopRequest::never(), &mut |block| {
         // A bad row has its line as well, so that lines and rows stay side by side.
         let mut skipped = block.skipped.iter().map(|&before| before as usize).peekable();

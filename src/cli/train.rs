@@ -228,7 +228,7 @@ fn request(flags: Flags) -> Result<Request> {
     Ok(Request {
         read: ReadOptions {
             hashing: flags.hashing.resolve(&flags.reading.ignore),
-            ..flags.reading.options(flags.labels.file(), cache)
+            ..flags.reading.options(flags.labels.file(), cache)?
         },
         data: flags.data,
         valid: flags.stopping.valid,

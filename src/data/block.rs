@@ -158,9 +158,7 @@ impl OwnedBlock {
 
     /// Drops the row being filled, which is bad.
     pub(crate) fn skip_row(&mut self) {
-        let start = self.open_start();
-        self.ids.truncate(start);
-        self.values.truncate(start);
+        self.cut_row(0);
         self.skipped.push(self.rows() as u32);
     }
 
@@ -204,6 +202,21 @@ impl OwnedBlock {
         }
         self.ids.truncate(kept);
         self.values.truncate(kept);
+    }
+
+    /// Room for `count` more ids and values in the row being filled; [`OwnedBlock::cut_row`] says how many of them stay.
+    pub(crate) fn room(&mut self, count: usize) -> (&mut [u32], &mut [f32]) {
+        let start = self.ids.len();
+        self.ids.resize(start + count, 0);
+        self.values.resize(start + count, 0.0);
+        (&mut self.ids[start..], &mut self.values[start..])
+    }
+
+    /// Keeps the first `count` ids of the row being filled.
+    pub(crate) fn cut_row(&mut self, count: usize) {
+        let end = self.open_start() + count;
+        self.ids.truncate(end);
+        self.values.truncate(end);
     }
 
     /// The ids of the row being filled.

@@ -18,7 +18,7 @@
 //! The cache is written under a hidden name, `.NAME.hogcache.PID-N`, and renamed when it is whole. It is not synced: what a
 //! power cut has taken is noticed when it is opened, and it is written again.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -26,12 +26,13 @@ use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::block::OwnedBlock;
-use super::cache_read::Cached;
+use super::cache_read::{CacheFile, Cached};
 use super::dictionary::Dictionary;
 use super::facts::Facts;
 use super::idx;
 use super::{CachePolicy, ReadOptions};
 use crate::store::{Hidden, Store};
+use crate::sys::map::Map;
 
 const _: () = assert!(cfg!(target_endian = "little"), "the cache maps little-endian words");
 
@@ -207,30 +208,41 @@ impl<'s> CacheWriter<'s> {
         self.blocks.block(block)
     }
 
-    /// Writes the rest, gives the file its name and maps it.
+    /// Writes the rest, maps the file and gives it its name. What was just written is not compared with its hashes: they are
+    /// for whoever opens the file.
     ///
     /// # Errors
-    /// The system's, or that what was written does not read back.
-    pub(crate) fn finish(mut self, stamp: Stamp, facts: &Facts, dictionary: &Dictionary) -> io::Result<Cached> {
+    /// The system's.
+    pub(crate) fn finish(mut self, stamp: Stamp, facts: Facts, dictionary: Dictionary) -> io::Result<Cached> {
         let Self { blocks: file } = &mut self;
         file.align()?;
         let index = std::mem::take(&mut file.index);
-        let (facts, dictionary) = (serde_json::to_vec(facts)?, dictionary.to_bytes());
+        let (of_facts, of_dictionary) = (serde_json::to_vec(&facts)?, dictionary.to_bytes());
         let mut hasher = Xxh3::new();
         let at = file.written;
-        for part in [bytemuck::cast_slice(&index), &facts, &dictionary] {
+        for part in [bytemuck::cast_slice(&index), &of_facts, &of_dictionary] {
             hasher.update(part);
             file.write(part)?;
         }
-        let (blocks, facts, dictionary) = (index.len() as u64, facts.len() as u64, dictionary.len() as u64);
-        let hash = hasher.digest();
-        file.write(&Footer { version: VERSION, stamp, index: at, blocks, facts, dictionary, hash }.to_bytes())?;
+        let footer = Footer {
+            version: VERSION,
+            stamp,
+            index: at,
+            blocks: index.len() as u64,
+            facts: of_facts.len() as u64,
+            dictionary: of_dictionary.len() as u64,
+            hash: hasher.digest(),
+        };
+        file.write(&footer.to_bytes())?;
         file.file.flush()?;
         let hidden = file.file.get_mut();
-        // Opened under the hidden name: whoever replaces the file meanwhile replaces the name alone.
-        let cached = Cached::open(hidden.path(), hidden.target(), stamp).map_err(io::Error::other)?;
+        // Mapped under the hidden name: whoever replaces the file meanwhile replaces the name alone.
+        let map = Map::open(&File::open(hidden.path())?)?;
+        let (longest_row, limit) = (facts.longest_row, dictionary.len() as u32);
+        let mapped = CacheFile::of_blocks(map, hidden.target().to_path_buf(), &index, longest_row, limit);
         hidden.publish()?;
-        cached.ok_or_else(|| io::Error::other("it does not read back"))
+        let file = mapped.ok_or_else(|| io::Error::other("it does not read back"))?;
+        Ok(Cached { file, facts, dictionary })
     }
 }
 

@@ -19,14 +19,13 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::names::{NO_ROW, NameBatch, Names};
 use crate::error::{Error, Result};
+use crate::sys::map::with_huge_pages;
 
 /// More keys than this are refused, so that a row number always has room above it.
 pub const MOST_KEYS: usize = 1 << 31;
 
 /// Numbers below this are looked up in a flat table, which takes four bytes for each number up to the largest.
 const FLAT_LIMIT: usize = 1 << 24;
-/// The row of a number that has none, in the flat table.
-const NONE: u32 = u32::MAX;
 
 const MAGIC: [u8; 8] = *b"HOGKEYS\0";
 const VERSION: u32 = 1;
@@ -125,6 +124,22 @@ impl Dictionary {
             Keys::Numbers(_) => rows.fill(NO_ROW),
             Keys::Names(names) => names.find_all(batch, rows),
         }
+    }
+
+    /// Puts the row of each number of `keys` into `rows`, [`NO_ROW`] where it was not found at first sight; true where none
+    /// was missed.
+    pub(crate) fn find_numbers(&self, keys: &[u32], rows: &mut [u32]) -> bool {
+        let Keys::Numbers(numbers) = &self.keys else {
+            rows.fill(NO_ROW);
+            return false;
+        };
+        // No branch depends on what is found, or what comes next would wait for it.
+        let mut missed = false;
+        for (row, &key) in rows.iter_mut().zip(keys) {
+            *row = numbers.flat.get(key as usize).copied().unwrap_or(NO_ROW);
+            missed |= *row == NO_ROW;
+        }
+        !missed
     }
 
     /// The row of a key in words, of either kind.
@@ -288,7 +303,7 @@ impl Numbers {
     #[inline(always)]
     fn get(&self, key: u32) -> Option<u32> {
         match self.flat.get(key as usize) {
-            Some(&NONE) => None,
+            Some(&NO_ROW) => None,
             Some(&row) => Some(row),
             None => self.rest.get(&key).copied(),
         }
@@ -303,7 +318,11 @@ impl Numbers {
         let at = key as usize;
         if at < self.flat_limit {
             if at >= self.flat.len() {
-                self.flat.resize((at + 1).next_power_of_two(), NONE);
+                let length = (at + 1).next_power_of_two();
+                let mut flat = with_huge_pages(length);
+                flat.extend_from_slice(&self.flat);
+                flat.resize(length, NO_ROW);
+                self.flat = flat;
             }
             self.flat[at] = row;
         } else {
@@ -315,7 +334,7 @@ impl Numbers {
     fn truncate(&mut self, length: usize) {
         for key in self.keys.drain(length.min(self.keys.len())..) {
             match self.flat.get_mut(key as usize) {
-                Some(row) => *row = NONE,
+                Some(row) => *row = NO_ROW,
                 None => _ = self.rest.remove(&key),
             }
         }

@@ -49,9 +49,10 @@ pub use table::Table;
 use cache::{CacheWriter, Stamp};
 use cache_read::Cached;
 use facts::Facts;
+use hogback_kernels::Backend;
 use idx::Images;
 use ingest::ingest;
-use parse::{Parser, vw};
+use parse::{Parser, libsvm, vw};
 use source::Source;
 use spool::{Keep, Spool};
 use table::Blocks;
@@ -101,6 +102,14 @@ pub struct ReadOptions {
     pub hashing: Option<Hashing>,
     /// Where the cache goes.
     pub cache: CachePolicy,
+    /// The instruction set to parse with, if it is not to be the best there is; what comes out is the same.
+    pub kernels: Option<Backend>,
+}
+
+impl ReadOptions {
+    fn backend(&self) -> Backend {
+        self.kernels.unwrap_or_else(Backend::best)
+    }
 }
 
 /// One data file, read: its rows in blocks, its own keys, and what its labels are.
@@ -361,7 +370,7 @@ fn read_and_write(
     }
     let mut writer = CacheWriter::create(store, cache)?;
     let (facts, dictionary) = read_into::<Failure>(input, options, keep, &mut |block| Ok(writer.block(&block)?))?;
-    Ok(DataFile::of_cache(input, writer.finish(stamp, &facts, &dictionary)?, false))
+    Ok(DataFile::of_cache(input, writer.finish(stamp, facts, dictionary)?, false))
 }
 
 /// Makes `directory` and what it stands in, as far as they are not there.
@@ -392,7 +401,7 @@ fn read_into<E: From<Error> + Send>(
     };
     let hashing = options.hashing.clone();
     let (parser, columns, words) = match format {
-        Format::Libsvm => (Parser::Libsvm(hashing), None, false),
+        Format::Libsvm => (Parser::Libsvm(libsvm::Plan { hashing, backend: options.backend() }), None, false),
         Format::Vw => (Parser::Vw(vw::Plan { ignored: options.ignore.clone(), hashing }), None, false),
         Format::Csv => {
             // Gone through twice: for what its columns are, then for its rows.

@@ -17,6 +17,8 @@ pub(crate) struct ChunkKeys<'d> {
     new: Option<Dictionary>,
     /// How often a key was dropped because it is not known.
     pub(crate) dropped: u64,
+    /// The numbers of a row while it is translated.
+    numbers: Vec<u32>,
 }
 
 /// What a chunk's keys were before a row.
@@ -29,7 +31,7 @@ pub(crate) struct Mark {
 impl<'d> ChunkKeys<'d> {
     /// Unknown keys are collected where `collect` says so, and dropped else.
     pub(crate) fn new(known: &'d Dictionary, collect: bool) -> Self {
-        Self { known, new: collect.then(|| known.small_like()), dropped: 0 }
+        Self { known, new: collect.then(|| known.small_like()), dropped: 0, numbers: Vec::new() }
     }
 
     /// Puts rows, or stand-ins, in the place of the numbers in the row that is being filled; the dropped ones go.
@@ -37,10 +39,16 @@ impl<'d> ChunkKeys<'d> {
     /// A whole row at a time, because looking a key up is waiting for memory, and so the waits overlap.
     pub(crate) fn translate_row(&mut self, block: &mut OwnedBlock) {
         let dropped = self.dropped;
-        for key in block.open_row() {
-            let row = self.known.number(*key).or_else(|| self.unknown(|new| new.add_number(*key)));
-            *key = row.unwrap_or(NO_ROW);
+        let mut numbers = std::mem::take(&mut self.numbers);
+        numbers.clear();
+        numbers.extend_from_slice(block.open_row());
+        if !self.known.find_numbers(&numbers, block.open_row()) {
+            for (row, &number) in block.open_row().iter_mut().zip(&numbers).filter(|(row, _)| **row == NO_ROW) {
+                let found = self.known.number(number).or_else(|| self.unknown(|new| new.add_number(number)));
+                *row = found.unwrap_or(NO_ROW);
+            }
         }
+        self.numbers = numbers;
         if self.dropped > dropped {
             block.retain_in_row(|id, _| id != NO_ROW);
         }

@@ -11,7 +11,7 @@ use super::dictionary::Dictionary;
 use super::hashing::Hashing;
 use super::idx::Images;
 use super::input::{Format, Input};
-use super::parse::{Context, Parser, csv, vw};
+use super::parse::{Context, Parser, csv, libsvm, vw};
 use super::skipped::Skipped;
 use super::{ReadOptions, open};
 use crate::error::{Error, Result};
@@ -73,7 +73,9 @@ pub fn stream(
     let path = source.name().to_path_buf();
     check_kind(&path, format, known)?;
     let ready = match format {
-        Format::Libsvm => Some(Parser::Libsvm(options.hashing.clone())),
+        Format::Libsvm => {
+            Some(Parser::Libsvm(libsvm::Plan { hashing: options.hashing.clone(), backend: options.backend() }))
+        }
         Format::Vw => Some(Parser::Vw(vw::Plan { ignored: options.ignore.clone(), hashing: options.hashing.clone() })),
         Format::Idx => Some(Parser::Idx(Images::open(&mut source, options)?)),
         Format::Csv => None,

@@ -21,6 +21,7 @@ const OPTIONS: ReadOptions = ReadOptions {
     skip_bad_rows: false,
     hashing: None,
     cache: CachePolicy::Off,
+    kernels: None,
 };
 
 /// A directory with one data file.

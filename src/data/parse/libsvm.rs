@@ -1,5 +1,9 @@
 //! `label index:value index:value … # comment`
 
+#[cfg(test)]
+mod alike;
+
+use hogback_kernels::{Backend, Line, Lines};
 use memchr::memchr;
 
 use super::number::{float_at, integer_at, is_rounded, parse as parse_number};
@@ -9,80 +13,149 @@ use crate::data::input::excerpt;
 use crate::data::numbering::ChunkKeys;
 use crate::data::repeats::Repeats;
 
-/// Parses whole lines.
-pub(crate) fn parse(text: &[u8], hashing: Option<&Hashing>, context: Context<'_>) -> Result<Parsed, Fault> {
-    let mut parsed = Parsed::with_room(text.len());
-    let mut keys = ChunkKeys::new(context.keys, context.learning);
-    let (mut start, mut repeats) = (0, Repeats::default());
-    while start < text.len() {
-        let newline = memchr(b'\n', &text[start..]);
-        let end = newline.map_or(text.len(), |at| start + at);
-        let (line, before) = (parsed.lines, keys.mark());
-        if let Err(what) = row(text, start, end, hashing, context.learning, &mut keys, &mut repeats, &mut parsed) {
-            parsed.skip(context, || Fault { line, what })?;
-            keys.back_to(before);
-        }
-        parsed.lines += u64::from(newline.is_some());
-        start = end + 1;
-    }
-    Ok(parsed.finish(keys, None))
+/// How the lines of a file are read.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// Whether keys are buckets, not numbers.
+    pub(crate) hashing: Option<Hashing>,
+    /// What they are read with; they come out the same, whatever it is.
+    pub(crate) backend: Backend,
 }
 
-/// Parses the line from `start` to `end`.
-#[expect(clippy::too_many_arguments, reason = "what a row needs and what it is put into")]
-fn row(
-    text: &[u8],
-    start: usize,
-    end: usize,
-    hashing: Option<&Hashing>,
-    learning: bool,
-    keys: &mut ChunkKeys<'_>,
-    repeats: &mut Repeats,
-    parsed: &mut Parsed,
-) -> Result<(), String> {
-    let mut at = after_blanks(text, start, end);
-    if at == end || text[at] == b'#' {
-        return Ok(());
-    }
-    let first = token(text, at, end);
-    let label = if first.contains(&b':') {
-        if learning {
-            return Err(format!("no label: the line begins with {}, a number was expected", excerpt(first)));
-        }
-        f32::NAN
-    } else {
-        at += first.len();
-        finite(first).map_err(|fault| format!("the label {} {fault}", excerpt(first)))?
+/// Parses whole lines.
+pub(crate) fn parse(text: &[u8], plan: &Plan, context: Context<'_>) -> Result<Parsed, Fault> {
+    let mut rows = Rows {
+        text,
+        hashing: plan.hashing.as_ref(),
+        learning: context.learning,
+        keys: ChunkKeys::new(context.keys, context.learning),
+        repeats: Repeats::default(),
+        parsed: Parsed::with_room(text.len()),
     };
-    let (mut last, mut rising) = (0, true);
-    loop {
-        at = after_blanks(text, at, end);
-        if at == end || text[at] == b'#' {
-            break;
-        }
-        let (key, value);
-        (key, value, at) = match quick_pair(text, at) {
-            Some(pair) => pair,
-            None => {
-                let token = token(text, at, end);
-                let (key, value) = pair(token).map_err(|what| format!("{} {what}", excerpt(token)))?;
-                (key, value, at + token.len())
-            }
+    let mut lines = Lines::new(plan.backend, text);
+    let mut start = 0;
+    while start < text.len() {
+        let (end, quick) = match lines.as_mut().and_then(|lines| Some((lines.next_line()?, lines))) {
+            Some((line, lines)) => (line.end, rows.quick(lines, &line)),
+            None => (memchr(b'\n', &text[start..]).map_or(text.len(), |at| start + at), None),
         };
-        rising &= key > last;
-        last = key;
-        parsed.block.push(key, value);
+        let (line, before) = (rows.parsed.lines, rows.keys.mark());
+        if let Err(what) = rows.add(start, end, quick) {
+            rows.parsed.skip(context, || Fault { line, what })?;
+            rows.keys.back_to(before);
+        }
+        rows.parsed.lines += u64::from(end < text.len());
+        start = end + 1;
     }
-    if !rising && !parsed.block.add_up_repeated() {
-        return Err("an index stands there more than once, and its values add up to more than a float holds".into());
+    Ok(rows.parsed.finish(rows.keys, None))
+}
+
+/// Turns lines into rows.
+struct Rows<'p> {
+    text: &'p [u8],
+    hashing: Option<&'p Hashing>,
+    learning: bool,
+    keys: ChunkKeys<'p>,
+    repeats: Repeats,
+    parsed: Parsed,
+}
+
+/// A line whose pairs are in the block.
+struct Row<'p> {
+    /// NaN where there is none.
+    label: f32,
+    /// The label as it stands there.
+    word: &'p [u8],
+    /// No index is below one that comes before it or the same.
+    rising: bool,
+}
+
+impl<'p> Rows<'p> {
+    /// The line from `start` to `end`, which may have been read in the quick way.
+    fn add(&mut self, start: usize, end: usize, quick: Option<Row<'p>>) -> Result<(), String> {
+        let Some(row) = quick.map_or_else(|| self.plain(start, end), |row| Ok(Some(row)))? else { return Ok(()) };
+        let parsed = &mut self.parsed;
+        if !row.rising && self.repeats.any(parsed.block.open_row()) && !parsed.block.add_up_repeated() {
+            return Err("an index stands there more than once, and its values add up to more than a float holds".into());
+        }
+        parsed.number_row(self.hashing, &mut self.keys, &mut self.repeats)?;
+        parsed.unlabelled += u64::from(row.label.is_nan());
+        parsed.block.end_row(row.label);
+        if parsed.rounded.is_none() && is_rounded(row.word, row.label) {
+            parsed.rounded = Some(Fault { line: parsed.lines, what: String::from_utf8_lossy(row.word).into() });
+        }
+        Ok(())
     }
-    parsed.number_row(hashing, keys, repeats)?;
-    parsed.unlabelled += u64::from(label.is_nan());
-    parsed.block.end_row(label);
-    if parsed.rounded.is_none() && is_rounded(first, label) {
-        parsed.rounded = Some(Fault { line: parsed.lines, what: String::from_utf8_lossy(first).into() });
+
+    /// The `line` that `lines` has handed out last, many pairs at a time; `None` if there is anything about it that is for the
+    /// plain way to read or to refuse.
+    fn quick(&mut self, lines: &mut Lines<'_>, line: &Line) -> Option<Row<'p>> {
+        let (text, pairs) = (self.text, line.pairs?);
+        let word = &text[after_blanks(text, line.first.start, line.first.end)..line.first.end];
+        let label = match word {
+            [] if self.learning => return None,
+            [] => f32::NAN,
+            _ => finite(word).ok()?,
+        };
+        let block = &mut self.parsed.block;
+        let (keys, values) = block.room(pairs.next_multiple_of(8));
+        let mut read = lines.read(keys, values);
+        let mut right = true;
+        for (nth, word) in lines.odd() {
+            let word = &text[after_blanks(text, word.start, word.end)..word.end];
+            match pair(word) {
+                Ok(pair) if !word.contains(&b'#') => (keys[nth], values[nth]) = pair,
+                _ => right = false,
+            }
+            read.zeros |= values[nth] == 0.0;
+        }
+        if lines.odd().next().is_some() {
+            read.rising = keys[..pairs].is_sorted_by(|a, b| a < b);
+        }
+        block.cut_row(if right { pairs } else { 0 });
+        if read.zeros {
+            block.retain_in_row(|_, value| value != 0.0);
+        }
+        right.then_some(Row { label, word, rising: read.rising })
     }
-    Ok(())
+
+    /// The line from `start` to `end`, pair by pair; `None` where there is nothing on it.
+    fn plain(&mut self, start: usize, end: usize) -> Result<Option<Row<'p>>, String> {
+        let text = self.text;
+        let mut at = after_blanks(text, start, end);
+        if at == end || text[at] == b'#' {
+            return Ok(None);
+        }
+        let word = token(text, at, end);
+        let label = if word.contains(&b':') {
+            if self.learning {
+                return Err(format!("no label: the line begins with {}, a number was expected", excerpt(word)));
+            }
+            f32::NAN
+        } else {
+            at += word.len();
+            finite(word).map_err(|fault| format!("the label {} {fault}", excerpt(word)))?
+        };
+        let (mut last, mut rising) = (0, true);
+        loop {
+            at = after_blanks(text, at, end);
+            if at == end || text[at] == b'#' {
+                return Ok(Some(Row { label, word, rising }));
+            }
+            let (key, value);
+            (key, value, at) = match quick_pair(text, at) {
+                Some(pair) => pair,
+                None => {
+                    let token = token(text, at, end);
+                    let (key, value) = pair(token).map_err(|what| format!("{} {what}", excerpt(token)))?;
+                    (key, value, at + token.len())
+                }
+            };
+            rising &= key > last;
+            last = key;
+            self.parsed.block.push(key, value);
+        }
+    }
 }
 
 /// The pair at `at` and where it ends, if it is one of the usual ones: few digits, and more text after it. It ends within
@@ -145,12 +218,16 @@ mod tests {
     use super::*;
     use crate::data::dictionary::Dictionary;
 
-    type Row = (f32, Vec<(String, f32)>);
+    type Read = (f32, Vec<(String, f32)>);
 
-    fn rows(text: &str, learning: bool) -> Result<Vec<Row>, Fault> {
+    fn plan(backend: Backend) -> Plan {
+        Plan { hashing: None, backend }
+    }
+
+    fn rows(text: &str, learning: bool) -> Result<Vec<Read>, Fault> {
         let known = Dictionary::numbers();
         let context = Context { keys: &known, classes: None, learning, skip: false };
-        let parsed = parse(text.as_bytes(), None, context)?;
+        let parsed = parse(text.as_bytes(), &plan(Backend::best()), context)?;
         let new = parsed.new_keys.unwrap_or_else(Dictionary::numbers);
         let mut block = parsed.block;
         block.limit = new.len() as u32;
@@ -167,7 +244,7 @@ mod tests {
         Ok((0..block.rows()).map(|row| (block.label(row), pairs(row))).collect())
     }
 
-    fn row(text: &str) -> Row {
+    fn row(text: &str) -> Read {
         rows(text, true).unwrap().remove(0)
     }
 
@@ -232,11 +309,11 @@ mod tests {
         let mut known = Dictionary::numbers();
         known.add_number(5);
         let context = Context { keys: &known, classes: None, learning: false, skip: false };
-        let parsed = parse(b"5:1 6:1\n1 7:0 8:2 5:3\n", None, context).unwrap();
+        let parsed = parse(b"5:1 6:1\n1 7:0 8:2 5:3\n", &plan(Backend::best()), context).unwrap();
         assert_eq!((parsed.unknown_keys, parsed.unlabelled, parsed.lines), (2, 1, 2));
         assert_eq!(parsed.block.ids, [0, 0]);
         assert_eq!(parsed.block.values, [1.0, 3.0]);
         assert!(parsed.block.labels[0].is_nan() && parsed.block.labels[1] == 1.0);
-        assert!(parse(b"qid:1 5:1\n", None, context).err().unwrap().what.contains("ranking"));
+        assert!(parse(b"qid:1 5:1\n", &plan(Backend::best()), context).err().unwrap().what.contains("ranking"));
     }
 }

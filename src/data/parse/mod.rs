@@ -17,7 +17,7 @@ use super::source::Chunk;
 
 /// How the text of one input is parsed.
 pub(crate) enum Parser {
-    Libsvm(Option<Hashing>),
+    Libsvm(libsvm::Plan),
     Csv(csv::Plan),
     Vw(vw::Plan),
     Idx(Images),
@@ -72,7 +72,7 @@ impl Parser {
     /// How keys are hashed, if they are.
     pub(crate) fn hashing(&self) -> Option<&Hashing> {
         match self {
-            Self::Libsvm(hashing) => hashing.as_ref(),
+            Self::Libsvm(plan) => plan.hashing.as_ref(),
             Self::Csv(plan) => plan.hashing.as_ref(),
             Self::Vw(plan) => plan.hashing.as_ref(),
             Self::Idx(images) => images.hashing.as_ref(),
@@ -103,7 +103,7 @@ impl Parser {
     /// The first line that is not as it should be, unless such are skipped.
     pub(crate) fn parse(&self, chunk: &Chunk<'_>, context: Context<'_>) -> Result<Parsed, Fault> {
         match self {
-            Self::Libsvm(hashing) => libsvm::parse(&chunk.text, hashing.as_ref(), context),
+            Self::Libsvm(plan) => libsvm::parse(&chunk.text, plan, context),
             Self::Csv(plan) => csv::parse(&chunk.text, chunk.first, plan, context),
             Self::Vw(plan) => vw::parse(&chunk.text, plan, context),
             Self::Idx(images) => idx::parse(chunk, images, context),
