@@ -13,8 +13,8 @@ use crate::theta::exchange::hogwild::Head;
 
 /// Bytes of the head where `--head` does not say: a quarter of a first-level cache, the best size measured.
 const HEAD_BYTES: usize = 8 << 10;
-/// The same where a row has several outputs.
-const WIDE_HEAD_BYTES: usize = 16 << 10;
+/// The same where a row has several outputs: 64 KiB are some 340 rows of 20 classes.
+const WIDE_HEAD_BYTES: usize = 64 << 10;
 /// The most children whose deltas may simply be summed.
 const SUMMED: usize = 8;
 /// Rows in flight, all children together, that Adagrad bears with less than half a percent of loss.
