@@ -22,7 +22,7 @@ class Fwumious(Peer):
         # It looks for the names of the namespaces beside the data.
         data.file("train", "vw").with_name("vw_namespace_map.csv").write_text("".join(f"{s},{s}\n" for s in spaces))
         keep = [word for space in spaces for word in ("--keep", space)]
-        bits = str(max(data.features.bit_length() + 1, 18))
+        bits = str(max(data.features.bit_length() + 2, 18))  # all keys are hashed
         same = ["--loss_function", "logistic", "--link", "logistic", "--hash", "all", "-b", bits]
         return [*same, "--sgd", "--adaptive", "--power_t", "0.5", "--l2", "0.0", *keep]
 

@@ -25,7 +25,7 @@ class VowpalWabbit(Peer):
         return SETTINGS.get(data.kind, ["-l 0.5", "-l 0.25"])
 
     def train(self, data, setting, model, threads):
-        # Keys are hashed: enough buckets that those of one namespace do not meet.
+        # Keys are hashed: into so many buckets that those of one namespace do not meet.
         bits = (data.features * (data.classes if data.classes > 2 else 1)).bit_length()
         loss = ["--loss_function", "logistic"] if data.classes == 2 else ["--oaa", str(data.classes)]
         # Several passes are made over its own cache, over all rows.
