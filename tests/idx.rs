@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use common::{Folder, Run, gzip};
-use hogback::data::{CachePolicy, DataFile, Input, LabelFile, ReadOptions};
+use hogback::data::{CachePolicy, DataFile, Input, ReadOptions};
 use hogback::store::Disk;
 use hogback::sys::signal::StopRequest;
 
@@ -258,15 +258,7 @@ fn mnist_is_what_it_is_known_to_be() {
         println!("skipped: there is no {}", images.display());
         return;
     }
-    let read = ReadOptions {
-        format: None,
-        label: None,
-        ignore: Vec::new(),
-        labels: LabelFile::Beside,
-        skip_bad_rows: false,
-        hashing: None,
-        cache: CachePolicy::Off,
-    };
+    let read = ReadOptions { cache: CachePolicy::Off, ..ReadOptions::default() };
     let (input, stop) = (Input::Path(images), StopRequest::never());
     let mnist = DataFile::read(&input, &read, &Disk, &|notice| panic!("{notice}"), &stop).unwrap();
     assert_eq!((mnist.rows(), mnist.nonzeros()), (60_000, 8_994_156));

@@ -9,9 +9,7 @@ use std::fs;
 use std::path::Path;
 
 use common::{Folder, assert_close, svm};
-use hogback::data::{
-    Block, CachePolicy, DataFile, Dictionary, Format, Input, Known, LabelFile, OwnedBlock, ReadOptions, stream,
-};
+use hogback::data::{Block, CachePolicy, DataFile, Dictionary, Format, Input, Known, OwnedBlock, ReadOptions, stream};
 use hogback::store::Disk;
 use hogback::sys::signal::StopRequest;
 
@@ -37,8 +35,7 @@ fn rows(block: &Block<'_>, dictionary: &Dictionary) -> Vec<Row> {
 }
 
 fn options(cache: CachePolicy) -> ReadOptions {
-    let (ignore, labels) = (Vec::new(), LabelFile::Beside);
-    ReadOptions { format: Some(Format::Vw), label: None, ignore, labels, skip_bad_rows: false, hashing: None, cache }
+    ReadOptions { format: Some(Format::Vw), cache, ..ReadOptions::default() }
 }
 
 fn read(folder: &Folder, text: &str, cache: CachePolicy) -> hogback::error::Result<(DataFile, Vec<Row>)> {
