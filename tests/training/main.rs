@@ -23,7 +23,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use hogback::checkpoint::{Existing, Loaded, load};
-use hogback::data::{CachePolicy, Input, LabelFile, ReadOptions};
+use hogback::data::{CachePolicy, Input, ReadOptions};
 use hogback::engine::plan;
 use hogback::engine::topology::Topology;
 use hogback::error::Result;
@@ -41,15 +41,7 @@ use tempfile::tempdir;
 fn request(data: &Path, model: PathBuf) -> Request {
     Request {
         data: vec![Input::Path(data.to_owned())],
-        read: ReadOptions {
-            format: None,
-            label: None,
-            ignore: Vec::new(),
-            labels: LabelFile::Beside,
-            skip_bad_rows: false,
-            hashing: None,
-            cache: CachePolicy::Off,
-        },
+        read: ReadOptions { cache: CachePolicy::Off, ..ReadOptions::default() },
         valid: None,
         model,
         existing: Existing::Refuse,
