@@ -5,10 +5,13 @@ use core::ops::Range;
 
 use super::pairs::pairs;
 use super::quad::Quad;
+use super::{Line, Pairs};
 use crate::backend::{Backend, Kind};
 
 /// As many bytes of text are indexed at once, if so many whole lines fill them: what is found in them stays in the cache.
 const STRETCH: usize = 16 << 10;
+/// A line that is longer is not indexed.
+const LONGEST: usize = 16 << 20;
 /// Bytes that are looked at together.
 const BLOCK: usize = 64;
 /// So far before the end of a word a [`Quad`] looks.
@@ -33,20 +36,6 @@ pub struct Lines<'t> {
     odd: Vec<u32>,
 }
 
-/// A line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
-    /// Where it begins.
-    pub start: usize,
-    /// Where its newline stands, or the text ends.
-    pub end: usize,
-    /// Where its words are before the first pair: one without a colon and blanks around it, or nothing but blanks.
-    pub first: Range<usize>,
-    /// How many pairs there are. `None` where words are not one or none without a colon and then pairs with one each, or the
-    /// line is so near the beginning of the text that it must be read in another way.
-    pub pairs: Option<usize>,
-}
-
 /// Where a line is, and its words and colons among those of the stretch.
 #[derive(Clone, Copy, Debug)]
 struct Place {
@@ -54,15 +43,6 @@ struct Place {
     end: usize,
     words: (u32, u32),
     colons: (u32, u32),
-}
-
-/// What a line of pairs brought.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pairs {
-    /// Each key is above the one before.
-    pub rising: bool,
-    /// Some value is 0.
-    pub zeros: bool,
 }
 
 /// What is to be done by the instruction set.
@@ -79,13 +59,11 @@ impl<'t> Lines<'t> {
     pub fn new(backend: Backend, text: &'t [u8]) -> Option<Self> {
         assert!(text.len() < 1 << 31, "a text of 2 GiB or more");
         let run: fn(&mut Self, Job<'_>) = match backend.0 {
-            #[cfg(all(target_arch = "x86_64", not(miri)))]
             // SAFETY: a `Backend` exists only where its instruction set does.
             Kind::Avx2 => |lines, job| unsafe { avx2(lines, job) },
-            #[cfg(all(target_arch = "x86_64", not(miri)))]
             // SAFETY: as above.
             Kind::Avx512 => |lines, job| unsafe { avx512(lines, job) },
-            _ => return None,
+            Kind::Scalar => return None,
         };
         let (ends, colons, lines, odd) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         Some(Self { text, run, next: 0, ends, colons, lines, done: 0, odd })
@@ -96,6 +74,10 @@ impl<'t> Lines<'t> {
         if self.done == self.lines.len() {
             let mut length = STRETCH;
             while self.done == self.lines.len() && self.next < self.text.len() {
+                if length > LONGEST {
+                    self.pass_over();
+                    break;
+                }
                 let to = (self.next + length).min(self.text.len());
                 (self.run)(self, Job::Index { to });
                 length *= 2;
@@ -109,6 +91,15 @@ impl<'t> Lines<'t> {
             _ => place.start,
         };
         Some(Line { start: place.start, end: place.end, first: place.start..first, pairs })
+    }
+
+    /// Makes the next line one that is to be read in another way.
+    fn pass_over(&mut self) {
+        let (start, text) = (self.next, self.text);
+        let end = text[start..].iter().position(|&byte| byte == b'\n').map_or(text.len(), |at| start + at);
+        (self.done, self.next) = (0, end + 1);
+        self.lines.clear();
+        self.lines.push(Place { start, end, words: (0, 0), colons: (0, 0) });
     }
 
     /// Reads the pairs of the line that was handed out last, which must have some or none, to the beginning of `keys` and
@@ -273,7 +264,6 @@ unsafe fn append<Q: Quad>(list: &mut Vec<u32>, from: usize, mask: u64) {
 
 /// # Safety
 /// The instruction set.
-#[cfg(all(target_arch = "x86_64", not(miri)))]
 #[target_feature(enable = "avx2,fma,bmi1,bmi2,popcnt")]
 unsafe fn avx2(lines: &mut Lines<'_>, job: Job<'_>) {
     // SAFETY: the caller's promise.
@@ -282,7 +272,6 @@ unsafe fn avx2(lines: &mut Lines<'_>, job: Job<'_>) {
 
 /// # Safety
 /// The instruction set.
-#[cfg(all(target_arch = "x86_64", not(miri)))]
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi1,bmi2,popcnt")]
 unsafe fn avx512(lines: &mut Lines<'_>, job: Job<'_>) {
     // SAFETY: the caller's promise.

@@ -128,6 +128,8 @@ fn lines_longer_than_what_is_looked_at_together() {
         let row: String = (1..=pairs).map(|key| format!(" {key}:{}", random.below(1000) as f32 / 8.0)).collect();
         check(format!("1 1:1\n1{row}\n0{row}\n1 5:1").as_bytes());
     }
+    let long = format!("1 1:1 2:2 3:3\n1 7:2{}8:1\n0 5:1 6:0.25\n", " ".repeat(33 << 20));
+    check(long.as_bytes());
 }
 
 #[test]
