@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 use core::ops::Range;
+use core::ptr;
 
 use super::pairs::pairs;
 use super::quad::Quad;
@@ -48,7 +49,7 @@ struct Place {
 /// What is to be done by the instruction set.
 enum Job<'j> {
     Index { to: usize },
-    Read { keys: &'j mut [u32], values: &'j mut [f32], read: &'j mut Pairs },
+    Read { keys: Option<&'j mut [u32]>, values: &'j mut [f32], read: &'j mut Pairs },
 }
 
 impl<'t> Lines<'t> {
@@ -87,7 +88,7 @@ impl<'t> Lines<'t> {
         self.done += 1;
         let pairs = place.pairs();
         let first = match pairs {
-            Some(count) if count < place.count() => self.ends[place.words.0 as usize] as usize,
+            Some(count) if count < place.count() => self.ends[place.before()] as usize,
             _ => place.start,
         };
         Some(Line { start: place.start, end: place.end, first: place.start..first, pairs })
@@ -110,8 +111,30 @@ impl<'t> Lines<'t> {
     /// Where it is no line of pairs, or `keys` or `values` have no room for its pairs, rounded up to eights.
     pub fn read(&mut self, keys: &mut [u32], values: &mut [f32]) -> Pairs {
         let mut read = Pairs::default();
-        (self.run)(self, Job::Read { keys, values, read: &mut read });
+        (self.run)(self, Job::Read { keys: Some(keys), values, read: &mut read });
         read
+    }
+
+    /// [`Lines::read`], but of pairs of names and values: the names, which may be anything, are left to whoever asks, see
+    /// [`Lines::names`].
+    ///
+    /// # Panics
+    /// As there.
+    pub fn read_values(&mut self, values: &mut [f32]) -> Pairs {
+        let mut read = Pairs::default();
+        (self.run)(self, Job::Read { keys: None, values, read: &mut read });
+        read
+    }
+
+    /// Where the names are in the pairs of the line that was handed out last, blanks before them included.
+    pub fn names(&self) -> impl Iterator<Item = Range<usize>> {
+        let place = self.done.checked_sub(1).and_then(|line| self.lines.get(line)).copied();
+        let (ends, colons) = place.map_or((&[][..], &[][..]), |place| {
+            let colons = &self.colons[place.colons.0 as usize..place.colons.1 as usize];
+            (&self.ends[place.before()..], colons)
+        });
+        let start = place.map_or(0, |place| place.start);
+        ends.iter().zip(colons).map(move |(&end, &colon)| start.max(end as usize)..colon as usize)
     }
 
     /// Which pairs were not read when [`Lines::read`] was called last, and where their words are, blanks before them included.
@@ -137,19 +160,30 @@ impl<'t> Lines<'t> {
                     panic!("there is no line of pairs to be read");
                 };
                 let room = count.next_multiple_of(EIGHT);
-                assert!(keys.len() >= room && values.len() >= room, "no room for the pairs of a line");
+                let has_room = values.len() >= room && keys.as_ref().is_none_or(|keys| keys.len() >= room);
+                assert!(has_room, "no room for the pairs of a line");
                 let (ends, colons) =
                     (&self.ends[place.before()..][..room + 1], &self.colons[place.colons.0 as usize..][..room]);
+                let (lists, text) = ((ends.as_ptr(), colons.as_ptr()), self.text.as_ptr());
                 let odd = &mut self.odd;
                 odd.clear();
+                let odd = |pair| odd.push(pair as u32);
+                let mut falling = 0;
                 // SAFETY: the slices hold what `pairs` reads and writes. Positions are places of the text or its end, by what
                 // `index` makes, and from the beginning of this line on not below 16; only the first end may be before that.
                 let found = unsafe {
-                    let (lists, to) = ((ends.as_ptr(), colons.as_ptr()), (keys.as_mut_ptr(), values.as_mut_ptr()));
-                    pairs::<Q>(self.text.as_ptr(), lists, count, to, |pair| odd.push(pair as u32))
+                    match keys {
+                        Some(keys) => {
+                            let to = (keys.as_mut_ptr(), values.as_mut_ptr());
+                            let found = pairs::<Q, true>(text, lists, count, to, odd);
+                            let keys = &keys[..count];
+                            let next = keys.iter().skip(1);
+                            falling = keys.iter().zip(next).fold(0, |any, (a, b)| any | u32::from(a >= b));
+                            found
+                        }
+                        None => pairs::<Q, false>(text, lists, count, (ptr::null_mut(), values.as_mut_ptr()), odd),
+                    }
                 };
-                let keys = &keys[..count];
-                let falling = keys.iter().zip(keys.iter().skip(1)).fold(0, |any, (a, b)| any | u32::from(a >= b));
                 *read = Pairs { rising: falling == 0, zeros: found };
             }
         }
@@ -238,7 +272,7 @@ impl Place {
     /// How many pairs, as [`Line::pairs`] says.
     fn pairs(&self) -> Option<usize> {
         let (words, colons) = (self.count(), (self.colons.1 - self.colons.0) as usize);
-        (self.start >= REACH && words > 0 && (words == colons || words == colons + 1)).then_some(colons)
+        (self.start >= REACH && words > 0 && words >= colons).then_some(colons)
     }
 
     /// Which end, of those of the stretch, comes before the first pair.

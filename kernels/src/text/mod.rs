@@ -33,10 +33,10 @@ pub struct Line {
     pub start: usize,
     /// Where its newline stands, or the text ends.
     pub end: usize,
-    /// Where its words are before the first pair: one without a colon and blanks around it, or nothing but blanks.
+    /// Where its words are before the first pair: all but as many as it has colons, and the blanks before.
     pub first: Range<usize>,
-    /// How many pairs there are. `None` where words are not one or none without a colon and then pairs with one each, or the
-    /// line is so near the beginning of the text that it must be read in another way.
+    /// How many pairs there are, if the words after `first` are pairs, which reading them tells. `None` where the line has more
+    /// colons than words, or is so near the beginning of the text that it must be read in another way.
     pub pairs: Option<usize>,
 }
 
