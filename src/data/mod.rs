@@ -399,10 +399,10 @@ fn read_into<E: From<Error> + Send>(
     let Some((mut source, format)) = open(input, options, keep.stop())? else {
         return Err(Error::data(input.to_string(), "holds no rows").into());
     };
-    let hashing = options.hashing.clone();
+    let (hashing, backend) = (options.hashing.clone(), options.backend());
     let (parser, columns, words) = match format {
-        Format::Libsvm => (Parser::Libsvm(libsvm::Plan { hashing, backend: options.backend() }), None, false),
-        Format::Vw => (Parser::Vw(vw::Plan { ignored: options.ignore.clone(), hashing }), None, false),
+        Format::Libsvm => (Parser::Libsvm(libsvm::Plan { hashing, backend }), None, false),
+        Format::Vw => (Parser::Vw(vw::Plan { ignored: options.ignore.clone(), hashing, backend }), None, false),
         Format::Csv => {
             // Gone through twice: for what its columns are, then for its rows.
             source.keep_if_once(keep)?;

@@ -76,7 +76,10 @@ pub fn stream(
         Format::Libsvm => {
             Some(Parser::Libsvm(libsvm::Plan { hashing: options.hashing.clone(), backend: options.backend() }))
         }
-        Format::Vw => Some(Parser::Vw(vw::Plan { ignored: options.ignore.clone(), hashing: options.hashing.clone() })),
+        Format::Vw => {
+            let (ignored, hashing) = (options.ignore.clone(), options.hashing.clone());
+            Some(Parser::Vw(vw::Plan { ignored, hashing, backend: options.backend() }))
+        }
         Format::Idx => Some(Parser::Idx(Images::open(&mut source, options)?)),
         Format::Csv => None,
     };

@@ -2,13 +2,17 @@
 
 use alloc::vec::Vec;
 use core::ops::Range;
+use core::ptr;
 
 use super::pairs::pairs;
 use super::quad::Quad;
+use super::{Line, Pairs};
 use crate::backend::{Backend, Kind};
 
 /// As many bytes of text are indexed at once, if so many whole lines fill them: what is found in them stays in the cache.
 const STRETCH: usize = 16 << 10;
+/// A line that is longer is not indexed.
+const LONGEST: usize = 16 << 20;
 /// Bytes that are looked at together.
 const BLOCK: usize = 64;
 /// So far before the end of a word a [`Quad`] looks.
@@ -33,20 +37,6 @@ pub struct Lines<'t> {
     odd: Vec<u32>,
 }
 
-/// A line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
-    /// Where it begins.
-    pub start: usize,
-    /// Where its newline stands, or the text ends.
-    pub end: usize,
-    /// Where its words are before the first pair: one without a colon and blanks around it, or nothing but blanks.
-    pub first: Range<usize>,
-    /// How many pairs there are. `None` where words are not one or none without a colon and then pairs with one each, or the
-    /// line is so near the beginning of the text that it must be read in another way.
-    pub pairs: Option<usize>,
-}
-
 /// Where a line is, and its words and colons among those of the stretch.
 #[derive(Clone, Copy, Debug)]
 struct Place {
@@ -56,19 +46,10 @@ struct Place {
     colons: (u32, u32),
 }
 
-/// What a line of pairs brought.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pairs {
-    /// Each key is above the one before.
-    pub rising: bool,
-    /// Some value is 0.
-    pub zeros: bool,
-}
-
 /// What is to be done by the instruction set.
 enum Job<'j> {
     Index { to: usize },
-    Read { keys: &'j mut [u32], values: &'j mut [f32], read: &'j mut Pairs },
+    Read { keys: Option<&'j mut [u32]>, values: &'j mut [f32], read: &'j mut Pairs },
 }
 
 impl<'t> Lines<'t> {
@@ -79,13 +60,11 @@ impl<'t> Lines<'t> {
     pub fn new(backend: Backend, text: &'t [u8]) -> Option<Self> {
         assert!(text.len() < 1 << 31, "a text of 2 GiB or more");
         let run: fn(&mut Self, Job<'_>) = match backend.0 {
-            #[cfg(all(target_arch = "x86_64", not(miri)))]
             // SAFETY: a `Backend` exists only where its instruction set does.
             Kind::Avx2 => |lines, job| unsafe { avx2(lines, job) },
-            #[cfg(all(target_arch = "x86_64", not(miri)))]
             // SAFETY: as above.
             Kind::Avx512 => |lines, job| unsafe { avx512(lines, job) },
-            _ => return None,
+            Kind::Scalar => return None,
         };
         let (ends, colons, lines, odd) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         Some(Self { text, run, next: 0, ends, colons, lines, done: 0, odd })
@@ -96,6 +75,10 @@ impl<'t> Lines<'t> {
         if self.done == self.lines.len() {
             let mut length = STRETCH;
             while self.done == self.lines.len() && self.next < self.text.len() {
+                if length > LONGEST {
+                    self.pass_over();
+                    break;
+                }
                 let to = (self.next + length).min(self.text.len());
                 (self.run)(self, Job::Index { to });
                 length *= 2;
@@ -105,10 +88,19 @@ impl<'t> Lines<'t> {
         self.done += 1;
         let pairs = place.pairs();
         let first = match pairs {
-            Some(count) if count < place.count() => self.ends[place.words.0 as usize] as usize,
+            Some(count) if count < place.count() => self.ends[place.before()] as usize,
             _ => place.start,
         };
         Some(Line { start: place.start, end: place.end, first: place.start..first, pairs })
+    }
+
+    /// Makes the next line one that is to be read in another way.
+    fn pass_over(&mut self) {
+        let (start, text) = (self.next, self.text);
+        let end = text[start..].iter().position(|&byte| byte == b'\n').map_or(text.len(), |at| start + at);
+        (self.done, self.next) = (0, end + 1);
+        self.lines.clear();
+        self.lines.push(Place { start, end, words: (0, 0), colons: (0, 0) });
     }
 
     /// Reads the pairs of the line that was handed out last, which must have some or none, to the beginning of `keys` and
@@ -119,8 +111,30 @@ impl<'t> Lines<'t> {
     /// Where it is no line of pairs, or `keys` or `values` have no room for its pairs, rounded up to eights.
     pub fn read(&mut self, keys: &mut [u32], values: &mut [f32]) -> Pairs {
         let mut read = Pairs::default();
-        (self.run)(self, Job::Read { keys, values, read: &mut read });
+        (self.run)(self, Job::Read { keys: Some(keys), values, read: &mut read });
         read
+    }
+
+    /// [`Lines::read`], but of pairs of names and values: the names, which may be anything, are left to whoever asks, see
+    /// [`Lines::names`].
+    ///
+    /// # Panics
+    /// As there.
+    pub fn read_values(&mut self, values: &mut [f32]) -> Pairs {
+        let mut read = Pairs::default();
+        (self.run)(self, Job::Read { keys: None, values, read: &mut read });
+        read
+    }
+
+    /// Where the names are in the pairs of the line that was handed out last, blanks before them included.
+    pub fn names(&self) -> impl Iterator<Item = Range<usize>> {
+        let place = self.done.checked_sub(1).and_then(|line| self.lines.get(line)).copied();
+        let (ends, colons) = place.map_or((&[][..], &[][..]), |place| {
+            let colons = &self.colons[place.colons.0 as usize..place.colons.1 as usize];
+            (&self.ends[place.before()..], colons)
+        });
+        let start = place.map_or(0, |place| place.start);
+        ends.iter().zip(colons).map(move |(&end, &colon)| start.max(end as usize)..colon as usize)
     }
 
     /// Which pairs were not read when [`Lines::read`] was called last, and where their words are, blanks before them included.
@@ -146,19 +160,30 @@ impl<'t> Lines<'t> {
                     panic!("there is no line of pairs to be read");
                 };
                 let room = count.next_multiple_of(EIGHT);
-                assert!(keys.len() >= room && values.len() >= room, "no room for the pairs of a line");
+                let has_room = values.len() >= room && keys.as_ref().is_none_or(|keys| keys.len() >= room);
+                assert!(has_room, "no room for the pairs of a line");
                 let (ends, colons) =
                     (&self.ends[place.before()..][..room + 1], &self.colons[place.colons.0 as usize..][..room]);
+                let (lists, text) = ((ends.as_ptr(), colons.as_ptr()), self.text.as_ptr());
                 let odd = &mut self.odd;
                 odd.clear();
+                let odd = |pair| odd.push(pair as u32);
+                let mut falling = 0;
                 // SAFETY: the slices hold what `pairs` reads and writes. Positions are places of the text or its end, by what
                 // `index` makes, and from the beginning of this line on not below 16; only the first end may be before that.
                 let found = unsafe {
-                    let (lists, to) = ((ends.as_ptr(), colons.as_ptr()), (keys.as_mut_ptr(), values.as_mut_ptr()));
-                    pairs::<Q>(self.text.as_ptr(), lists, count, to, |pair| odd.push(pair as u32))
+                    match keys {
+                        Some(keys) => {
+                            let to = (keys.as_mut_ptr(), values.as_mut_ptr());
+                            let found = pairs::<Q, true>(text, lists, count, to, odd);
+                            let keys = &keys[..count];
+                            let next = keys.iter().skip(1);
+                            falling = keys.iter().zip(next).fold(0, |any, (a, b)| any | u32::from(a >= b));
+                            found
+                        }
+                        None => pairs::<Q, false>(text, lists, count, (ptr::null_mut(), values.as_mut_ptr()), odd),
+                    }
                 };
-                let keys = &keys[..count];
-                let falling = keys.iter().zip(keys.iter().skip(1)).fold(0, |any, (a, b)| any | u32::from(a >= b));
                 *read = Pairs { rising: falling == 0, zeros: found };
             }
         }
@@ -247,7 +272,7 @@ impl Place {
     /// How many pairs, as [`Line::pairs`] says.
     fn pairs(&self) -> Option<usize> {
         let (words, colons) = (self.count(), (self.colons.1 - self.colons.0) as usize);
-        (self.start >= REACH && words > 0 && (words == colons || words == colons + 1)).then_some(colons)
+        (self.start >= REACH && words > 0 && words >= colons).then_some(colons)
     }
 
     /// Which end, of those of the stretch, comes before the first pair.
@@ -273,7 +298,6 @@ unsafe fn append<Q: Quad>(list: &mut Vec<u32>, from: usize, mask: u64) {
 
 /// # Safety
 /// The instruction set.
-#[cfg(all(target_arch = "x86_64", not(miri)))]
 #[target_feature(enable = "avx2,fma,bmi1,bmi2,popcnt")]
 unsafe fn avx2(lines: &mut Lines<'_>, job: Job<'_>) {
     // SAFETY: the caller's promise.
@@ -282,7 +306,6 @@ unsafe fn avx2(lines: &mut Lines<'_>, job: Job<'_>) {
 
 /// # Safety
 /// The instruction set.
-#[cfg(all(target_arch = "x86_64", not(miri)))]
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi1,bmi2,popcnt")]
 unsafe fn avx512(lines: &mut Lines<'_>, job: Job<'_>) {
     // SAFETY: the caller's promise.

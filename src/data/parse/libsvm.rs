@@ -1,7 +1,7 @@
 //! `label index:value index:value … # comment`
 
 #[cfg(test)]
-mod alike;
+pub(crate) mod alike;
 
 use hogback_kernels::{Backend, Line, Lines};
 use memchr::memchr;

@@ -6,27 +6,27 @@ use super::*;
 use crate::data::dictionary::Dictionary;
 
 /// A small random generator (xorshift64*), enough to make text.
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % limit
     }
 
-    fn one<'a>(&mut self, of: &[&'a str]) -> &'a str {
+    pub(crate) fn one<'a>(&mut self, of: &[&'a str]) -> &'a str {
         of[self.below(of.len() as u64) as usize]
     }
 
-    fn digits(&mut self, least: u64, most: u64) -> String {
+    pub(crate) fn digits(&mut self, least: u64, most: u64) -> String {
         let count = least + self.below(most - least + 1);
         (0..count).map(|_| char::from(b'0' + self.below(10) as u8)).collect()
     }
 
     /// A number as files have them, and now and then one as few have them.
-    fn number(&mut self) -> String {
+    pub(crate) fn number(&mut self) -> String {
         match self.below(24) {
             0 => format!("{}{}e{}", self.one(&["", "-"]), self.digits(1, 3), self.below(50) as i64 - 25),
             1 => format!("{}.{}", self.digits(0, 12), self.digits(0, 20)),
@@ -62,7 +62,7 @@ impl Random {
     }
 
     /// Bytes that mean something, in no order.
-    fn noise(&mut self) -> Vec<u8> {
+    pub(crate) fn noise(&mut self) -> Vec<u8> {
         let some = b"0123456789::::  ..--++eE##\t\rnaninf\0\x0b\x7f\x80\xff\xc3\xa4;/";
         (0..self.below(60)).map(|_| some[self.below(some.len() as u64) as usize]).collect()
     }
@@ -128,6 +128,8 @@ fn lines_longer_than_what_is_looked_at_together() {
         let row: String = (1..=pairs).map(|key| format!(" {key}:{}", random.below(1000) as f32 / 8.0)).collect();
         check(format!("1 1:1\n1{row}\n0{row}\n1 5:1").as_bytes());
     }
+    let long = format!("1 1:1 2:2 3:3\n1 7:2{}8:1\n0 5:1 6:0.25\n", " ".repeat(33 << 20));
+    check(long.as_bytes());
 }
 
 #[test]
