@@ -3,6 +3,7 @@
 //! [`Trainer`] makes model directories, [`Model`] opens them to predict. The modules are the parts that the command `hogback` is
 //! made of; ARCHITECTURE.md leads through them.
 
+pub mod bench;
 pub mod checkpoint;
 pub mod cli;
 pub mod data;

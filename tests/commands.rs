@@ -8,7 +8,7 @@ use common::{Folder, run, svm};
 use serde_json::Value;
 
 /// The flags of each command.
-const FLAGS: [(&str, &str); 7] = [
+const FLAGS: [(&str, &str); 8] = [
     (
         "train",
         "--model --resume --overwrite --kind --loss --quantile --optimizer --lr --l1 --l2 --class-weight --seed --passes --valid --holdout --early-stop --schedule \
@@ -20,6 +20,7 @@ const FLAGS: [(&str, &str); 7] = [
     ("inspect", "--top --json --help"),
     ("export", "--overwrite --help"),
     ("topology", "--json --help"),
+    ("bench", "--json --quick --help"),
     ("generate", "--preset --kind --rows --test-rows --features --nnz --zipf --seed --format --overwrite --help"),
 ];
 

@@ -18,6 +18,7 @@ mod dispatch;
 mod group;
 mod lane;
 mod learner;
+mod limit;
 mod loss;
 mod many;
 mod merge;

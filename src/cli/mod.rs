@@ -1,5 +1,6 @@
 //! The command line: flags resolved into one call into the library, for each command.
 
+mod bench;
 mod eval;
 mod export;
 mod generate;
@@ -52,6 +53,8 @@ enum Command {
     Topology(topology::Flags),
     /// Makes data whose best possible loss is known
     Generate(generate::Flags),
+    /// Measures each stage beside its limit on this machine, within a minute
+    Bench(bench::Flags),
 }
 
 /// What the process was asked to do. Prints help, or the version, and ends the process where that is what it was.
@@ -87,6 +90,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
         Command::Export(flags) => export::run(&flags),
         Command::Topology(flags) => topology::run(&flags),
         Command::Generate(flags) => generate::run(&flags),
+        Command::Bench(flags) => bench::run(&flags),
     }
 }
 

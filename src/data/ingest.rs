@@ -2,15 +2,16 @@
 
 use std::path::Path;
 
+use hogback_kernels::Backend;
 use rayon::prelude::*;
 
 use super::block::OwnedBlock;
 use super::dictionary::Dictionary;
 use super::facts::Sums;
 use super::numbering::{Numbered, Numbering};
-use super::parse::{Context, Fault, Parser};
+use super::parse::{Context, Fault, Parser, libsvm};
 use super::skipped::Skipped;
-use super::source::Source;
+use super::source::{Chunk, Source};
 use crate::error::{Error, Result};
 
 /// What a file turned out to hold, beside its blocks.
@@ -78,6 +79,22 @@ pub(crate) fn ingest<E: From<Error> + Send>(
     let Numbering { keys, classes } = numbering;
     let classes = (0..classes.len() as u32).map(|class| classes.name_of(class)).collect();
     Ok(Ingested { sums, keys, classes, spaces, plain, skipped, rounded })
+}
+
+/// Parses `text`, libsvm of these keys, with `backend`, chunk by chunk on all threads, and lets go of what comes out: how fast that alone is.
+///
+/// # Errors
+/// The first line that is wrong.
+pub(crate) fn parse_alone(text: &[u8], keys: &Dictionary, backend: Backend) -> Result<()> {
+    let parser = Parser::Libsvm(libsvm::Plan { hashing: None, backend });
+    let (mut chunks, mut at) = (Vec::new(), 0);
+    while let Some(len) = parser.cut().chunk_end(&text[at..], true).filter(|&len| len > 0) {
+        chunks.push(Chunk { text: text[at..at + len].into(), first: at == 0, at: at as u64 });
+        at += len;
+    }
+    let context = Context { keys, classes: None, learning: true, skip: false };
+    let parse = |chunk: &Chunk<'_>| parser.parse(chunk, context).map(drop).map_err(|fault| fault.at(Path::new("-"), 0));
+    chunks.par_iter().try_for_each(parse)
 }
 
 /// Finishes blocks, side by side, and hands them on, in order.

@@ -40,6 +40,7 @@ pub(crate) use columns::alternatives;
 pub use columns::{Column, ColumnKind};
 pub use dictionary::{Dictionary, MOST_KEYS};
 pub use hashing::{BITS, Hashing, Interaction, keys_of};
+pub(crate) use ingest::parse_alone;
 pub use input::{Format, Input};
 pub use labels::Labels;
 pub use skipped::Skipped;

@@ -20,14 +20,13 @@ use std::path::PathBuf;
 use rayon::prelude::*;
 
 pub use preset::Preset;
+pub(crate) use random::{Random, Zipf};
 pub use text::Text;
 
 use crate::error::{Error, Result};
 use crate::store::Store;
 use crate::store::draft::{Draft, publish, refuse_existing};
 use crate::sys::signal::StopRequest;
-
-use random::Random;
 
 /// What to make.
 #[derive(Clone, Debug)]

@@ -8,21 +8,21 @@ const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// Steele, Lea & Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014.
 #[derive(Clone, Debug)]
-pub(super) struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
     /// Any number.
-    pub(super) fn number(&mut self) -> u64 {
+    pub(crate) fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(GOLDEN);
         mixed(self.0)
     }
 
     /// A number from 0 to below 1.
-    pub(super) fn share(&mut self) -> f64 {
+    pub(crate) fn share(&mut self) -> f64 {
         (self.number() >> 11) as f64 / (1u64 << 53) as f64
     }
 
@@ -72,7 +72,7 @@ fn computed<const N: usize>(seeds: &[u64; N], key: u64) -> [f64; N] {
 
 /// Ranks from 0 by a power law: x to the power of `-exponent` on `0.5..=ranks + 0.5`, rounded.
 #[derive(Clone, Debug)]
-pub(super) struct Zipf {
+pub(crate) struct Zipf {
     ranks: f64,
     exponent: f64,
     low: f64,
@@ -80,13 +80,13 @@ pub(super) struct Zipf {
 }
 
 impl Zipf {
-    pub(super) fn new(ranks: u64, exponent: f64) -> Self {
+    pub(crate) fn new(ranks: u64, exponent: f64) -> Self {
         let ranks = ranks as f64;
         Self { ranks, exponent, low: mass(0.5, exponent), high: mass(ranks + 0.5, exponent) }
     }
 
     /// A rank; one draw.
-    pub(super) fn rank(&self, random: &mut Random) -> u64 {
+    pub(crate) fn rank(&self, random: &mut Random) -> u64 {
         let at = self.low + random.share() * (self.high - self.low);
         let rest = 1.0 - self.exponent;
         let x = if rest == 0.0 { at.exp() } else { (at * rest + 1.0).powf(1.0 / rest) };

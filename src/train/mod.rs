@@ -33,6 +33,7 @@ use clap::ValueEnum;
 use hogback_kernels::Backend;
 use serde::Serialize;
 
+pub(crate) use saved::out_of_memory;
 pub use summary::Summary;
 
 use crate::checkpoint::{Existing, Writer};
@@ -45,8 +46,8 @@ use crate::fault::Faults;
 use crate::model::configuration::{LossKind, Optimizer};
 use crate::report::format::bad_rows;
 use crate::report::log::RunLog;
-use crate::report::progress::Progress;
-use crate::store::Store;
+use crate::report::progress::{Progress, ProgressMode};
+use crate::store::{Disk, Store};
 use crate::sys::signal::StopRequest;
 
 /// How children share Θ.
@@ -237,4 +238,25 @@ pub fn train(request: &Request, topology: &Topology, store: &dyn Store, ears: Ea
     let keeper = keep::Keeper::new(writer, plan.shards, request.checkpoint_every);
     let end = passes::run(request, &plan, prepared, keeper, ears)?;
     summary::conclude(request, &plan, &files, end, reading, begun, ears)
+}
+
+/// Lays out a run on `files`, which nothing is held out of, and hands `body` what learns the first pass of a fresh Θ as often as it
+/// is told, and says how long the passes took. Nothing is saved.
+///
+/// # Errors
+/// As [`train`], and what `body` returns.
+pub(crate) fn measured<R>(
+    request: &Request,
+    topology: &Topology,
+    files: &[DataFile],
+    body: impl FnOnce(&mut dyn FnMut(u64) -> Result<Duration>) -> Result<R>,
+) -> Result<R> {
+    let (plan, _) = Plan::choose(topology, &request.machine)?;
+    let writer = Writer::new(&Disk, &request.model, request.existing)?;
+    let facts = target::of_files(&request.settings, files, None)?;
+    let prepared = prepare::prepare(request, topology, &plan, files, &[], facts, None, &|_| ())?;
+    let keeper = keep::Keeper::new(writer, plan.shards, Duration::MAX);
+    let (progress, log, stop) = (Progress::new(ProgressMode::Quiet), RunLog::off(), StopRequest::never());
+    let ears = Ears { progress: &progress, log: &log, stop: &stop };
+    passes::measured(request, &plan, prepared, keeper, ears, body)
 }

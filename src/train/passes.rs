@@ -85,7 +85,74 @@ pub(super) fn run(
     keeper: Keeper<'_>,
     ears: Ears<'_>,
 ) -> Result<End> {
-    let Prepared { configuration, dictionary, facts, theta, best, position, nonzeros, resumed, .. } = prepared;
+    let classes = prepared.facts.classes;
+    set_up(request, plan, prepared, keeper, ears, |passes| {
+        let job = passes.job;
+        let result = engine::run(plan, job, &request.faults, |engine| passes.all(engine));
+        ears.progress.finish();
+        let interrupted = result?;
+        let generation = passes.conclude(interrupted)?;
+        let nonzeros = passes.rows_learned as f64 * passes.nonzeros as f64 / job.corpus.rows().max(1) as f64;
+        Ok(End {
+            classes,
+            passes: passes.position.pass,
+            rows_learned: passes.rows_learned,
+            nonzeros_learned: nonzeros as u64,
+            learning: passes.learning,
+            progressive: passes.judge.progressive,
+            valid: passes.judge.final_metrics()?,
+            staleness: std::mem::take(&mut passes.staleness),
+            failed: passes.failed + passes.judge.failed + job.survived.load(Relaxed),
+            generation,
+            interrupted,
+            configuration: passes.configuration.clone(),
+        })
+    })
+}
+
+/// Hands `body` what learns the first pass of a fresh Θ as often as it is told, and says how long the passes took.
+///
+/// # Errors
+/// Those of learning, and what `body` returns.
+pub(super) fn measured<R>(
+    request: &Request,
+    plan: &Plan,
+    prepared: Prepared<'_>,
+    keeper: Keeper<'_>,
+    ears: Ears<'_>,
+    body: impl FnOnce(&mut dyn FnMut(u64) -> Result<Duration>) -> Result<R>,
+) -> Result<R> {
+    set_up(request, plan, prepared, keeper, ears, |passes| {
+        let job = passes.job;
+        body(&mut |times| {
+            engine::run(plan, job, &request.faults, |engine| {
+                let mut took = Duration::ZERO;
+                for _ in 0..times {
+                    job.theta.clear();
+                    passes.position.begin_pass();
+                    passes.begin();
+                    let begun = Instant::now();
+                    if !matches!(passes.learn(engine)?, Ending::Done(_)) {
+                        return Err(Error::Diverged("a pass that was to be measured diverged".to_owned()));
+                    }
+                    took += begun.elapsed();
+                }
+                Ok(took)
+            })
+        })
+    })
+}
+
+/// Hands `go` a run that is about to begin.
+fn set_up<R>(
+    request: &Request,
+    plan: &Plan,
+    prepared: Prepared<'_>,
+    keeper: Keeper<'_>,
+    ears: Ears<'_>,
+    go: impl FnOnce(&mut Passes<'_, '_, '_>) -> Result<R>,
+) -> Result<R> {
+    let Prepared { configuration, dictionary, theta, best, position, nonzeros, resumed, .. } = prepared;
     let mut guard = Guard::default();
     (0..position.rescues).for_each(|_| _ = guard.rescue());
     let job = Train {
@@ -134,24 +201,7 @@ pub(super) fn run(
     if !resumed {
         passes.begin();
     }
-    let result = engine::run(plan, &job, &request.faults, |engine| passes.all(engine));
-    ears.progress.finish();
-    let interrupted = result?;
-    let generation = passes.conclude(interrupted)?;
-    Ok(End {
-        classes: facts.classes,
-        passes: passes.position.pass,
-        rows_learned: passes.rows_learned,
-        nonzeros_learned: (passes.rows_learned as f64 * nonzeros as f64 / job.corpus.rows().max(1) as f64) as u64,
-        learning: passes.learning,
-        progressive: passes.judge.progressive,
-        valid: passes.judge.final_metrics()?,
-        staleness: passes.staleness,
-        failed: passes.failed + passes.judge.failed + job.survived.load(Relaxed),
-        generation,
-        interrupted,
-        configuration,
-    })
+    go(&mut passes)
 }
 
 impl Passes<'_, '_, '_> {

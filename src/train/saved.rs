@@ -213,6 +213,6 @@ pub(super) fn theta(
 
 /// No room for Θ.
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
-pub(super) fn out_of_memory(error: std::io::Error) -> Error {
+pub(crate) fn out_of_memory(error: std::io::Error) -> Error {
     Error::Engine(format!("cannot reserve memory for the parameters: {error}"))
 }

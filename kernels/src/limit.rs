@@ -1,0 +1,99 @@
+//! What the rules of this crate are measured against: the least that any update has to do, and nothing else. No run calls this.
+
+use core::sync::atomic::Ordering::Relaxed;
+
+use crate::backend::Backend;
+use crate::cells::Cells;
+use crate::dispatch::Work;
+use crate::lane::Lane;
+use crate::rows::Ids;
+
+impl Backend {
+    /// `y += s * x` on private memory, as the compiler vectorises it for this instruction set: two streams in, one out.
+    ///
+    /// # Panics
+    /// Where the lengths differ.
+    pub fn add_scaled(self, s: f32, x: &[f32], y: &mut [f32]) {
+        struct AddScaled<'a>(f32, &'a [f32], &'a mut [f32]);
+        impl Work for AddScaled<'_> {
+            #[inline(always)]
+            unsafe fn run<V: Lane>(self) {
+                for (y, x) in self.2.iter_mut().zip(self.1) {
+                    *y += self.0 * x;
+                }
+            }
+        }
+        assert_eq!(x.len(), y.len(), "a sum of slices of different lengths");
+        self.run(AddScaled(s, x, y));
+    }
+
+    /// Adds `by` to each of the `WIDTH` words of the rows `ids` of `table`, one row after the other, asking for a row `ahead` ids
+    /// before it is needed; with 0 nothing is asked for.
+    ///
+    /// # Panics
+    /// Where the table has fewer rows than the limit of `ids`.
+    pub fn add_at<const WIDTH: usize>(self, table: Cells<'_>, ids: Ids<'_>, by: f32, ahead: usize) {
+        struct AddAt<'a, const WIDTH: usize>(Cells<'a>, &'a [u32], f32, usize);
+        impl<const WIDTH: usize> Work for AddAt<'_, WIDTH> {
+            #[inline(always)]
+            unsafe fn run<V: Lane>(self) {
+                let Self(table, ids, by, ahead) = self;
+                let add = |id: u32| {
+                    for at in 0..WIDTH {
+                        // SAFETY: ids are below the limit, and the table has as many whole rows: that is checked below.
+                        let word = unsafe { table.words().get_unchecked(id as usize * WIDTH + at) };
+                        let sum = f32::from_bits(word.load(Relaxed)) + by;
+                        word.store(sum.to_bits(), Relaxed);
+                    }
+                };
+                if ahead == 0 {
+                    ids.iter().for_each(|&id| add(id));
+                    return;
+                }
+                let coming = ids.get(ahead..).unwrap_or_default();
+                for (&id, &next) in ids.iter().zip(coming) {
+                    // SAFETY: the caller's promise; a prefetch cannot fault.
+                    unsafe { V::prefetch(table.start().wrapping_add(next as usize * WIDTH)) };
+                    add(id);
+                }
+                ids[coming.len()..].iter().for_each(|&id| add(id));
+            }
+        }
+        let words = (ids.limit() as usize).checked_mul(WIDTH);
+        assert!(words.is_some_and(|words| words <= table.len()), "ids made for a larger table");
+        self.run(AddAt::<WIDTH>(table, ids.as_slice(), by, ahead));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use core::sync::atomic::AtomicU32;
+    use std::vec::Vec;
+
+    #[test]
+    fn limits_do_the_work_that_they_are_said_to_do() {
+        let zeros = |words: usize| (0..words).map(|_| AtomicU32::new(0)).collect::<Vec<_>>();
+        let ids = [3, 0, 3, 4, 3];
+        let ids = Ids::check(&ids, 5).unwrap();
+        for backend in Backend::all() {
+            let (x, mut y) = ([1.0, 2.0, 4.0], [0.5, 0.0, 1.0]);
+            backend.add_scaled(0.5, &x, &mut y);
+            assert_eq!(y, [1.0, 1.0, 3.0]);
+            for ahead in [0, 1, 4, 5, 100] {
+                let words = zeros(10);
+                backend.add_at::<2>(Cells::new(&words), ids, 1.0, ahead);
+                let sums: Vec<f32> = (0..10).map(|at| Cells::new(&words).get(at)).collect();
+                assert_eq!(sums, [1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 3.0, 3.0, 1.0, 1.0], "{} {ahead}", backend.name());
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "ids made for a larger table")]
+    fn ids_beyond_the_table_are_refused() {
+        let words = [AtomicU32::new(0), AtomicU32::new(0)];
+        Backend::best().add_at::<2>(Cells::new(&words), Ids::check(&[1], 2).unwrap(), 1.0, 0);
+    }
+}
