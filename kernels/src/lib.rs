@@ -1,9 +1,10 @@
-//! Every instruction of hogback that touches shared parameters, and nothing else.
+//! Every instruction of hogback that touches shared parameters, and every one that reads text by vectors.
 //!
 //! What flows in: [`Cells`] (shared words of Θ), [`Row`]s of checked data, a [`Step`]. What flows out: the margins of the
 //! rows, and Θ changed in place. Each algorithm is written once over `lane::Lane`; the instruction sets are
 //! thin leaves of loads, stores and arithmetic; `scalar.rs` is the definition the others are held to by
-//! `tests/laws/`. The backend is chosen once, by [`Backend`], and a whole row loop runs inside it.
+//! `tests/laws/`. The backend is chosen once, by [`Backend`], and a whole row loop runs inside it. [`Lines`] stands apart:
+//! text in, keys and values out, over `text::quad::Quad`.
 #![no_std]
 
 extern crate alloc;

@@ -59,12 +59,11 @@ struct Sections<'a> {
 }
 
 impl Cached {
-    /// Opens the cache at `path`, which messages call `name`. `None` where there is none, or it was made of other data
-    /// or by another version.
+    /// Opens the cache at `path`. `None` where there is none, or it was made of other data or by another version.
     ///
     /// # Errors
     /// In words, what is wrong with it.
-    pub(crate) fn open(path: &Path, name: &Path, stamp: Stamp) -> Result<Option<Self>, String> {
+    pub(crate) fn open(path: &Path, stamp: Stamp) -> Result<Option<Self>, String> {
         let map = match File::open(path).and_then(|file| Map::open(&file)) {
             Ok(map) => map,
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
@@ -95,7 +94,7 @@ impl Cached {
         let entries: &[[u64; 5]] = bytemuck::try_cast_slice(entries).map_err(|_| wrong)?;
         let entries = Entry::check_all(entries, index, &facts).ok_or(wrong)?;
         let (limit, longest_row) = (dictionary.len() as u32, facts.longest_row);
-        let file = CacheFile { map, path: name.to_path_buf(), index: entries, longest_row, limit };
+        let file = CacheFile { map, path: path.to_path_buf(), index: entries, longest_row, limit };
         file.check_bytes(index)?;
         Ok(Some(Self { file, facts, dictionary }))
     }

@@ -151,7 +151,7 @@ impl DataFile {
             return read_text(input, options, &keep(directory));
         };
         sweep(store, &cache);
-        match Cached::open(&cache, &cache, stamp) {
+        match Cached::open(&cache, stamp) {
             // Without bad rows it is the same whether they are skipped or not.
             Ok(Some(found)) if options.skip_bad_rows || found.facts.skipped.is_none() => {
                 return Ok(Self::of_cache(input, found, true));
