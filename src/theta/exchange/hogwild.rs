@@ -8,7 +8,7 @@
 //! **Protocol.** Only its child touches a view's `mine` and `base`. The master words of the head are written only under the claim
 //! of the shard that owns the block, so no delta is lost; each merge adds `mine - base` and takes the sum back, so every
 //! child sees every other's deltas no later than its own next merge. A child never waits for a claim, except when it has gone
-//! [`RETRIES`] groups without one: then rows in flight would exceed what the merge rule is stable for. Nothing but the claim's
+//! `RETRIES` groups without one: then rows in flight would exceed what the merge rule is stable for. Nothing but the claim's
 //! Acquire and Release orders the words.
 
 use std::io;
