@@ -3,7 +3,6 @@
 use alloc::vec::Vec;
 
 use crate::cells::Cells;
-use crate::lane::Lane;
 use crate::loss::{ClassLoss, Loss};
 use crate::rows::Row;
 use crate::table::Table;
@@ -106,35 +105,14 @@ pub(crate) struct Group<'c, 'a> {
 }
 
 /// How many rows ahead of use a row of data is asked for: rows come from distant places in turn, where no hardware follows.
-pub(crate) const DATA_AHEAD: usize = 10;
+pub const DATA_AHEAD: usize = 10;
 
 impl Group<'_, '_> {
-    /// Asks for the ids and values of row `at`.
-    ///
-    /// # Safety
-    /// The instruction set of `V`.
-    #[inline(always)]
-    pub(crate) unsafe fn prefetch_data<V: Lane>(&self, at: usize, ones: bool) {
-        if let Some(row) = self.rows.get(at) {
-            let (ids, values) = (row.ids().as_slice(), row.values());
-            // A cache line holds sixteen of either; rows begin anywhere, so the last one may reach into one line more.
-            for at in (0..ids.len()).step_by(16).chain([ids.len().saturating_sub(1)]) {
-                // SAFETY: the instruction set by contract.
-                unsafe {
-                    V::prefetch(ids.as_ptr().wrapping_add(at));
-                    if !ones {
-                        V::prefetch(values.as_ptr().wrapping_add(at));
-                    }
-                }
-            }
-        }
-    }
-
     /// Checks what the loops rely on.
     ///
     /// # Panics
-    /// Where the group does not fit its table.
-    pub(crate) fn check(&self) {
+    /// Where the group does not fit its table, or rows have values where all should be 1 (`ones`), or the reverse.
+    pub(crate) fn check(&self, ones: bool) {
         let layout = self.table.layout;
         assert_eq!(self.bias.len(), layout.width(), "an intercept of another width than the table's rows");
         assert!(
@@ -143,8 +121,13 @@ impl Group<'_, '_> {
         );
         assert!(self.table.head_rows as usize <= self.table.rows(), "a head longer than its table");
         let rows = self.table.rows().min(if self.step.decay.is_empty() { usize::MAX } else { self.step.decay.len() });
+        // One look at all rows, no branch at each: which it was matters only where one does not fit.
+        let (mut short, mut valued) = (false, false);
         for row in &self.rows[..self.learn] {
-            assert!(row.is_empty() || row.ids().limit() as usize <= rows, "a row of data made for a larger table");
+            short |= !row.is_empty() & (row.ids().limit() as usize > rows);
+            valued |= !row.is_empty() & (row.values().is_empty() != ones);
         }
+        assert!(!short, "a row of data made for a larger table");
+        assert!(!valued, "values where all should be 1, or the reverse");
     }
 }

@@ -56,10 +56,6 @@ pub(crate) trait Lane: Copy {
     unsafe fn store_pairs(self, at: impl Fn(usize) -> *const AtomicU32);
     /// `WORDS / 2` private floats into the even lanes, zeros into the odd ones.
     unsafe fn spread(at: *const f32) -> Self;
-    /// The first `n` private floats at `at` into the even lanes, zeros into all others; `n` is at most `WORDS / 2`.
-    unsafe fn spread_first(at: *const f32, n: usize) -> Self;
-    /// The first `n` private numbers at `at`, then zeros; `n` is at most `WORDS / 2`.
-    unsafe fn first_ids(at: *const u32, n: usize) -> [u32; 8];
     /// 1 in the even lanes, 0 in the odd ones.
     unsafe fn spread_one() -> Self;
     /// Even lanes moved to the odd ones above them; the even ones become 0.
@@ -72,8 +68,6 @@ pub(crate) trait Lane: Copy {
     unsafe fn first(self) -> f32;
     /// `a * b + c` of single floats, as this instruction set does it best.
     unsafe fn fma1(a: f32, b: f32, c: f32) -> f32;
-    /// Asks for the cache line at `at`; never faults.
-    unsafe fn prefetch<T>(at: *const T);
 }
 
 /// No backend's [`Lane::rsqrt`] is further from the true value than this, in units in the last place.

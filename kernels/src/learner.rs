@@ -89,15 +89,9 @@ impl Learner {
         assert_eq!(table.layout, self.layout(), "a table of another layout than the learner's");
         spec.rule.check(step);
         let learn = margins.len() / table.layout.stride();
-        for row in rows.iter().take(learn) {
-            assert!(
-                row.is_empty() || spec.ones == row.values().is_empty(),
-                "values where all should be 1, or the reverse"
-            );
-        }
         let (objective, ahead) = (spec.objective, spec.ahead);
         let mut group = Group { objective, table: *table, rows, learn, ahead, bias, step: *step, margins, scratch };
-        group.check();
+        group.check(spec.ones);
         // SAFETY: a `Backend` exists only where its instruction set does; the group is checked; layout, head, values and decay are as
         // the loop was chosen for, by the assertions above.
         unsafe { run(&mut group) }

@@ -11,6 +11,7 @@ extern crate alloc;
 
 #[cfg(all(target_arch = "aarch64", not(miri)))]
 mod aarch64;
+mod ahead;
 mod backend;
 mod cells;
 mod copy;
@@ -37,7 +38,7 @@ mod x86_64;
 pub use backend::Backend;
 pub use cells::Cells;
 pub use dense::{Adam, DenseRule};
-pub use group::{Objective, Scratch, Step};
+pub use group::{DATA_AHEAD, Objective, Scratch, Step};
 pub use learner::{Learner, LearnerSpec};
 pub use loss::{ClassLoss, Loss};
 pub use merge::MergeRule;

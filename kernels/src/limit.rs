@@ -2,6 +2,7 @@
 
 use core::sync::atomic::Ordering::Relaxed;
 
+use crate::ahead::prefetch;
 use crate::backend::Backend;
 use crate::cells::Cells;
 use crate::dispatch::Work;
@@ -52,8 +53,7 @@ impl Backend {
                 }
                 let coming = ids.get(ahead..).unwrap_or_default();
                 for (&id, &next) in ids.iter().zip(coming) {
-                    // SAFETY: the caller's promise; a prefetch cannot fault.
-                    unsafe { V::prefetch(table.start().wrapping_add(next as usize * WIDTH)) };
+                    prefetch(table.start().wrapping_add(next as usize * WIDTH));
                     add(id);
                 }
                 ids[coming.len()..].iter().for_each(|&id| add(id));

@@ -2,6 +2,7 @@
 
 use core::sync::atomic::AtomicU32;
 
+use crate::ahead::prefetch;
 use crate::cells::Cells;
 use crate::group::{DATA_AHEAD, Group, Objective, Step};
 use crate::lane::Lane;
@@ -33,9 +34,11 @@ pub(crate) unsafe fn learn<V: Lane, R: SlotRule<V>, const DECAY: bool>(group: &m
     unsafe {
         let (rule, bias_rule) = (R::new(&step, Part::Rows), R::new(&step, Part::Bias));
         for i in 0..group.learn {
-            group.prefetch_data::<V>(i + DATA_AHEAD, false);
+            if let Some(row) = group.rows.get(i + DATA_AHEAD) {
+                row.prefetch();
+            }
             if group.ahead {
-                prefetch_rows::<V>(group, i + ROWS_AHEAD);
+                prefetch_rows(group, i + ROWS_AHEAD);
             }
             let row = *group.rows.get_unchecked(i);
             let margins = group.margins.get_unchecked_mut(i * stride..(i + 1) * stride);
@@ -61,18 +64,14 @@ pub(crate) unsafe fn learn<V: Lane, R: SlotRule<V>, const DECAY: bool>(group: &m
 }
 
 /// Asks for the table's rows that row `at` of the data will touch.
-///
-/// # Safety
-/// The instruction set of `V`.
 #[inline(always)]
-unsafe fn prefetch_rows<V: Lane>(group: &Group<'_, '_>, at: usize) {
+fn prefetch_rows(group: &Group<'_, '_>, at: usize) {
     let Some(row) = group.rows.get(at) else { return };
     let width = group.table.layout.width();
     for &id in row.ids().as_slice() {
         let start = group.table.ahead(id, width, true);
         for word in (0..width).step_by(LINE) {
-            // SAFETY: the instruction set by contract.
-            unsafe { V::prefetch(start.wrapping_add(word)) };
+            prefetch(start.wrapping_add(word));
         }
     }
 }

@@ -3,9 +3,9 @@
 //! Hogwild: Recht, Ré, Wright & Niu, NIPS 2011: between the load and the store of a word another child's update of it may be
 //! lost, and that is allowed.
 
-use core::hint::select_unpredictable;
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
+use crate::ahead::prefetch;
 use crate::cells::Cells;
 use crate::group::{DATA_AHEAD, Group, Objective, Scratch, Shape, Step};
 use crate::lane::Lane;
@@ -14,27 +14,23 @@ use crate::rows::Row;
 use crate::rules::{Part, SlotRule};
 use crate::table::Table;
 
-/// The values of a register of a row of ones.
-const ONES: [f32; 8] = [1.0; 8];
+/// From the `n`-th on, a register's lanes of which the last `n` count: eight that do not, eight that do.
+const COUNTING: [f32; 16] = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0];
 
 /// How many rows ahead of use a tail row is asked for.
 const ROWS_AHEAD: usize = 2;
 
 /// Asks for what later rows will touch: the ids and values of one, and the tail rows of another.
-///
-/// # Safety
-/// The instruction set of `V`.
 #[inline(always)]
-unsafe fn look_ahead<V: Lane, S: Shape, const WIDTH: usize>(group: &Group<'_, '_>, at: usize) {
-    // SAFETY: the instruction set by contract.
-    unsafe {
-        group.prefetch_data::<V>(at + DATA_AHEAD, S::ONES);
-        if S::AHEAD
-            && let Some(row) = group.rows.get(at + ROWS_AHEAD)
-        {
-            for &id in row.ids().as_slice() {
-                V::prefetch(group.table.ahead(id, WIDTH, S::HEAD));
-            }
+fn look_ahead<S: Shape, const WIDTH: usize>(group: &Group<'_, '_>, at: usize) {
+    if let Some(row) = group.rows.get(at + DATA_AHEAD) {
+        row.prefetch();
+    }
+    if S::AHEAD
+        && let Some(row) = group.rows.get(at + ROWS_AHEAD)
+    {
+        for &id in row.ids().as_slice() {
+            prefetch(group.table.ahead(id, WIDTH, S::HEAD));
         }
     }
 }
@@ -47,139 +43,175 @@ fn loss_of(group: &Group<'_, '_>) -> Loss {
     }
 }
 
-/// A row of pairs [word, slot] on its way through the loop: whole registers, and a last one that is never empty, so that most
-/// rows take the same branches.
-struct Pairs<'a, V> {
+/// A row of pairs [word, slot] on its way through the loop: whole registers from its beginning, and a last one that ends where the
+/// row ends, so that no lane is empty. Pairs that stand in both are loaded before either is stored, are moved alike, and are
+/// stored twice: the second time nothing changes, but for what another child has stored in between, which may be lost.
+struct Pairs<'a> {
     ids: &'a [u32],
     values: &'a [f32],
+    /// Registers before the last.
     full: usize,
-    rest: usize,
-    /// The ids of the last register.
-    last: [u32; 8],
-    /// The values of the last register, spread over the even lanes.
-    x_rest: V,
-    /// Lanes of the last register that no feature fills read and write this private pair, with value 0.
-    pad: &'a [AtomicU32; 2],
+    /// Lanes of the last register that stand in none before it.
+    fresh: usize,
+    last_ids: *const u32,
+    last_values: *const f32,
 }
 
-impl<'a, V: Lane> Pairs<'a, V> {
-    const IN_REGISTER: usize = V::WORDS / 2;
+/// A row shorter than a register, its first feature repeated before it.
+#[derive(Default)]
+struct Short {
+    ids: [u32; 8],
+    values: [f32; 8],
+}
 
-    /// # Safety
-    /// The instruction set of `V`; with `S::ONES` every value is 1.
+impl<'a> Pairs<'a> {
+    /// The pairs of `row`, which has some; those of a short one stand in `short` as long as this is used.
     #[inline(always)]
-    unsafe fn new<S: Shape>(row: &Row<'a>, pad: &'a [AtomicU32; 2]) -> Self {
-        let (ids, values) = (row.ids().as_slice(), row.values());
-        let full = ids.len().saturating_sub(1) / Self::IN_REGISTER;
-        let rest = ids.len() - full * Self::IN_REGISTER;
-        // SAFETY: the instruction set by contract; `full` registers and `rest` are all ids, and values are as many.
+    fn new<V: Lane>(row: &Row<'a>, short: &mut Short) -> Self {
+        let (ids, values, width) = (row.ids().as_slice(), row.values(), V::WORDS / 2);
+        let full = (ids.len() - 1) / width;
+        let fresh = ids.len() - full * width;
+        if full > 0 {
+            let last = ids.len() - width;
+            let (last_ids, last_values) = (ids[last..].as_ptr(), values.as_ptr().wrapping_add(last));
+            return Self { ids, values, full, fresh, last_ids, last_values };
+        }
+        let before = width - fresh;
+        short.ids[..before].fill(ids[0]);
+        short.ids[before..width].copy_from_slice(ids);
+        if !values.is_empty() {
+            short.values[..before].fill(values[0]);
+            short.values[before..width].copy_from_slice(values);
+        }
+        Self { ids, values, full, fresh, last_ids: short.ids.as_ptr(), last_values: short.values.as_ptr() }
+    }
+
+    /// The values of the `c`-th register.
+    ///
+    /// # Safety
+    /// The instruction set of `V`, `c` at most `full`, and with `S::ONES` every value is 1.
+    #[inline(always)]
+    unsafe fn x<V: Lane, S: Shape>(&self, c: usize) -> V {
+        // SAFETY: the caller's promise; values are as many as ids.
         unsafe {
-            let last = V::first_ids(ids.as_ptr().add(full * Self::IN_REGISTER), rest);
-            let last_values = if S::ONES { ONES.as_ptr() } else { values.as_ptr().add(full * Self::IN_REGISTER) };
-            Self { ids, values, full, rest, last, x_rest: V::spread_first(last_values, rest), pad }
+            if S::ONES {
+                V::spread_one()
+            } else if c < self.full {
+                V::spread(self.values.as_ptr().add(c * (V::WORDS / 2)))
+            } else {
+                V::spread(self.last_values)
+            }
         }
     }
 
-    /// The values of the `c`-th whole register.
+    /// The id of the `j`-th pair of the `c`-th register.
     ///
     /// # Safety
-    /// That of [`Pairs::new`], and `c` below `full`.
+    /// `c` at most `full`, and `j` below a register's pairs.
     #[inline(always)]
-    unsafe fn x<S: Shape>(&self, c: usize) -> V {
+    unsafe fn id<V: Lane>(&self, c: usize, j: usize) -> u32 {
         // SAFETY: the caller's promise.
-        unsafe { if S::ONES { V::spread_one() } else { V::spread(self.values.as_ptr().add(c * Self::IN_REGISTER)) } }
+        unsafe {
+            if c < self.full {
+                *self.ids.get_unchecked(c * (V::WORDS / 2) + j)
+            } else {
+                *self.last_ids.add(j)
+            }
+        }
     }
 
-    /// Where the `j`-th pair of the `c`-th whole register stands.
+    /// Where that pair stands.
     ///
     /// # Safety
-    /// `c` below `full`, and ids below the table's rows.
+    /// That of [`Pairs::id`], and ids below the table's rows.
     #[inline(always)]
-    unsafe fn at<S: Shape>(&self, table: &Table<'_>, c: usize, j: usize) -> *const AtomicU32 {
+    unsafe fn at<V: Lane, S: Shape>(&self, table: &Table<'_>, c: usize, j: usize) -> *const AtomicU32 {
         // SAFETY: the caller's promise.
-        unsafe { table.at(*self.ids.get_unchecked(c * Self::IN_REGISTER + j), 2, S::HEAD) }
+        unsafe { table.at(self.id::<V>(c, j), 2, S::HEAD) }
     }
 
-    /// Where the `j`-th pair of the last register stands.
+    /// Adds the weights of the `c`-th register times `x` to `sum`; its pairs go to `stash`.
     ///
     /// # Safety
-    /// Ids below the table's rows.
+    /// That of [`Pairs::margin`], and `c` at most `full`.
     #[inline(always)]
-    unsafe fn at_rest<S: Shape>(&self, table: &Table<'_>, j: usize) -> *const AtomicU32 {
-        // SAFETY: the caller's promise; a lane that no feature fills has id 0, whose address is not used.
-        unsafe { select_unpredictable(j < self.rest, table.at(self.last[j], 2, S::HEAD), self.pad.as_ptr()) }
-    }
-
-    /// Adds the weights of `pair` times `x` to `sum`.
-    ///
-    /// # Safety
-    /// The instruction set of `V`.
-    #[inline(always)]
-    unsafe fn term<R: SlotRule<V>>(rule: R, pair: V, x: V, sum: V) -> V {
+    unsafe fn term<V: Lane, R: SlotRule<V>, S: Shape>(
+        &self,
+        (table, rule): (&Table<'_>, R),
+        c: usize,
+        stash: *mut V,
+        x: V,
+        sum: V,
+    ) -> V {
         // SAFETY: the caller's promise.
-        unsafe { rule.weight(pair, pair.slots_to_weights()).fma(x, sum) }
+        unsafe {
+            let pair = V::load_pairs(|j| self.at::<V, S>(table, c, j));
+            *stash.add(c) = pair;
+            rule.weight(pair, pair.slots_to_weights()).fma(x, sum)
+        }
     }
 
     /// Σ w·x; the pairs go to `stash`, `full + 1` registers.
     ///
     /// # Safety
-    /// That of [`Pairs::new`], ids below the table's rows, and that much room.
+    /// The instruction set of `V`, ids below the table's rows, with `S::ONES` every value is 1, and that much room.
     #[inline(always)]
-    unsafe fn margin<R: SlotRule<V>, S: Shape>(&self, table: &Table<'_>, rule: R, stash: *mut V) -> f32 {
+    unsafe fn margin<V: Lane, R: SlotRule<V>, S: Shape>(&self, table: &Table<'_>, rule: R, stash: *mut V) -> f32 {
         // SAFETY: the caller's promise.
         unsafe {
             // Two sums, so that one addition need not wait for the one before.
             let (mut even, mut odd) = (V::splat(0.0), V::splat(0.0));
             let mut c = 0;
             while c + 2 <= self.full {
-                let pair = V::load_pairs(|j| self.at::<S>(table, c, j));
-                *stash.add(c) = pair;
-                even = Self::term(rule, pair, self.x::<S>(c), even);
-                let pair = V::load_pairs(|j| self.at::<S>(table, c + 1, j));
-                *stash.add(c + 1) = pair;
-                odd = Self::term(rule, pair, self.x::<S>(c + 1), odd);
+                even = self.term::<V, R, S>((table, rule), c, stash, self.x::<V, S>(c), even);
+                odd = self.term::<V, R, S>((table, rule), c + 1, stash, self.x::<V, S>(c + 1), odd);
                 c += 2;
             }
             if c < self.full {
-                let pair = V::load_pairs(|j| self.at::<S>(table, c, j));
-                *stash.add(c) = pair;
-                even = Self::term(rule, pair, self.x::<S>(c), even);
+                even = self.term::<V, R, S>((table, rule), c, stash, self.x::<V, S>(c), even);
             }
-            let pair = V::load_pairs(|j| self.at_rest::<S>(table, j));
-            *stash.add(self.full) = pair;
-            Self::term(rule, pair, self.x_rest, odd).add(even).sum()
+            let counting = V::spread(COUNTING.as_ptr().add(8 + self.fresh - V::WORDS / 2));
+            let x = if S::ONES { counting } else { self.x::<V, S>(self.full).mul(counting) };
+            self.term::<V, R, S>((table, rule), self.full, stash, x, odd).add(even).sum()
         }
     }
 
-    /// `pair` one step of `gradient` (in the even lanes) further; `decay(j)` is the L2 factor of the `j`-th.
+    /// Stores the pairs of the `c`-th register one step of `slope` further than they are in `stash`.
     ///
     /// # Safety
-    /// The instruction set of `V`.
+    /// That of [`Pairs::update`], and `c` at most `full`.
     #[inline(always)]
-    unsafe fn moved<R: SlotRule<V>, S: Shape>(rule: R, pair: V, gradient: V, decay: impl Fn(usize) -> f32) -> V {
+    unsafe fn step<V: Lane, R: SlotRule<V>, S: Shape>(
+        &self,
+        (table, rule): (&Table<'_>, R),
+        c: usize,
+        stash: *const V,
+        slope: V,
+        decay: &[f32],
+    ) {
         // SAFETY: the caller's promise; eight floats are the most a register spreads, of an array of eight.
         unsafe {
             let mut factors = [0.0f32; 8];
             if S::DECAY {
-                for (j, factor) in factors.iter_mut().enumerate().take(Self::IN_REGISTER) {
-                    *factor = decay(j);
+                for (j, factor) in factors.iter_mut().enumerate().take(V::WORDS / 2) {
+                    *factor = decay[self.id::<V>(c, j) as usize];
                 }
             }
             let decay = if S::DECAY { Some(V::spread(factors.as_ptr())) } else { None };
-            let (words, squares) = rule.moved(pair, pair.slots_to_weights(), gradient, decay);
-            words.add(squares.weights_to_slots())
+            let pair = *stash.add(c);
+            let (words, squares) = rule.moved(pair, pair.slots_to_weights(), self.x::<V, S>(c).mul(slope), decay);
+            words.add(squares.weights_to_slots()).store_pairs(|j| self.at::<V, S>(table, c, j));
         }
     }
 
-    /// Stores the pairs one step of `slope` further than they are in `stash`.
+    /// Stores all pairs one step of `slope` further than they are in `stash`.
     ///
     /// # Safety
     /// That of [`Pairs::margin`], which has filled `stash`; with `S::DECAY` a factor for every id.
     #[inline(always)]
-    unsafe fn update<R: SlotRule<V>, S: Shape>(
+    unsafe fn update<V: Lane, R: SlotRule<V>, S: Shape>(
         &self,
-        table: &Table<'_>,
-        rule: R,
+        (table, rule): (&Table<'_>, R),
         stash: *const V,
         slope: f32,
         decay: &[f32],
@@ -188,13 +220,9 @@ impl<'a, V: Lane> Pairs<'a, V> {
         unsafe {
             let slope = V::splat(slope);
             for c in 0..self.full {
-                let decay = |j: usize| decay[*self.ids.get_unchecked(c * Self::IN_REGISTER + j) as usize];
-                let pair = Self::moved::<R, S>(rule, *stash.add(c), self.x::<S>(c).mul(slope), decay);
-                pair.store_pairs(|j| self.at::<S>(table, c, j));
+                self.step::<V, R, S>((table, rule), c, stash, slope, decay);
             }
-            let decay = |j: usize| if j < self.rest { decay[self.last[j] as usize] } else { 0.0 };
-            let pair = Self::moved::<R, S>(rule, *stash.add(self.full), self.x_rest.mul(slope), decay);
-            pair.store_pairs(|j| self.at_rest::<S>(table, j));
+            self.step::<V, R, S>((table, rule), self.full, stash, slope, decay);
         }
     }
 }
@@ -223,18 +251,19 @@ unsafe fn move_bias<V: Lane, R: SlotRule<V>>(rule: R, bias: Cells<'_>, slope: f3
 /// says.
 #[inline(always)]
 pub(crate) unsafe fn learn_pairs<V: Lane, R: SlotRule<V>, S: Shape>(group: &mut Group<'_, '_>) {
-    let pad = [AtomicU32::new(0), AtomicU32::new(0)];
+    let mut short = Short::default();
     let (table, step, loss, bias) = (group.table, group.step, loss_of(group), group.bias);
     // SAFETY: the instruction set by contract. Ids are below the limit that `check` compared with the table and the decay;
     // the stash has room for the row; `learn` rows and margins are there.
     unsafe {
         let (rule, bias_rule) = (R::new(&step, Part::Rows), R::new(&step, Part::Bias));
         for i in 0..group.learn {
-            look_ahead::<V, S, 2>(group, i);
+            look_ahead::<S, 2>(group, i);
             let row = *group.rows.get_unchecked(i);
-            let pairs = Pairs::<V>::new::<S>(&row, &pad);
-            let stash = group.scratch.room(pairs.full + 1).cast::<V>();
-            let margin = pairs.margin::<R, S>(&table, rule, stash) + bias_weight::<V, R>(bias_rule, bias);
+            let pairs = (!row.is_empty()).then(|| Pairs::new::<V>(&row, &mut short));
+            let stash = group.scratch.room(row.len() / (V::WORDS / 2) + 1).cast::<V>();
+            let sum = pairs.as_ref().map_or(0.0, |pairs| pairs.margin::<V, R, S>(&table, rule, stash));
+            let margin = sum + bias_weight::<V, R>(bias_rule, bias);
             *group.margins.get_unchecked_mut(i) = margin;
 
             let slope = row.weight * loss.slope_on::<V>(margin, row.target);
@@ -242,7 +271,9 @@ pub(crate) unsafe fn learn_pairs<V: Lane, R: SlotRule<V>, S: Shape>(group: &mut 
                 continue;
             }
             move_bias::<V, R>(bias_rule, bias, slope);
-            pairs.update::<R, S>(&table, rule, stash, slope, step.decay);
+            if let Some(pairs) = &pairs {
+                pairs.update::<V, R, S>((&table, rule), stash, slope, step.decay);
+            }
         }
     }
 }
@@ -271,7 +302,7 @@ pub(crate) unsafe fn learn_words<V: Lane, S: Shape>(group: &mut Group<'_, '_>) {
     // many as ids; `learn` rows and margins are there.
     unsafe {
         for i in 0..group.learn {
-            look_ahead::<V, S, 1>(group, i);
+            look_ahead::<S, 1>(group, i);
             let row = *group.rows.get_unchecked(i);
             let (ids, values) = (row.ids().as_slice(), row.values());
             let word = |at: usize| &*table.at(*ids.get_unchecked(at), 1, S::HEAD);
@@ -335,17 +366,18 @@ pub(crate) unsafe fn score_pairs<V: Lane, R: SlotRule<V>>(
     margins: &mut [f32],
     scratch: &mut Scratch,
 ) {
-    let pad = [AtomicU32::new(0), AtomicU32::new(0)];
+    let mut short = Short::default();
     // SAFETY: the caller's promise; the stash has room for the row.
     unsafe {
         let rule = R::new(step, Part::Rows);
         for (row, margin) in rows.iter().zip(margins) {
-            let lines = row.len() / Pairs::<V>::IN_REGISTER + 1;
-            let stash = scratch.room(lines).cast::<V>();
-            *margin = if row.values().is_empty() {
-                Pairs::<V>::new::<Plain<true>>(row, &pad).margin::<R, Plain<true>>(table, rule, stash)
+            let stash = scratch.room(row.len() / (V::WORDS / 2) + 1).cast::<V>();
+            *margin = if row.is_empty() {
+                0.0
+            } else if row.values().is_empty() {
+                Pairs::new::<V>(row, &mut short).margin::<V, R, Plain<true>>(table, rule, stash)
             } else {
-                Pairs::<V>::new::<Plain<false>>(row, &pad).margin::<R, Plain<false>>(table, rule, stash)
+                Pairs::new::<V>(row, &mut short).margin::<V, R, Plain<false>>(table, rule, stash)
             };
         }
     }

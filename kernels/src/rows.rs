@@ -2,6 +2,8 @@
 
 use core::ops::Range;
 
+use crate::ahead::prefetch_all;
+
 /// Numbers of tensor rows, each known to be below [`Ids::limit`].
 ///
 /// The kernels index Θ by these without a bounds check, so the type can only be made by [`Ids::check`].
@@ -77,6 +79,13 @@ impl<'a> Row<'a> {
     #[inline(always)]
     pub fn weighing(self, weight: f32) -> Self {
         Self { weight, ..self }
+    }
+
+    /// Asks the processor for its ids and values ahead of use.
+    #[inline(always)]
+    pub fn prefetch(&self) {
+        prefetch_all(self.ids.ids);
+        prefetch_all(self.values);
     }
 
     /// The tensor rows it touches.

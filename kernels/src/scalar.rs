@@ -118,24 +118,6 @@ impl Lane for Scalar {
     }
 
     #[inline(always)]
-    unsafe fn spread_first(at: *const f32, n: usize) -> Self {
-        if n == 0 {
-            return Self([0.0; 2]);
-        }
-        // SAFETY: the caller's promise: `n` private floats stand at `at`.
-        Self([unsafe { *at }, 0.0])
-    }
-
-    #[inline(always)]
-    unsafe fn first_ids(at: *const u32, n: usize) -> [u32; 8] {
-        if n == 0 {
-            return [0; 8];
-        }
-        // SAFETY: the caller's promise: `n` private numbers stand at `at`.
-        [unsafe { *at }, 0, 0, 0, 0, 0, 0, 0]
-    }
-
-    #[inline(always)]
     unsafe fn spread_one() -> Self {
         Self([1.0, 0.0])
     }
@@ -164,9 +146,6 @@ impl Lane for Scalar {
     unsafe fn fma1(a: f32, b: f32, c: f32) -> f32 {
         a * b + c
     }
-
-    #[inline(always)]
-    unsafe fn prefetch<T>(_: *const T) {}
 }
 
 /// Checks what is added under a root so that it never stands over 0, whose reciprocal root the backends do not agree on.

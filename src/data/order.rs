@@ -1,13 +1,17 @@
 //! The order of rows: tasks that interleave distant stretches of the data, shuffled anew each pass by the seed.
 //!
-//! The rows are cut into [`STRATA`] equal strata, each stratum into one strip a task, and a task walks one strip of each stratum, a row
-//! of each in turn. So every task sees all parts of the file in their true proportions: data sorted by label trains like
-//! shuffled data, while each strip is read from beginning to end, as memory likes it.
+//! The rows are cut into [`STRATA`] equal strata, each stratum into one strip a task, and a task walks one strip of each stratum,
+//! [`RUN`] rows of each in turn. So every task sees all parts of the file in their true proportions: data sorted by label
+//! trains like shuffled data, while each strip is read from beginning to end, as memory likes it.
 
 use std::ops::Range;
 
 /// Strips that a task walks side by side.
 pub const STRATA: u64 = 16;
+
+/// Rows of a strip that are walked in a row: the hardware fetches what follows ahead of use, and 64 rows still come from all
+/// parts of the data alike.
+pub const RUN: u64 = 4;
 
 /// The strips of one task.
 pub type Strips = Vec<Range<u64>>;
@@ -30,13 +34,29 @@ pub fn tasks(rows: u64, tasks: u64, seed: u64, pass: u64) -> Vec<Strips> {
     strips
 }
 
-/// Whether `row` is held out, a share of `share` of all rows, the same whatever the order.
-pub fn held_out(row: u64, share: f64, seed: u64) -> bool {
-    // 2^53 numbers are exact in f64; the constant keeps the choice apart from other uses of the seed.
-    ((mix(row ^ mix(seed ^ 0x686f_6c64)) >> 11) as f64) < share * (1u64 << 53) as f64
+/// Which rows are held out: a share of all, the same ones whatever the order.
+#[derive(Clone, Copy, Debug)]
+pub struct Holdout {
+    /// Of 2^53.
+    below: u64,
+    seed: u64,
 }
 
-/// Walks strips a row of each in turn.
+impl Holdout {
+    /// A share of `share` of all rows.
+    pub fn new(share: f64, seed: u64) -> Self {
+        // The constant keeps the choice apart from other uses of the seed.
+        Self { below: (share * (1u64 << 53) as f64).ceil() as u64, seed: mix(seed ^ 0x686f_6c64) }
+    }
+
+    /// Whether `row` is one of them.
+    #[inline(always)]
+    pub fn has(self, row: u64) -> bool {
+        (mix(row ^ self.seed) >> 11) < self.below
+    }
+}
+
+/// Walks strips a few rows of each in turn.
 #[derive(Debug)]
 pub struct Interleaved {
     strips: Strips,
@@ -51,16 +71,19 @@ impl Interleaved {
 }
 
 impl Iterator for Interleaved {
-    /// A row, and the number of its strip.
-    type Item = (u64, usize);
+    /// Consecutive rows, at most [`RUN`], and the number of their strip.
+    type Item = (Range<u64>, usize);
 
-    fn next(&mut self) -> Option<(u64, usize)> {
+    fn next(&mut self) -> Option<(Range<u64>, usize)> {
         // Strips differ by a row in length, so a few empty ones are passed over, only near the end.
         for _ in 0..self.strips.len() {
             let turn = self.turn;
             self.turn = if turn + 1 == self.strips.len() { 0 } else { turn + 1 };
-            if let Some(row) = self.strips[turn].next() {
-                return Some((row, turn));
+            let strip = &mut self.strips[turn];
+            if !strip.is_empty() {
+                let run = strip.start..strip.end.min(strip.start + RUN);
+                strip.start = run.end;
+                return Some((run, turn));
             }
         }
         None
@@ -94,7 +117,7 @@ mod tests {
             for n in [1, 2, 3, 7, 64] {
                 for pass in 0..2 {
                     let mut seen: Vec<u64> =
-                        tasks(rows, n, 9, pass).into_iter().flat_map(Interleaved::new).map(|(row, _)| row).collect();
+                        tasks(rows, n, 9, pass).into_iter().flat_map(Interleaved::new).flat_map(|(run, _)| run).collect();
                     seen.sort_unstable();
                     assert_eq!(seen, (0..rows).collect::<Vec<_>>(), "{rows} rows, {n} tasks");
                 }
@@ -113,7 +136,7 @@ mod tests {
     #[test]
     fn a_task_sees_all_parts_of_the_data_in_proportion() {
         for strips in tasks(64_000, 10, 3, 0) {
-            let labels: Vec<bool> = Interleaved::new(strips).map(|(row, _)| row >= 48_000).collect();
+            let labels: Vec<bool> = Interleaved::new(strips).flat_map(|(run, _)| run).map(|row| row >= 48_000).collect();
             for stretch in labels.chunks_exact(64) {
                 assert_eq!(stretch.iter().filter(|&&positive| positive).count(), 16);
             }
@@ -122,8 +145,8 @@ mod tests {
 
     #[test]
     fn held_out_rows_are_the_share_asked_for() {
-        let held = (0..100_000).filter(|&row| held_out(row, 0.1, 7)).count();
-        assert!((9_700..10_300).contains(&held), "{held}");
-        assert!((0..1000).all(|row| !held_out(row, 0.0, 7) && held_out(row, 1.0, 7)));
+        let held = |share: f64, rows| (0..rows).filter(|&row| Holdout::new(share, 7).has(row)).count();
+        assert!((9_700..10_300).contains(&held(0.1, 100_000)), "{}", held(0.1, 100_000));
+        assert_eq!((held(0.0, 1000), held(1.0, 1000)), (0, 1000));
     }
 }

@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use hogback_kernels::{Ids, Row};
+use hogback_kernels::{DATA_AHEAD, Ids, Row};
 
-use crate::data::order::{Interleaved, Strips, held_out};
+use crate::data::order::{Holdout, Interleaved, Strips};
 use crate::data::{Block, Table};
 use crate::error::{Error, Result};
 
@@ -208,14 +208,27 @@ impl<'d> Corpus<'d> {
         copies.ids.clear();
         copies.values.clear();
         copies.ends.clear();
-        for place in places {
-            let part = &self.parts[place.part as usize];
-            let block = self.block(place.part as usize, place.block as usize)?;
+        // Places come in runs within a block.
+        let mut here: Option<(Place, &Part<'d>, &Block<'d>)> = None;
+        for &place in places {
+            let (part, block) = match here {
+                Some((last, part, block)) if (last.part, last.block) == (place.part, place.block) => (part, block),
+                _ => (
+                    &self.parts[place.part as usize],
+                    self.block(place.part as usize, place.block as usize)?,
+                ),
+            };
+            here = Some((place, part, block));
             let at = place.at as usize;
             let target = part.labels.target(block.label(at));
             let weight = block.weight(at) * self.class_weight(target);
             if self.as_it_lies(part) {
-                out.push(Row::new(block.ids(at), block.values(at), target).weighing(weight));
+                let row = Row::new(block.ids(at), block.values(at), target).weighing(weight);
+                // The row loop asks for the others ahead of use.
+                if out.len() < DATA_AHEAD {
+                    row.prefetch();
+                }
+                out.push(row);
             } else {
                 self.copy(part, block, at, copies);
                 out.push(Row::new(Ids::default(), &[], target).weighing(weight));
@@ -322,10 +335,10 @@ impl<'d> Corpus<'d> {
         }
     }
 
-    /// Walks the rows of `strips`, those left out that `holdout` (share and seed) holds out.
-    pub(super) fn walk(&self, strips: Strips, holdout: Option<(f64, u64)>) -> Walk<'_, 'd> {
+    /// Walks the rows of `strips`, those left out that `holdout` holds out.
+    pub(super) fn walk(&self, strips: Strips, holdout: Option<Holdout>) -> Walk<'_, 'd> {
         let cursors = vec![(Place::default(), 0..0); strips.len()];
-        Walk { corpus: self, rows: Interleaved::new(strips), holdout, cursors }
+        Walk { corpus: self, rows: Interleaved::new(strips), run: (0..0, 0), holdout, cursors }
     }
 
     /// The places of given rows, rising.
@@ -354,7 +367,9 @@ impl<'d> Corpus<'d> {
 pub(super) struct Walk<'c, 'd> {
     corpus: &'c Corpus<'d>,
     rows: Interleaved,
-    holdout: Option<(f64, u64)>,
+    /// What is left of the last run, and its strip.
+    run: (Range<u64>, usize),
+    holdout: Option<Holdout>,
     /// By strip: the last place, and the rows of its block.
     cursors: Vec<(Place, Range<u64>)>,
 }
@@ -367,11 +382,17 @@ impl Walk<'_, '_> {
     pub(super) fn next_places(&mut self, out: &mut [Place]) -> Result<usize> {
         let mut n = 0;
         while n < out.len() {
-            let Some((row, strip)) = self.rows.next() else { break };
-            if self.holdout.is_some_and(|(share, seed)| held_out(row, share, seed)) {
+            let Some(row) = self.run.0.next() else {
+                match self.rows.next() {
+                    Some(run) => self.run = run,
+                    None => break,
+                }
+                continue;
+            };
+            if self.holdout.is_some_and(|holdout| holdout.has(row)) {
                 continue;
             }
-            out[n] = self.corpus.advance(&mut self.cursors[strip], row)?;
+            out[n] = self.corpus.advance(&mut self.cursors[self.run.1], row)?;
             n += 1;
         }
         Ok(n)

@@ -10,7 +10,7 @@ use super::keys::keys;
 use super::resume::Resumed;
 use super::target::{self, LabelFacts};
 use super::{Request, scale};
-use crate::data::order::held_out;
+use crate::data::order::Holdout;
 use crate::data::{DataFile, Hashing, Known, LabelFile, OwnedBlock, ReadOptions, stream};
 use crate::error::{Error, Result};
 use crate::model::configuration::Configuration;
@@ -116,10 +116,10 @@ pub(super) fn read(
     Ok(blocks)
 }
 
-/// Picks the rows: of `valid` where it was read, else of the corpus by share and seed.
+/// Picks the rows: of `valid` where it was read, else of the corpus as `holdout` says.
 pub(super) fn hold_out<'d>(
     corpus: &Corpus<'_>,
-    holdout: Option<(f64, u64)>,
+    holdout: Option<Holdout>,
     request: &Request,
     valid: &'d [OwnedBlock],
     configuration: &Configuration,
@@ -150,9 +150,7 @@ pub(super) fn hold_out<'d>(
         }
         (Some(corpus), rows)
     } else {
-        let share = holdout.map_or(0.0, |(share, _)| share);
-        let seed = holdout.map_or(0, |(_, seed)| seed);
-        (None, (0..corpus.rows()).filter(|&row| share > 0.0 && held_out(row, share, seed)).collect())
+        (None, (0..corpus.rows()).filter(|&row| holdout.is_some_and(|holdout| holdout.has(row))).collect())
     };
     let scores = rows.iter().map(|_| AtomicU32::new(0)).collect();
     HeldOut { corpus, rows, scores }

@@ -12,7 +12,7 @@ use super::configure::Penalties;
 use super::corpus::{BATCH, Copies, Corpus, Place, recycled};
 use super::held_out::HeldOut;
 use super::saved::out_of_memory;
-use crate::data::order::Strips;
+use crate::data::order::{Holdout, Strips};
 use crate::engine::guard::Guard;
 use crate::engine::reward::Answer;
 use crate::engine::{Job, Seat, Work};
@@ -54,8 +54,8 @@ pub(super) struct Train<'t, 'd> {
     pub(super) theta: &'t Theta,
     pub(super) corpus: Corpus<'d>,
     pub(super) held_out: HeldOut<'d>,
-    /// Share and seed of the rows held out of the corpus.
-    pub(super) holdout: Option<(f64, u64)>,
+    /// The rows held out of the corpus.
+    pub(super) holdout: Option<Holdout>,
     pub(super) linear: Linear,
     pub(super) rule: Rule,
     pub(super) head: Head,

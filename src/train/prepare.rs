@@ -12,6 +12,7 @@ use super::resume::Resumed;
 use super::saved::{self, Words};
 use super::target::{self, LabelFacts};
 use super::{Consistency, Request, scale};
+use crate::data::order::Holdout;
 use crate::data::{Column, DataFile, Dictionary, OwnedBlock};
 use crate::engine::plan::Plan;
 use crate::engine::topology::Topology;
@@ -28,7 +29,7 @@ pub(super) struct Prepared<'d> {
     pub(super) facts: LabelFacts,
     pub(super) corpus: Corpus<'d>,
     pub(super) held_out: HeldOut<'d>,
-    pub(super) holdout: Option<(f64, u64)>,
+    pub(super) holdout: Option<Holdout>,
     pub(super) theta: Theta,
     pub(super) best: Option<Snapshot>,
     pub(super) penalties: Penalties,
@@ -88,8 +89,8 @@ pub(super) fn prepare<'d>(
     let nonzeros = files.iter().map(DataFile::nonzeros).sum();
     let configuration = configuration(request, old, &facts, columns, centres, (mean_square, nonzeros, corpus.rows()))?;
 
-    let holdout =
-        (request.valid.is_none() && configuration.holdout > 0.0).then_some((configuration.holdout, configuration.seed));
+    let share = if request.valid.is_some() { 0.0 } else { configuration.holdout };
+    let holdout = (share > 0.0).then(|| Holdout::new(share, configuration.seed));
     let held_out = hold_out(&corpus, holdout, request, valid, &configuration, limit, factors.as_deref());
     let penalties = penalties(&configuration, &corpus)?;
     let (rule, objective) = (configuration.optimizer.rule(), configuration.objective());
@@ -101,7 +102,7 @@ pub(super) fn prepare<'d>(
         // Sums of labels and values tell files of equal shape apart.
         sums: files.iter().map(|file| file.labels().mean + file.sum_squares()).sum(),
         seed: configuration.seed,
-        holdout: holdout.map_or(0.0, |(share, _)| share),
+        holdout: share,
         held_out: held_out.rows.len() as u64,
     };
     let (theta, best, position) = match resumed {

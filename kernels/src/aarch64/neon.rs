@@ -121,27 +121,6 @@ impl Lane for Neon {
     }
 
     #[inline(always)]
-    unsafe fn spread_first(at: *const f32, n: usize) -> Self {
-        unsafe {
-            if n == 0 {
-                return Self::splat(0.0);
-            }
-            // Without a branch on whether there is a second: that differs from row to row.
-            let second = select_unpredictable(n > 1, *at.add(n - 1), 0.0);
-            Self(spread(vset_lane_f32::<1>(second, vdup_n_f32(*at))))
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn first_ids(at: *const u32, n: usize) -> [u32; 8] {
-        if n == 0 {
-            return [0; 8];
-        }
-        let (first, second) = unsafe { (*at, select_unpredictable(n > 1, *at.add(n - 1), 0)) };
-        [first, second, 0, 0, 0, 0, 0, 0]
-    }
-
-    #[inline(always)]
     unsafe fn spread_one() -> Self {
         unsafe { Self(spread(vdup_n_f32(1.0))) }
     }
@@ -169,14 +148,6 @@ impl Lane for Neon {
     #[inline(always)]
     unsafe fn fma1(a: f32, b: f32, c: f32) -> f32 {
         unsafe { vfmas_lane_f32::<0>(c, a, vdup_n_f32(b)) }
-    }
-
-    #[inline(always)]
-    unsafe fn prefetch<T>(at: *const T) {
-        // Reads nothing; `readonly` is as far as the language lets a pointer go, and keeps no load from moving.
-        unsafe {
-            asm!("prfm pldl1keep, [{at}]", at = in(reg) at, options(nostack, preserves_flags, readonly));
-        }
     }
 }
 

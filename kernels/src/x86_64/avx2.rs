@@ -123,20 +123,6 @@ impl Lane for Avx2 {
     }
 
     #[inline(always)]
-    unsafe fn spread_first(at: *const f32, n: usize) -> Self {
-        // Lanes that the mask leaves out are not read.
-        unsafe { Self(_mm256_castsi256_ps(_mm256_cvtepu32_epi64(_mm_maskload_epi32(at.cast(), first(n))))) }
-    }
-
-    #[inline(always)]
-    unsafe fn first_ids(at: *const u32, n: usize) -> [u32; 8] {
-        let mut ids = [0; 8];
-        // Lanes that the mask leaves out are not read.
-        unsafe { _mm_storeu_si128((&raw mut ids).cast(), _mm_maskload_epi32(at.cast(), first(n))) };
-        ids
-    }
-
-    #[inline(always)]
     unsafe fn spread_one() -> Self {
         unsafe { Self(_mm256_castsi256_ps(_mm256_set1_epi64x(0x3f80_0000))) }
     }
@@ -169,21 +155,6 @@ impl Lane for Avx2 {
     unsafe fn fma1(a: f32, b: f32, c: f32) -> f32 {
         unsafe { _mm_cvtss_f32(_mm_fmadd_ss(_mm_set_ss(a), _mm_set_ss(b), _mm_set_ss(c))) }
     }
-
-    #[inline(always)]
-    unsafe fn prefetch<T>(at: *const T) {
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
-    }
-}
-
-/// A mask of the first `n` of four lanes.
-///
-/// # Safety
-/// The instruction set.
-#[inline(always)]
-unsafe fn first(n: usize) -> __m128i {
-    // SAFETY: the caller's promise.
-    unsafe { _mm_cmpgt_epi32(_mm_set1_epi32(n as i32), _mm_setr_epi32(0, 1, 2, 3)) }
 }
 
 /// # Safety

@@ -130,20 +130,6 @@ impl Lane for Avx512 {
     }
 
     #[inline(always)]
-    unsafe fn spread_first(at: *const f32, n: usize) -> Self {
-        // Lanes that the mask leaves out are not read.
-        unsafe { Self(_mm512_castsi512_ps(_mm512_cvtepu32_epi64(_mm256_maskz_loadu_epi32(first(n), at.cast())))) }
-    }
-
-    #[inline(always)]
-    unsafe fn first_ids(at: *const u32, n: usize) -> [u32; 8] {
-        let mut ids = [0; 8];
-        // Lanes that the mask leaves out are not read.
-        unsafe { _mm256_storeu_si256((&raw mut ids).cast(), _mm256_maskz_loadu_epi32(first(n), at.cast())) };
-        ids
-    }
-
-    #[inline(always)]
     unsafe fn spread_one() -> Self {
         unsafe { Self(_mm512_castsi512_ps(_mm512_set1_epi64(0x3f80_0000))) }
     }
@@ -172,17 +158,6 @@ impl Lane for Avx512 {
     unsafe fn fma1(a: f32, b: f32, c: f32) -> f32 {
         unsafe { _mm_cvtss_f32(_mm_fmadd_ss(_mm_set_ss(a), _mm_set_ss(b), _mm_set_ss(c))) }
     }
-
-    #[inline(always)]
-    unsafe fn prefetch<T>(at: *const T) {
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
-    }
-}
-
-/// A mask of the first `n` of eight lanes.
-#[inline(always)]
-fn first(n: usize) -> __mmask8 {
-    ((1u32 << n) - 1) as __mmask8
 }
 
 /// # Safety
