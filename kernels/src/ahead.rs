@@ -1,8 +1,14 @@
 //! Asking the processor for memory ahead of use.
 
+/// Asks the processor for the cache line of `place`, which is needed soon.
+#[inline(always)]
+pub fn prefetch<T>(place: &T) {
+    ask(place);
+}
+
 /// Asks for the cache line at `at`, which may be any address: nothing is read that a program could see, and nothing faults.
 #[inline(always)]
-pub(crate) fn prefetch<T>(at: *const T) {
+pub(crate) fn ask<T>(at: *const T) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     // SAFETY: every x86-64 has the instruction, and it takes any address.
     unsafe {
@@ -20,7 +26,7 @@ pub(crate) fn prefetch<T>(at: *const T) {
 
 /// Asks for the cache lines of `slice`.
 #[inline(always)]
-pub(crate) fn prefetch_all<T>(slice: &[T]) {
+pub(crate) fn ask_all<T>(slice: &[T]) {
     /// Bytes in a cache line, on all machines that have the instruction here.
     const LINE: usize = 64;
     if slice.is_empty() {
@@ -30,6 +36,6 @@ pub(crate) fn prefetch_all<T>(slice: &[T]) {
     let start = slice.as_ptr().cast::<u8>();
     let before = start.addr() % LINE;
     for at in (0..before + size_of_val(slice)).step_by(LINE) {
-        prefetch(start.wrapping_sub(before).wrapping_add(at));
+        ask(start.wrapping_sub(before).wrapping_add(at));
     }
 }

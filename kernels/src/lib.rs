@@ -35,12 +35,13 @@ mod text;
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 mod x86_64;
 
+pub use ahead::prefetch;
 pub use backend::Backend;
 pub use cells::Cells;
 pub use dense::{Adam, DenseRule};
 pub use group::{DATA_AHEAD, Objective, Scratch, Step};
 pub use learner::{Learner, LearnerSpec};
-pub use loss::{ClassLoss, Loss};
+pub use loss::{ClassLoss, Loss, Sums};
 pub use merge::MergeRule;
 pub use rows::{Ids, Row};
 pub use rules::Rule;

@@ -2,7 +2,7 @@
 
 use core::sync::atomic::Ordering::Relaxed;
 
-use crate::ahead::prefetch;
+use crate::ahead::ask;
 use crate::backend::Backend;
 use crate::cells::Cells;
 use crate::dispatch::Work;
@@ -53,7 +53,7 @@ impl Backend {
                 }
                 let coming = ids.get(ahead..).unwrap_or_default();
                 for (&id, &next) in ids.iter().zip(coming) {
-                    prefetch(table.start().wrapping_add(next as usize * WIDTH));
+                    ask(table.start().wrapping_add(next as usize * WIDTH));
                     add(id);
                 }
                 ids[coming.len()..].iter().for_each(|&id| add(id));

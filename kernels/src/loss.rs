@@ -5,6 +5,8 @@ use crate::scalar::Scalar;
 
 /// Sums that are added up side by side, so that none waits for the one before.
 const LANES: usize = 8;
+/// Rows that are summed at a time.
+const ROWS: usize = 64;
 
 /// What a margin (the model's raw score) costs against a target.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -72,34 +74,83 @@ impl Loss {
         }
     }
 
-    /// The sum of [`Loss::value`] over rows, each times its weight; all slices are equally long.
+    /// What rows cost, each times its weight; all slices are equally long.
     ///
     /// # Safety
     /// The instruction set of `V`.
     #[inline(always)]
-    pub(crate) unsafe fn sum<V: Lane>(self, margins: &[f32], targets: &[f32], weights: &[f32]) -> f64 {
-        let mut totals = [0.0; LANES];
-        for ((margins, targets), weights) in margins.chunks(64).zip(targets.chunks(64)).zip(weights.chunks(64)) {
-            let mut values = [0.0f32; 64];
-            let rows = values.iter_mut().zip(margins).zip(targets).zip(weights);
-            // The loss that metrics are mostly of has a loop of its own, which becomes vectors.
-            if self == Self::Logistic {
-                for (((value, &m), &y), &weight) in rows {
-                    // SAFETY: the caller's promise.
-                    *value = weight * unsafe { softplus::<V>(-y * m) };
+    pub(crate) unsafe fn sum<V: Lane>(self, margins: &[f32], targets: &[f32], weights: &[f32]) -> Sums {
+        let mut totals = [[0.0; LANES]; 4];
+        for ((margins, targets), weights) in margins.chunks(ROWS).zip(targets.chunks(ROWS)).zip(weights.chunks(ROWS)) {
+            let mut terms = [[0.0f32; ROWS]; 4];
+            let [losses, scores, positives, all] = &mut terms;
+            // SAFETY: the caller's promise.
+            unsafe { self.values::<V>(margins, targets, weights, losses) };
+            all[..weights.len()].copy_from_slice(weights);
+            for ((positive, &y), &weight) in positives.iter_mut().zip(targets).zip(weights) {
+                *positive = if y > 0.0 { weight } else { 0.0 };
+            }
+            let rows = scores.iter_mut().zip(margins).zip(targets).zip(weights);
+            match self {
+                // A margin of 0 predicts the negative class.
+                Self::Logistic | Self::Hinge => {
+                    rows.for_each(|(((score, &m), &y), &weight)| {
+                        *score = if (m > 0.0) == (y > 0.0) { weight } else { 0.0 };
+                    });
                 }
-            } else {
-                for (((value, &m), &y), &weight) in rows {
-                    // SAFETY: the caller's promise.
-                    *value = weight * unsafe { self.value_on::<V>(m, y) };
+                Self::Squared | Self::Quantile(_) => {
+                    rows.for_each(|(((score, &m), &y), &weight)| *score = weight * (m - y).abs());
+                }
+                Self::Poisson => {
+                    for (((score, &m), &y), &weight) in rows {
+                        // SAFETY: the caller's promise.
+                        *score = weight * (unsafe { exp::<V>(m) } - y).abs();
+                    }
                 }
             }
-            for values in values.chunks_exact(LANES) {
-                totals.iter_mut().zip(values).for_each(|(total, &value)| *total += f64::from(value));
+            for (totals, terms) in totals.iter_mut().zip(&terms) {
+                for terms in terms.chunks_exact(LANES) {
+                    totals.iter_mut().zip(terms).for_each(|(total, &term)| *total += f64::from(term));
+                }
             }
         }
-        totals.iter().sum()
+        let [loss, score, positive, weight] = totals.map(|lanes| lanes.iter().sum());
+        Sums { loss, score, positive, weight }
     }
+
+    /// [`Loss::value`] of rows, each times its weight.
+    ///
+    /// # Safety
+    /// The instruction set of `V`.
+    #[inline(always)]
+    unsafe fn values<V: Lane>(self, margins: &[f32], targets: &[f32], weights: &[f32], values: &mut [f32]) {
+        let rows = values.iter_mut().zip(margins).zip(targets).zip(weights);
+        // The loss that most rows have gets a loop of its own, which becomes vectors.
+        if self == Self::Logistic {
+            for (((value, &m), &y), &weight) in rows {
+                // SAFETY: the caller's promise.
+                *value = weight * unsafe { softplus::<V>(-y * m) };
+            }
+        } else {
+            for (((value, &m), &y), &weight) in rows {
+                // SAFETY: the caller's promise.
+                *value = weight * unsafe { self.value_on::<V>(m, y) };
+            }
+        }
+    }
+}
+
+/// What rows with one output cost; each counts by its weight.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Sums {
+    /// The sum of [`Loss::value`].
+    pub loss: f64,
+    /// Of two classes: the rows whose margin is on the side of their class. Of numbers: the absolute errors.
+    pub score: f64,
+    /// The rows with targets above 0.
+    pub positive: f64,
+    /// All rows.
+    pub weight: f64,
 }
 
 /// What the margins of several classes cost against the class of a row.

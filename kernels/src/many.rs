@@ -2,7 +2,7 @@
 
 use core::sync::atomic::AtomicU32;
 
-use crate::ahead::prefetch;
+use crate::ahead::ask;
 use crate::cells::Cells;
 use crate::group::{DATA_AHEAD, Group, Objective, Step};
 use crate::lane::Lane;
@@ -71,7 +71,7 @@ fn prefetch_rows(group: &Group<'_, '_>, at: usize) {
     for &id in row.ids().as_slice() {
         let start = group.table.ahead(id, width, true);
         for word in (0..width).step_by(LINE) {
-            prefetch(start.wrapping_add(word));
+            ask(start.wrapping_add(word));
         }
     }
 }

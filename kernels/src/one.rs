@@ -5,7 +5,7 @@
 
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use crate::ahead::prefetch;
+use crate::ahead::ask;
 use crate::cells::Cells;
 use crate::group::{DATA_AHEAD, Group, Objective, Scratch, Shape, Step};
 use crate::lane::Lane;
@@ -30,7 +30,7 @@ fn look_ahead<S: Shape, const WIDTH: usize>(group: &Group<'_, '_>, at: usize) {
         && let Some(row) = group.rows.get(at + ROWS_AHEAD)
     {
         for &id in row.ids().as_slice() {
-            prefetch(group.table.ahead(id, WIDTH, S::HEAD));
+            ask(group.table.ahead(id, WIDTH, S::HEAD));
         }
     }
 }

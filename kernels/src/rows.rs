@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use crate::ahead::prefetch_all;
+use crate::ahead::ask_all;
 
 /// Numbers of tensor rows, each known to be below [`Ids::limit`].
 ///
@@ -84,8 +84,8 @@ impl<'a> Row<'a> {
     /// Asks the processor for its ids and values ahead of use.
     #[inline(always)]
     pub fn prefetch(&self) {
-        prefetch_all(self.ids.ids);
-        prefetch_all(self.values);
+        ask_all(self.ids.ids);
+        ask_all(self.values);
     }
 
     /// The tensor rows it touches.

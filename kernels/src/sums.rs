@@ -5,16 +5,16 @@
 use crate::backend::Backend;
 use crate::dispatch::Work;
 use crate::lane::Lane;
-use crate::loss::{ClassLoss, Loss};
+use crate::loss::{ClassLoss, Loss, Sums};
 use crate::table::Layout;
 
 impl Backend {
-    /// The sum of a loss over rows, by their margins and targets, each times its weight.
+    /// What rows cost by their margins and targets.
     ///
     /// # Panics
     /// Where the slices differ in length.
-    pub fn sum_loss(self, loss: Loss, margins: &[f32], targets: &[f32], weights: &[f32]) -> f64 {
-        struct Sum<'a>(Loss, [&'a [f32]; 3], &'a mut f64);
+    pub fn sum_loss(self, loss: Loss, margins: &[f32], targets: &[f32], weights: &[f32]) -> Sums {
+        struct Sum<'a>(Loss, [&'a [f32]; 3], &'a mut Sums);
         impl Work for Sum<'_> {
             #[inline(always)]
             unsafe fn run<V: Lane>(self) {
@@ -27,9 +27,9 @@ impl Backend {
             margins.len() == targets.len() && margins.len() == weights.len(),
             "a target and a weight for each margin"
         );
-        let mut sum = 0.0;
-        self.run(Sum(loss, [margins, targets, weights], &mut sum));
-        sum
+        let mut sums = Sums::default();
+        self.run(Sum(loss, [margins, targets, weights], &mut sums));
+        sums
     }
 
     /// The sum of a loss over rows of several classes, and how many of them have the largest margin at their class, each row times its

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use hogback_kernels::Ids;
+use hogback_kernels::{Ids, prefetch};
 
 use super::repeats::Repeats;
 
@@ -76,6 +76,15 @@ impl<'a> Block<'a> {
         } else {
             &[]
         }
+    }
+
+    /// Asks the processor for what says where the rows some way behind row `i` lie, ahead of use.
+    #[inline(always)]
+    pub fn prefetch_behind(&self, i: usize) {
+        /// A cache line's offsets or labels.
+        const FAR: usize = 16;
+        self.offsets.get(i + FAR).map(prefetch);
+        self.labels.get(i + FAR).map(prefetch);
     }
 
     #[inline(always)]

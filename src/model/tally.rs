@@ -1,6 +1,6 @@
 //! [`Tally`]: what scoring rows has shown, and the metrics it amounts to.
 
-use hogback_kernels::{Backend, Loss, Objective};
+use hogback_kernels::{Backend, Loss, Objective, Sums};
 use serde::{Deserialize, Serialize};
 
 use super::configuration::LossKind;
@@ -54,23 +54,26 @@ impl Tally {
     pub fn add(&mut self, backend: Backend, objective: Objective, constant: Option<&Constant>, scored: Scored<'_>) {
         let Scored { margins, targets, weights } = scored;
         self.rows += targets.len() as u64;
-        self.weight += sum(weights.iter().map(|&weight| f64::from(weight)));
         match objective {
             Objective::Classes { loss, classes } => {
                 let (loss, right) = backend.sum_class_loss(loss, classes, margins, targets, weights);
                 self.loss += loss;
                 self.score += right;
-            }
-            Objective::One(loss) => {
-                self.loss += backend.sum_loss(loss, margins, targets, weights);
-                self.score += score_of(loss, scored);
-                if loss == Loss::Poisson {
-                    self.loss -= least_of_counts(targets, weights);
+                for (&class, &weight) in targets.iter().zip(weights) {
+                    self.weight += f64::from(weight);
+                    self.constant += constant.map_or(0.0, |known| f64::from(weight) * known.costs[class as usize]);
                 }
             }
-        }
-        if let Some(constant) = constant {
-            self.constant += constant_on(objective, constant, targets, weights);
+            Objective::One(loss) => {
+                let sums = backend.sum_loss(loss, margins, targets, weights);
+                let least = if loss == Loss::Poisson { least_of_counts(targets, weights) } else { 0.0 };
+                self.loss += sums.loss - least;
+                self.score += sums.score;
+                self.weight += sums.weight;
+                if let Some(constant) = constant {
+                    self.constant += constant_on(loss, constant, &sums, targets, weights) - least;
+                }
+            }
         }
     }
 
@@ -106,32 +109,16 @@ impl Tally {
     }
 }
 
-/// See [`Tally::score`].
-fn score_of(loss: Loss, Scored { margins, targets, weights }: Scored<'_>) -> f64 {
-    let rows = margins.iter().zip(targets).zip(weights);
+/// What the best constant prediction loses on rows of these targets, which come to `sums`.
+fn constant_on(loss: Loss, constant: &Constant, sums: &Sums, targets: &[f32], weights: &[f32]) -> f64 {
     match loss {
-        // A margin of 0 predicts the negative class.
         Loss::Logistic | Loss::Hinge => {
-            sum(rows.map(|((&m, &y), &weight)| if (m > 0.0) == (y > 0.0) { f64::from(weight) } else { 0.0 }))
-        }
-        Loss::Squared | Loss::Quantile(_) => sum(rows.map(|((m, y), weight)| f64::from(weight * (m - y).abs()))),
-        Loss::Poisson => sum(rows.map(|((m, y), weight)| f64::from(weight * (m.exp() - y).abs()))),
-    }
-}
-
-/// What the best constant prediction loses on rows of these targets.
-fn constant_on(objective: Objective, constant: &Constant, targets: &[f32], weights: &[f32]) -> f64 {
-    let rows = targets.iter().zip(weights);
-    match objective {
-        Objective::Classes { .. } | Objective::One(Loss::Logistic | Loss::Hinge) => {
-            // A target is the number of the class, or -1 and 1 for the classes 0 and 1.
-            sum(rows.map(|(class, &weight)| f64::from(weight) * constant.costs[class.max(0.0) as usize]))
+            constant.costs[1] * sums.positive + constant.costs[0] * (sums.weight - sums.positive)
         }
         // Numbers may have outliers, which cost any prediction dear.
-        Objective::One(loss) => {
-            let cost = |(&y, &weight): (&f32, &f32)| f64::from(weight * loss.value(constant.margins[0], y));
-            let least = if loss == Loss::Poisson { least_of_counts(targets, weights) } else { 0.0 };
-            sum(rows.map(cost)) - least
+        _ => {
+            let rows = targets.iter().zip(weights);
+            rows.map(|(&y, &weight)| f64::from(weight * loss.value(constant.margins[0], y))).sum()
         }
     }
 }
@@ -139,20 +126,7 @@ fn constant_on(objective: Objective, constant: &Constant, targets: &[f32], weigh
 /// The least that any prediction could lose on counts: y - y ln y each.
 fn least_of_counts(targets: &[f32], weights: &[f32]) -> f64 {
     let least = |y: f64| if y > 0.0 { y - y * y.ln() } else { 0.0 };
-    sum(targets.iter().zip(weights).map(|(&y, &weight)| f64::from(weight) * least(f64::from(y))))
-}
-
-/// The sum of `terms`, in four parts, so that no addition waits for the one before.
-#[inline(always)]
-fn sum(mut terms: impl Iterator<Item = f64>) -> f64 {
-    let mut parts = [0.0; 4];
-    'all: loop {
-        for part in &mut parts {
-            let Some(term) = terms.next() else { break 'all };
-            *part += term;
-        }
-    }
-    parts.iter().sum()
+    targets.iter().zip(weights).map(|(&y, &weight)| f64::from(weight) * least(f64::from(y))).sum()
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The rows a run learns from: one or more data files as one sequence, renumbered, scaled and with targets as the model wants them.
 
+use std::hint::select_unpredictable;
 use std::ops::Range;
 
 use hogback_kernels::{DATA_AHEAD, Ids, Row};
@@ -77,8 +78,8 @@ impl LabelMap {
     /// The target of a label. A label that is not known has the target of a negative row, or of the first class.
     pub(super) fn target(&self, label: f32) -> f32 {
         match self {
-            Self::Positive(positive) if label == *positive => 1.0,
-            Self::Positive(_) => -1.0,
+            // Labels come as they like: a branch would be wrong as often as not.
+            Self::Positive(positive) => select_unpredictable(label == *positive, 1.0, -1.0),
             Self::Times(by) => label * by,
             Self::Classes(labels) => {
                 // Adding 0 makes -0 and 0 the same label.
@@ -218,8 +219,11 @@ impl<'d> Corpus<'d> {
                     self.block(place.part as usize, place.block as usize)?,
                 ),
             };
-            here = Some((place, part, block));
             let at = place.at as usize;
+            if here.is_none_or(|(last, ..)| last.at + 1 != place.at) {
+                block.prefetch_behind(at);
+            }
+            here = Some((place, part, block));
             let target = part.labels.target(block.label(at));
             let weight = block.weight(at) * self.class_weight(target);
             if self.as_it_lies(part) {
@@ -261,6 +265,9 @@ impl<'d> Corpus<'d> {
     }
 
     fn class_weight(&self, target: f32) -> f32 {
+        if self.class_weights.is_empty() {
+            return self.weight_unit;
+        }
         // A target is the number of the class, or -1 and 1 for the classes 0 and 1.
         self.class_weights.get(target.max(0.0) as usize).copied().unwrap_or(self.weight_unit)
     }
