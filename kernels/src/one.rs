@@ -340,7 +340,14 @@ pub(crate) unsafe fn score_words<V: Lane, const WIDTH: usize>(
     rows: &[Row<'_>],
     margins: &mut [f32],
 ) {
-    for (row, margin) in rows.iter().zip(margins) {
+    for (i, (row, margin)) in rows.iter().zip(margins).enumerate() {
+        if let Some(row) = rows.get(i + DATA_AHEAD) {
+            row.prefetch();
+        }
+        // Of a small table that costs little where nothing is learned.
+        if let Some(row) = rows.get(i + ROWS_AHEAD) {
+            row.ids().as_slice().iter().for_each(|&id| ask(table.ahead(id, WIDTH, false)));
+        }
         let (ids, values) = (row.ids().as_slice(), row.values());
         // SAFETY: the caller's promise; values are as many as ids, or none.
         unsafe {
