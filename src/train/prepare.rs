@@ -127,7 +127,8 @@ pub(super) fn prepare<'d>(
         objective,
         rule,
         head: request.consistency == Consistency::Hogwild && View::has_head(&theta, head),
-        ahead: exceeds_cache(&theta, topology),
+        // Rows that children share are as far away as memory: in another core's cache.
+        ahead: exceeds_cache(&theta, topology) || plan.children() > 1 && head.rows < rows,
         ones: corpus.ones(),
         decay: !penalties.decays.is_empty(),
     };
