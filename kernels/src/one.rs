@@ -111,13 +111,7 @@ impl<'a> Pairs<'a> {
     #[inline(always)]
     unsafe fn id<V: Lane>(&self, c: usize, j: usize) -> u32 {
         // SAFETY: the caller's promise.
-        unsafe {
-            if c < self.full {
-                *self.ids.get_unchecked(c * (V::WORDS / 2) + j)
-            } else {
-                *self.last_ids.add(j)
-            }
-        }
+        unsafe { if c < self.full { *self.ids.get_unchecked(c * (V::WORDS / 2) + j) } else { *self.last_ids.add(j) } }
     }
 
     /// Where that pair stands.

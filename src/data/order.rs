@@ -116,8 +116,11 @@ mod tests {
         for rows in [0u64, 1, 2, 15, 16, 17, 100, 1003] {
             for n in [1, 2, 3, 7, 64] {
                 for pass in 0..2 {
-                    let mut seen: Vec<u64> =
-                        tasks(rows, n, 9, pass).into_iter().flat_map(Interleaved::new).flat_map(|(run, _)| run).collect();
+                    let mut seen: Vec<u64> = tasks(rows, n, 9, pass)
+                        .into_iter()
+                        .flat_map(Interleaved::new)
+                        .flat_map(|(run, _)| run)
+                        .collect();
                     seen.sort_unstable();
                     assert_eq!(seen, (0..rows).collect::<Vec<_>>(), "{rows} rows, {n} tasks");
                 }
@@ -136,7 +139,8 @@ mod tests {
     #[test]
     fn a_task_sees_all_parts_of_the_data_in_proportion() {
         for strips in tasks(64_000, 10, 3, 0) {
-            let labels: Vec<bool> = Interleaved::new(strips).flat_map(|(run, _)| run).map(|row| row >= 48_000).collect();
+            let labels: Vec<bool> =
+                Interleaved::new(strips).flat_map(|(run, _)| run).map(|row| row >= 48_000).collect();
             for stretch in labels.chunks_exact(64) {
                 assert_eq!(stretch.iter().filter(|&&positive| positive).count(), 16);
             }

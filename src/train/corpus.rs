@@ -214,10 +214,7 @@ impl<'d> Corpus<'d> {
         for &place in places {
             let (part, block) = match here {
                 Some((last, part, block)) if (last.part, last.block) == (place.part, place.block) => (part, block),
-                _ => (
-                    &self.parts[place.part as usize],
-                    self.block(place.part as usize, place.block as usize)?,
-                ),
+                _ => (&self.parts[place.part as usize], self.block(place.part as usize, place.block as usize)?),
             };
             let at = place.at as usize;
             if here.is_none_or(|(last, ..)| last.at + 1 != place.at) {
