@@ -39,7 +39,10 @@ pub(crate) struct Context<'a> {
 /// A chunk, parsed.
 pub(crate) struct Parsed {
     pub(crate) block: OwnedBlock,
+    /// Names that are not known, if they are collected.
     pub(crate) new_keys: Option<Dictionary>,
+    /// Which ids are numbers that are not known, if they are collected, and no rows.
+    pub(crate) missed: Vec<u32>,
     pub(crate) new_classes: Option<Dictionary>,
     /// Newlines in the chunk; images, if it holds some.
     pub(crate) lines: u64,
@@ -117,6 +120,7 @@ impl Parsed {
         Self {
             block: OwnedBlock::with_room(0, bytes / 8),
             new_keys: None,
+            missed: Vec::new(),
             new_classes: None,
             lines: 0,
             unknown_keys: 0,
@@ -143,7 +147,7 @@ impl Parsed {
         Ok(())
     }
 
-    /// Gives the numbers in the row that is being filled their rows, or those of their buckets.
+    /// Makes buckets of the numbers in the row that is being filled, if keys are hashed, and gives them their rows.
     ///
     /// # Errors
     /// In words, where the values of one bucket add up to too much.
@@ -169,6 +173,7 @@ impl Parsed {
     /// Takes what `keys` and `classes` collected and dropped.
     fn finish(mut self, keys: ChunkKeys<'_>, classes: Option<ChunkKeys<'_>>) -> Self {
         self.unknown_keys = keys.dropped;
+        self.missed = keys.translate(&mut self.block);
         self.new_keys = keys.into_new();
         if let Some(classes) = classes {
             self.unknown_labels = classes.dropped;
