@@ -32,6 +32,8 @@ const FLAT_LIMIT: usize = 1 << 24;
 /// that table is driven out of the caches again and again.
 const AHEAD: usize = 128;
 
+const _: () = assert!(cfg!(target_endian = "little"), "keys are written as they stand in memory");
+
 const MAGIC: [u8; 8] = *b"HOGKEYS\0";
 const VERSION: u32 = 1;
 const HEAD: usize = 32;
@@ -256,7 +258,7 @@ impl Dictionary {
         bytes.extend((self.len() as u64).to_le_bytes());
         bytes.extend((text as u64).to_le_bytes());
         match &self.keys {
-            Keys::Numbers(numbers) => bytes.extend(numbers.keys.iter().flat_map(|key| key.to_le_bytes())),
+            Keys::Numbers(numbers) => bytes.extend_from_slice(bytemuck::cast_slice(&numbers.keys)),
             Keys::Names(names) => {
                 bytes.extend(names.lengths().flat_map(u32::to_le_bytes));
                 bytes.extend(names.text());

@@ -89,7 +89,7 @@ pub(crate) fn parse_alone(text: &[u8], keys: &Dictionary, backend: Backend) -> R
     let parser = Parser::Libsvm(libsvm::Plan { hashing: None, backend });
     let (mut chunks, mut at) = (Vec::new(), 0);
     while let Some(len) = parser.cut().chunk_end(&text[at..], true).filter(|&len| len > 0) {
-        chunks.push(Chunk { text: text[at..at + len].into(), first: at == 0, at: at as u64 });
+        chunks.push(Chunk { text: text[at..at + len].into(), first: at == 0, at: at as u64, map: None });
         at += len;
     }
     let context = Context { keys, classes: None, learning: true, skip: false };

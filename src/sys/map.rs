@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 use std::sync::atomic::AtomicU32;
 
 use hogback_kernels::Cells;
-use memmap2::{Advice, Mmap, MmapOptions, MmapRaw};
+use memmap2::{Advice, Mmap, MmapOptions, MmapRaw, UncheckedAdvice};
 use rustix::mm::{Advice as Wish, madvise};
 
 /// A file mapped for reading.
@@ -32,6 +32,20 @@ impl Map {
     /// The bytes of the file.
     pub fn bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// Gives back the pages within `part`, which are bytes of this map that are not needed any more; whoever looks at them
+    /// nevertheless finds them as they were, a little later.
+    pub fn let_go(&self, part: &[u8]) {
+        const PAGE: usize = 4096;
+        let at = (part.as_ptr() as usize).wrapping_sub(self.0.as_ptr() as usize);
+        let from = at.next_multiple_of(PAGE);
+        let to = at.saturating_add(part.len()).min(self.0.len()) / PAGE * PAGE;
+        if from < to {
+            // SAFETY: the range lies in the mapping, which is one of a file and read-only: its pages come back from the file.
+            // Advice only: where it is not taken everything works, and takes more memory.
+            let _ = unsafe { self.0.unchecked_advise_range(UncheckedAdvice::DontNeed, from, to - from) };
+        }
     }
 }
 

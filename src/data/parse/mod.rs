@@ -100,17 +100,19 @@ impl Parser {
         }
     }
 
-    /// Parses one chunk.
+    /// Parses one chunk, whose text is not needed afterwards.
     ///
     /// # Errors
     /// The first line that is not as it should be, unless such are skipped.
     pub(crate) fn parse(&self, chunk: &Chunk<'_>, context: Context<'_>) -> Result<Parsed, Fault> {
-        match self {
+        let parsed = match self {
             Self::Libsvm(plan) => libsvm::parse(&chunk.text, plan, context),
             Self::Csv(plan) => csv::parse(&chunk.text, chunk.first, plan, context),
             Self::Vw(plan) => vw::parse(&chunk.text, plan, context),
             Self::Idx(images) => idx::parse(chunk, images, context),
-        }
+        };
+        chunk.let_go();
+        parsed
     }
 }
 
