@@ -50,7 +50,7 @@ pub(crate) fn ingest<E: From<Error> + Send>(
     let mut batch = chunks.batch(1)?;
     let mut numbered = Vec::new();
     while !batch.is_empty() || !numbered.is_empty() {
-        let width = 2 * rayon::current_num_threads();
+        let width = 4 * rayon::current_num_threads();
         let classes = words.then_some(&numbering.classes);
         let context = Context { keys: &numbering.keys, classes, learning: true, skip };
         let ((done, next), parsed) = rayon::join(

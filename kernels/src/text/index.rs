@@ -7,6 +7,7 @@ use core::ptr;
 use super::pairs::pairs;
 use super::quad::Quad;
 use super::{Line, Pairs};
+use crate::ahead::ask_for;
 use crate::backend::{Backend, Kind};
 
 /// As many bytes of text are indexed at once, if so many whole lines fill them: what is found in them stays in the cache.
@@ -15,6 +16,9 @@ const STRETCH: usize = 16 << 10;
 const LONGEST: usize = 16 << 20;
 /// Bytes that are looked at together.
 const BLOCK: usize = 64;
+/// So far ahead of the bytes that are looked at, the text is asked for: processors do so themselves, but only up to the end of a
+/// page.
+const AHEAD: usize = 2 << 10;
 /// So far before the end of a word a [`Quad`] looks.
 const REACH: usize = 16;
 /// So many pairs are read together.
@@ -168,7 +172,7 @@ impl<'t> Lines<'t> {
                 let odd = &mut self.odd;
                 odd.clear();
                 let odd = |pair| odd.push(pair as u32);
-                let mut falling = 0;
+                let mut rising = true;
                 // SAFETY: the slices hold what `pairs` reads and writes. Positions are places of the text or its end, by what
                 // `index` makes, and from the beginning of this line on not below 16; only the first end may be before that.
                 let found = unsafe {
@@ -176,15 +180,13 @@ impl<'t> Lines<'t> {
                         Some(keys) => {
                             let to = (keys.as_mut_ptr(), values.as_mut_ptr());
                             let found = pairs::<Q, true>(text, lists, count, to, odd);
-                            let keys = &keys[..count];
-                            let next = keys.iter().skip(1);
-                            falling = keys.iter().zip(next).fold(0, |any, (a, b)| any | u32::from(a >= b));
+                            rising = rise(&keys[..count]);
                             found
                         }
                         None => pairs::<Q, false>(text, lists, count, (ptr::null_mut(), values.as_mut_ptr()), odd),
                     }
                 };
-                *read = Pairs { rising: falling == 0, zeros: found };
+                *read = Pairs { rising, zeros: found };
             }
         }
     }
@@ -218,6 +220,7 @@ impl<'t> Lines<'t> {
                     tail.as_ptr()
                 }
             };
+            ask_for(text, at + AHEAD);
             // SAFETY: the block has 64 bytes.
             let [blanks, mut here, mut newlines] = unsafe { Q::classes(block) };
             let mut stops = blanks & !(blanks << 1 | blank);
@@ -279,6 +282,19 @@ impl Place {
     fn before(&self) -> usize {
         (self.words.1 - (self.colons.1 - self.colons.0) - 1) as usize
     }
+}
+
+/// Whether each key is above the one before.
+///
+/// Without iterators: what is handed to them would not be compiled for the instruction set of whoever this is inlined into.
+#[inline(always)]
+fn rise(keys: &[u32]) -> bool {
+    let (mut falls, mut at) = (0, 1);
+    while at < keys.len() {
+        falls |= u32::from(keys[at - 1] >= keys[at]);
+        at += 1;
+    }
+    falls == 0
 }
 
 /// Appends the positions of the bits of `mask`, counted from `from`.
