@@ -16,7 +16,7 @@ pub(crate) struct ChunkKeys<'d> {
     known: &'d Dictionary,
     /// Names that are not known, if they are collected.
     new: Option<Dictionary>,
-    /// Numbers are left as they are until all of the chunk is there.
+    /// Numbers are left as they are: the dictionary may be changed meanwhile.
     later: bool,
     /// How often a key was dropped because it is not known.
     pub(crate) dropped: u64,
@@ -39,7 +39,7 @@ impl<'d> ChunkKeys<'d> {
     }
 
     /// Puts rows in the place of the numbers in the row that is being filled, the dropped ones go; where none are dropped,
-    /// [`ChunkKeys::translate`] does it later.
+    /// [`Parsed::look_up`] does it later.
     pub(crate) fn translate_row(&mut self, block: &mut OwnedBlock) {
         if self.later {
             return;
@@ -52,17 +52,6 @@ impl<'d> ChunkKeys<'d> {
             self.dropped += self.missed.len() as u64;
             block.retain_in_row(|id, _| id != NO_ROW);
         }
-    }
-
-    /// Puts rows in the place of the numbers of all rows that have been filled; where those stand that are not known.
-    ///
-    /// Many at a time, because looking a key up is waiting for memory, and so the waits overlap.
-    pub(crate) fn translate(&self, block: &mut OwnedBlock) -> Vec<u32> {
-        let mut missed = Vec::new();
-        if self.later && !self.known.is_names() {
-            self.known.find_numbers(&mut block.ids, &mut missed);
-        }
-        missed
     }
 
     /// Gives the row that is being filled the rows, or stand-ins, of `names`, which are as many as its ids; the dropped

@@ -41,7 +41,7 @@ pub(crate) struct Parsed {
     pub(crate) block: OwnedBlock,
     /// Names that are not known, if they are collected.
     pub(crate) new_keys: Option<Dictionary>,
-    /// Which ids are numbers that are not known, if they are collected, and no rows.
+    /// Which ids are numbers that are not known, once they have been looked up.
     pub(crate) missed: Vec<u32>,
     pub(crate) new_classes: Option<Dictionary>,
     /// Newlines in the chunk; images, if it holds some.
@@ -172,10 +172,18 @@ impl Parsed {
         Ok(())
     }
 
+    /// Puts rows in the place of all numbers that were left as they are, as far as `known` has them.
+    ///
+    /// Many at a time, because looking a key up is waiting for memory, and so the waits overlap.
+    pub(crate) fn look_up(&mut self, known: &Dictionary) {
+        if self.new_keys.is_none() {
+            known.find_numbers(&mut self.block.ids, &mut self.missed);
+        }
+    }
+
     /// Takes what `keys` and `classes` collected and dropped.
     fn finish(mut self, keys: ChunkKeys<'_>, classes: Option<ChunkKeys<'_>>) -> Self {
         self.unknown_keys = keys.dropped;
-        self.missed = keys.translate(&mut self.block);
         self.new_keys = keys.into_new();
         if let Some(classes) = classes {
             self.unknown_labels = classes.dropped;
