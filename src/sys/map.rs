@@ -67,6 +67,23 @@ pub fn with_huge_pages<T>(capacity: usize) -> Vec<T> {
     vector
 }
 
+/// Asks for the pages of the next `count` elements that `vector` has room for, all at once: faults one by one take half as long
+/// again.
+pub fn ask_for_pages<T>(vector: &mut Vec<T>, count: usize) {
+    const PAGE: usize = 4096;
+    let spare: &mut [MaybeUninit<T>] = vector.spare_capacity_mut();
+    let bytes = count.min(spare.len()) * size_of::<T>();
+    let start = spare.as_mut_ptr().cast::<u8>();
+    let to_first = start.align_offset(PAGE);
+    if let Some(whole) = bytes.checked_sub(to_first).map(|bytes| bytes / PAGE * PAGE)
+        && whole > 0
+    {
+        // SAFETY: the range begins on a page and lies in the allocation; the advice changes what backs it, and no byte.
+        // Where it is not taken, pages come when they are touched.
+        let _ = unsafe { madvise(start.add(to_first).cast(), whole, Wish::LinuxPopulateWrite) };
+    }
+}
+
 /// Shared 32-bit words in anonymous memory, reserved once and zero until written.
 ///
 /// Address space is taken at once, memory page by page as it is touched; nothing moves while the region lives.
