@@ -194,11 +194,11 @@ fn scale_columns(
     let least = files.iter().map(DataFile::least_value).filter(|&least| least > 0.0).fold(f32::MAX, f32::min);
     let most = files.iter().map(DataFile::most_value).fold(0.0, f32::max);
     // What is far from 0 may be near it, once centred.
-    if corpus.is_centred() || scale::may_need_scales(least, most) {
-        if let Some(scales) = scale::exponents(corpus)? {
-            dictionary.to_mut().scales = Some(scales);
-            notice("note: columns differ widely in scale: each is learned in units of its own size");
-        }
+    if (corpus.is_centred() || scale::may_need_scales(least, most))
+        && let Some(scales) = scale::exponents(corpus)?
+    {
+        dictionary.to_mut().scales = Some(scales);
+        notice("note: columns differ widely in scale: each is learned in units of its own size");
     }
     Ok(())
 }
