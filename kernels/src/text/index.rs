@@ -7,7 +7,6 @@ use core::ptr;
 use super::pairs::pairs;
 use super::quad::Quad;
 use super::{Line, Pairs};
-use crate::ahead::ask_for;
 use crate::backend::{Backend, Kind};
 
 /// As many bytes of text are indexed at once, if so many whole lines fill them: what is found in them stays in the cache.
@@ -16,9 +15,6 @@ const STRETCH: usize = 16 << 10;
 const LONGEST: usize = 16 << 20;
 /// Bytes that are looked at together.
 const BLOCK: usize = 64;
-/// So far ahead of the bytes that are looked at, the text is asked for: processors do so themselves, but only up to the end of a
-/// page.
-const AHEAD: usize = 2 << 10;
 /// So far before the end of a word a [`Quad`] looks.
 const REACH: usize = 16;
 /// So many pairs are read together.
@@ -220,7 +216,6 @@ impl<'t> Lines<'t> {
                     tail.as_ptr()
                 }
             };
-            ask_for(text, at + AHEAD);
             // SAFETY: the block has 64 bytes.
             let [blanks, mut here, mut newlines] = unsafe { Q::classes(block) };
             let mut stops = blanks & !(blanks << 1 | blank);
