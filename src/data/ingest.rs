@@ -129,7 +129,7 @@ impl<'p> Reading<'p> {
     }
 }
 
-/// Parses `text`, libsvm of these keys, with `backend`, chunk by chunk on all threads, and lets go of what comes out: how fast that alone is.
+/// Parses `text`, libsvm of these keys, which are not looked up, with `backend`, chunk by chunk on all threads, and lets go of what comes out: how fast that alone is.
 ///
 /// # Errors
 /// The first line that is wrong.

@@ -1,9 +1,10 @@
 //! Keys become row numbers that depend on the text alone, though chunks are parsed by many threads.
 //!
-//! While chunks are parsed nobody changes the dictionary. A name that it holds is translated at once, one that it does not
-//! hold goes on the chunk's own list, and its place there, counted on from the dictionary's length, stands in for its row. Numbers
-//! are looked up when all of the chunk is there, and where one is not known its place is remembered. Then chunk after chunk, in
-//! file order, new keys are added, and stand-ins and new numbers replaced.
+//! While chunks with names are parsed nobody changes the dictionary. A name that it holds is translated at once, one that it does
+//! not hold goes on the chunk's own list, and its place there, counted on from the dictionary's length, stands in for its row. Then
+//! chunk after chunk, in file order, new names are added and the stand-ins replaced. Numbers stay as they are while a chunk is
+//! parsed. Then they are looked up, all chunks of a batch side by side, and where one is not known its place is remembered; chunk
+//! after chunk, in file order, these are added.
 
 use super::block::OwnedBlock;
 use super::dictionary::Dictionary;
