@@ -6,6 +6,12 @@ pub fn prefetch<T>(place: &T) {
     ask(place);
 }
 
+/// Asks the processor for the cache line of `slice[at]`, which is needed soon. There need not be such an element.
+#[inline(always)]
+pub fn ask_for<T>(slice: &[T], at: usize) {
+    ask(slice.as_ptr().wrapping_add(at));
+}
+
 /// Asks for the cache line at `at`, which may be any address: nothing is read that a program could see, and nothing faults.
 #[inline(always)]
 pub(crate) fn ask<T>(at: *const T) {

@@ -5,6 +5,11 @@ use std::ops::Range;
 use hogback_kernels::{Ids, prefetch};
 
 use super::repeats::Repeats;
+use crate::sys::map::ask_for_pages;
+
+/// For so many ids pages are asked for at a time; together with their values they stay in the second-level cache until they are
+/// written.
+const PAGES: usize = 16 << 10;
 
 /// Consecutive rows of a file, checked: row offsets rise and every id is below the limit.
 #[derive(Clone, Copy, Debug)]
@@ -112,6 +117,8 @@ pub struct OwnedBlock {
     pub(crate) weights: Vec<f32>,
     /// Of each bad row that was skipped, how many rows of this block come before it.
     pub skipped: Vec<u32>,
+    /// The pages for so many ids and values have been asked for.
+    asked: usize,
 }
 
 impl OwnedBlock {
@@ -124,7 +131,7 @@ impl OwnedBlock {
     pub(crate) fn with_room(limit: u32, nonzeros: usize) -> Self {
         let (ids, values) = (Vec::with_capacity(nonzeros), Vec::with_capacity(nonzeros));
         let (labels, weights, skipped) = (Vec::new(), Vec::new(), Vec::new());
-        Self { first_row: 0, limit, offsets: vec![0], labels, ids, values, weights, skipped }
+        Self { first_row: 0, limit, offsets: vec![0], labels, ids, values, weights, skipped, asked: 0 }
     }
 
     /// The rows of `block`, whose ids will be below the limit that is still to be set.
@@ -138,6 +145,7 @@ impl OwnedBlock {
             values: block.values.to_vec(),
             weights: block.weights.to_vec(),
             skipped: Vec::new(),
+            asked: 0,
         }
     }
 
@@ -216,6 +224,11 @@ impl OwnedBlock {
     /// Room for `count` more ids and values in the row being filled; [`OwnedBlock::cut_row`] says how many of them stay.
     pub(crate) fn room(&mut self, count: usize) -> (&mut [u32], &mut [f32]) {
         let start = self.ids.len();
+        if start + count > self.asked {
+            self.asked = start + count + PAGES;
+            ask_for_pages(&mut self.ids, count + PAGES);
+            ask_for_pages(&mut self.values, count + PAGES);
+        }
         self.ids.resize(start + count, 0);
         self.values.resize(start + count, 0.0);
         (&mut self.ids[start..], &mut self.values[start..])

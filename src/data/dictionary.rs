@@ -14,6 +14,7 @@
 //! | n, if there are scales | the scale of each row, signed |
 //! | 8 | xxh3 of all before |
 
+use hogback_kernels::ask_for;
 use rustc_hash::FxHashMap;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -26,6 +27,12 @@ pub const MOST_KEYS: usize = 1 << 31;
 
 /// Numbers below this are looked up in a flat table, which takes four bytes for each number up to the largest.
 const FLAT_LIMIT: usize = 1 << 24;
+
+/// So many numbers before it is looked up, the place of a number in the flat table is asked for: of what is read all around it,
+/// that table is driven out of the caches again and again.
+const AHEAD: usize = 128;
+
+const _: () = assert!(cfg!(target_endian = "little"), "keys are written as they stand in memory");
 
 const MAGIC: [u8; 8] = *b"HOGKEYS\0";
 const VERSION: u32 = 1;
@@ -50,9 +57,8 @@ enum Keys {
 #[derive(Clone, Debug, Default)]
 struct Numbers {
     keys: Vec<u32>,
-    /// The rows of keys below `flat_limit`, by key.
+    /// The rows of keys below [`FLAT_LIMIT`], by key.
     flat: Vec<u32>,
-    flat_limit: usize,
     /// The rows of the others.
     rest: FxHashMap<u32, u32>,
 }
@@ -60,20 +66,12 @@ struct Numbers {
 impl Dictionary {
     /// No keys yet; they will be numbers.
     pub fn numbers() -> Self {
-        Self::from(Keys::Numbers(Numbers { flat_limit: FLAT_LIMIT, ..Numbers::default() }))
+        Self::from(Keys::Numbers(Numbers::default()))
     }
 
     /// No keys yet; they will be names.
     pub fn names() -> Self {
         Self::from(Keys::Names(Names::default()))
-    }
-
-    /// No keys yet, of the same kind as here; for a few keys, so without a flat table.
-    pub(crate) fn small_like(&self) -> Self {
-        match self.keys {
-            Keys::Numbers(_) => Self::from(Keys::Numbers(Numbers::default())),
-            Keys::Names(_) => Self::names(),
-        }
     }
 
     fn from(keys: Keys) -> Self {
@@ -126,20 +124,34 @@ impl Dictionary {
         }
     }
 
-    /// Puts the row of each number of `keys` into `rows`, [`NO_ROW`] where it was not found at first sight; true where none
-    /// was missed.
-    pub(crate) fn find_numbers(&self, keys: &[u32], rows: &mut [u32]) -> bool {
-        let Keys::Numbers(numbers) = &self.keys else {
-            rows.fill(NO_ROW);
-            return false;
-        };
-        // No branch depends on what is found, or what comes next would wait for it.
-        let mut missed = false;
-        for (row, &key) in rows.iter_mut().zip(keys) {
-            *row = numbers.flat.get(key as usize).copied().unwrap_or(NO_ROW);
-            missed |= *row == NO_ROW;
+    /// Puts rows in the place of `numbers`, as far as they are known, and the places of the others, which stay, at the end of
+    /// `missed`.
+    ///
+    /// # Panics
+    /// Where keys are names.
+    pub(crate) fn find_numbers(&self, numbers: &mut [u32], missed: &mut Vec<u32>) {
+        match &self.keys {
+            Keys::Numbers(keys) => keys.find_all(numbers, missed),
+            Keys::Names(_) => panic!("a number is looked up in a dictionary of names"),
         }
-        !missed
+    }
+
+    /// Puts the rows of those numbers in their place that stand at `places`; they are added where they are missing.
+    ///
+    /// # Errors
+    /// Where there are too many keys.
+    ///
+    /// # Panics
+    /// Where keys are names and there are such places.
+    pub(crate) fn add_numbers(&mut self, numbers: &mut [u32], places: &[u32]) -> Result<()> {
+        for (nth, &at) in places.iter().enumerate() {
+            if let (Keys::Numbers(keys), Some(&ahead)) = (&self.keys, places.get(nth + AHEAD)) {
+                ask_for(&keys.flat, numbers[ahead as usize] as usize);
+            }
+            let number = &mut numbers[at as usize];
+            *number = self.add_number(*number);
+        }
+        self.check_size()
     }
 
     /// The row of a key in words, of either kind.
@@ -198,30 +210,38 @@ impl Dictionary {
     /// # Errors
     /// Where one holds names and the other numbers, or there would be too many keys.
     pub fn merge(&mut self, other: &Self) -> Result<Vec<u32>> {
-        self.merge_in_order(other, 0..other.len() as u32)
-    }
-
-    /// [`Dictionary::merge`], but the keys are added in the order in which `rows` names their rows in `other`, each once.
-    pub(crate) fn merge_in_order(&mut self, other: &Self, rows: impl Iterator<Item = u32>) -> Result<Vec<u32>> {
-        let mut here = vec![0; other.len()];
-        match (&mut self.keys, &other.keys) {
-            (Keys::Numbers(mine), Keys::Numbers(theirs)) => {
-                rows.for_each(|row| here[row as usize] = mine.add(theirs.keys[row as usize]));
+        let here = match (&mut self.keys, &other.keys) {
+            (Keys::Numbers(mine), Keys::Numbers(theirs)) => theirs.keys.iter().map(|&key| mine.add(key)).collect(),
+            (Keys::Names(mine), Keys::Names(theirs)) => {
+                (0..theirs.len() as u32).map(|row| mine.add(theirs.name(row))).collect()
             }
-            (Keys::Names(mine), Keys::Names(theirs)) => rows.for_each(|row| {
-                here[row as usize] = mine.add(theirs.name(row));
-            }),
             _ => {
                 return Err(Error::Usage(
                     "the keys of some of the data are libsvm numbers and of some are names: give data of one kind"
                         .into(),
                 ));
             }
-        }
+        };
+        self.check_size().map(|()| here)
+    }
+
+    fn check_size(&self) -> Result<()> {
         if self.len() > MOST_KEYS {
             return Err(Error::Usage(format!("the data has more than {MOST_KEYS} different keys: hash them first")));
         }
-        Ok(here)
+        Ok(())
+    }
+
+    /// Numbers the rows anew: row `order[i]` becomes row i. `order` names each row once.
+    pub(crate) fn reorder(&mut self, order: &[u32]) {
+        match &mut self.keys {
+            Keys::Numbers(numbers) => numbers.reorder(order),
+            Keys::Names(names) => {
+                let mut ordered = Names::default();
+                order.iter().for_each(|&row| _ = ordered.add(names.name(row)));
+                *names = ordered;
+            }
+        }
     }
 
     /// The dictionary in bytes, as the module's table says.
@@ -238,7 +258,7 @@ impl Dictionary {
         bytes.extend((self.len() as u64).to_le_bytes());
         bytes.extend((text as u64).to_le_bytes());
         match &self.keys {
-            Keys::Numbers(numbers) => bytes.extend(numbers.keys.iter().flat_map(|key| key.to_le_bytes())),
+            Keys::Numbers(numbers) => bytes.extend_from_slice(bytemuck::cast_slice(&numbers.keys)),
             Keys::Names(names) => {
                 bytes.extend(names.lengths().flat_map(u32::to_le_bytes));
                 bytes.extend(names.text());
@@ -309,6 +329,40 @@ impl Numbers {
         }
     }
 
+    fn find_all(&self, numbers: &mut [u32], missed: &mut Vec<u32>) {
+        /// So many at a time.
+        const MANY: usize = 256;
+        let mut places = [0; MANY];
+        for from in (0..numbers.len()).step_by(MANY) {
+            // No branch depends on what is found, or what comes next would wait for it.
+            let mut count = 0;
+            for at in from..numbers.len().min(from + MANY) {
+                ask_for(&self.flat, numbers[(at + AHEAD).min(numbers.len() - 1)] as usize);
+                let number = &mut numbers[at];
+                let row = self.flat.get(*number as usize).copied().unwrap_or(NO_ROW);
+                *number = if row == NO_ROW { *number } else { row };
+                places[count % MANY] = at;
+                count += usize::from(row == NO_ROW);
+            }
+            for &at in &places[..count] {
+                match self.rest.get(&numbers[at]) {
+                    Some(&row) => numbers[at] = row,
+                    None => missed.push(at as u32),
+                }
+            }
+        }
+    }
+
+    fn reorder(&mut self, order: &[u32]) {
+        self.keys = order.iter().map(|&row| self.keys[row as usize]).collect();
+        for (row, &key) in (0..).zip(&self.keys) {
+            match self.flat.get_mut(key as usize) {
+                Some(place) => *place = row,
+                None => _ = self.rest.insert(key, row),
+            }
+        }
+    }
+
     fn add(&mut self, key: u32) -> u32 {
         if let Some(row) = self.get(key) {
             return row;
@@ -316,7 +370,7 @@ impl Numbers {
         let row = self.keys.len() as u32;
         self.keys.push(key);
         let at = key as usize;
-        if at < self.flat_limit {
+        if at < FLAT_LIMIT {
             if at >= self.flat.len() {
                 let length = (at + 1).next_power_of_two();
                 let mut flat = with_huge_pages(length);
@@ -384,6 +438,37 @@ mod tests {
         let names = of_names(&["age", "city=Oslo", "age", ""]);
         assert_eq!(keys(&names), ["age", "city=Oslo", ""]);
         assert_eq!((names.name("city=Oslo"), names.name("Oslo"), names.number(0)), (Some(1), None, None));
+    }
+
+    #[test]
+    fn numbers_are_found_many_at_a_time_and_the_others_named() {
+        let large = (0..300).map(|nth| (1 << 24) + nth * nth);
+        let known: Vec<u32> = (0..500).map(|nth| 3 * nth).chain(large).collect();
+        let dictionary = of_numbers(&known);
+        for length in [0, 1, 255, 256, 257, 3000] {
+            let all: Vec<u32> =
+                (0..length).map(|at| if at % 7 == 0 { u32::MAX - at } else { 2 * at + at % 3 * (1 << 23) }).collect();
+            let (mut rows, mut missed) = (all.clone(), vec![9]);
+            dictionary.find_numbers(&mut rows, &mut missed);
+            let places: Vec<u32> = (0..length).filter(|&at| dictionary.number(all[at as usize]).is_none()).collect();
+            assert_eq!(missed[1..], places);
+            let expected: Vec<u32> = all.iter().map(|&key| dictionary.number(key).unwrap_or(key)).collect();
+            assert_eq!(rows, expected);
+            let mut more = dictionary.clone();
+            more.add_numbers(&mut rows, &places).unwrap();
+            assert!(rows.iter().zip(&all).all(|(&row, &key)| more.number(key) == Some(row)));
+        }
+    }
+
+    #[test]
+    fn rows_can_be_numbered_anew() {
+        let mut numbers = of_numbers(&[7, 1 << 30, 9]);
+        numbers.reorder(&[2, 0, 1]);
+        assert_eq!((keys(&numbers), numbers.number(9)), (["9", "7", "1073741824"].map(String::from).to_vec(), Some(0)));
+        assert_eq!([7, 1 << 30, 8].map(|key| numbers.number(key)), [Some(1), Some(2), None]);
+        let mut names = of_names(&["a", "b", "c"]);
+        names.reorder(&[2, 0, 1]);
+        assert_eq!((keys(&names).concat(), names.name("a"), names.add_name("d")), ("cab".to_owned(), Some(1), 3));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::block::OwnedBlock;
 use super::dictionary::Dictionary;
 use super::facts::Sums;
 use super::numbering::{Numbered, Numbering};
-use super::parse::{Context, Fault, Parser, libsvm};
+use super::parse::{Context, Fault, Parsed, Parser, libsvm};
 use super::skipped::Skipped;
 use super::source::{Chunk, Source};
 use crate::error::{Error, Result};
@@ -43,45 +43,93 @@ pub(crate) fn ingest<E: From<Error> + Send>(
 ) -> Result<Ingested, E> {
     let path = source.name().to_path_buf();
     let mut chunks = source.chunks(parser.cut(), false);
-    let mut numbering = Numbering { keys: parser.no_keys(), classes: Dictionary::names() };
-    let (mut sums, mut lines, mut skipped, mut rounded) = (Sums::new(), 0, None, None);
-    let (mut spaces, mut plain) = (Vec::new(), 0);
+    let none = parser.no_keys();
+    // Names are looked up as they are parsed, so those before must have been added; numbers are added while others are parsed.
+    let later = !none.is_names() && !words;
+    let mut reading = Reading::of(&path, parser);
     // The first chunk goes alone: after it the most frequent keys are known.
     let mut batch = chunks.batch(1)?;
-    let mut numbered = Vec::new();
-    while !batch.is_empty() || !numbered.is_empty() {
-        let width = 2 * rayon::current_num_threads();
-        let classes = words.then_some(&numbering.classes);
-        let context = Context { keys: &numbering.keys, classes, learning: true, skip };
-        let ((done, next), parsed) = rayon::join(
-            || rayon::join(|| put_away(numbered, &mut sums, put), || chunks.batch(width)),
-            || batch.par_iter().map(|chunk| parser.parse(chunk, context)).collect::<Vec<_>>(),
-        );
+    let mut parsed = Vec::new();
+    while !batch.is_empty() || !parsed.is_empty() {
+        let width = 4 * rayon::current_num_threads();
+        let parse = |keys, classes| {
+            let context = Context { keys, classes, learning: true, skip };
+            batch.par_iter().map(|chunk| parser.parse(chunk, context)).collect::<Vec<_>>()
+        };
+        let more = || chunks.batch(width);
+        let ((done, next), new) = if later {
+            let number = || put_away(reading.number(parsed)?, &mut reading.sums, put);
+            rayon::join(|| rayon::join(number, more), || parse(&none, None))
+        } else {
+            let numbered = reading.number(parsed)?;
+            let Reading { numbering, sums, .. } = &mut reading;
+            let classes = words.then_some(&numbering.classes);
+            rayon::join(|| rayon::join(|| put_away(numbered, sums, put), more), || parse(&numbering.keys, classes))
+        };
         done?;
-        numbered = Vec::with_capacity(parsed.len());
-        let (known, classes) = (numbering.keys.len(), numbering.classes.len());
-        for parsed in parsed {
-            let mut parsed = parsed.map_err(|fault| fault.at(&path, lines))?;
-            let bad = std::mem::take(&mut parsed.block.skipped).len();
-            Skipped::add(&mut skipped, bad, parsed.first_bad.take(), lines);
-            rounded = rounded.or(parsed.rounded.take().map(|label| (lines + label.line + 1, label.what)));
-            plain += parsed.plain;
-            parsed.spaces.retain(|space| !spaces.contains(space));
-            spaces.append(&mut parsed.spaces);
-            lines += parsed.lines;
-            numbered.push(numbering.add(parsed, known, classes)?);
-        }
-        batch = next?;
+        (parsed, batch) = (new, next?);
     }
+    let Reading { numbering: Numbering { keys, classes }, sums, skipped, rounded, spaces, plain, .. } = reading;
     if sums.rows == 0 {
         return Err(Skipped::no_rows(skipped.as_ref(), &path).into());
     }
-    let Numbering { keys, classes } = numbering;
     let classes = (0..classes.len() as u32).map(|class| classes.name_of(class)).collect();
     Ok(Ingested { sums, keys, classes, spaces, plain, skipped, rounded })
 }
 
-/// Parses `text`, libsvm of these keys, with `backend`, chunk by chunk on all threads, and lets go of what comes out: how fast that alone is.
+/// What is known of a file that is being read.
+struct Reading<'p> {
+    path: &'p Path,
+    numbering: Numbering,
+    /// Of the blocks that have been put away.
+    sums: Sums,
+    lines: u64,
+    skipped: Option<Skipped>,
+    rounded: Option<(u64, String)>,
+    spaces: Vec<String>,
+    plain: u64,
+}
+
+impl<'p> Reading<'p> {
+    fn of(path: &'p Path, parser: &Parser) -> Self {
+        Self {
+            path,
+            numbering: Numbering { keys: parser.no_keys(), classes: Dictionary::names() },
+            sums: Sums::new(),
+            lines: 0,
+            skipped: None,
+            rounded: None,
+            spaces: Vec::new(),
+            plain: 0,
+        }
+    }
+
+    /// Numbers the next chunks; names in them were looked up in the dictionary as it is now.
+    ///
+    /// # Errors
+    /// The first line that is wrong, or too many keys.
+    fn number(&mut self, mut parsed: Vec<Result<Parsed, Fault>>) -> Result<Vec<Numbered>> {
+        let (known, classes) = (self.numbering.keys.len(), self.numbering.classes.len());
+        parsed.par_iter_mut().flatten().for_each(|parsed| parsed.look_up(&self.numbering.keys));
+        let mut numbered = Vec::with_capacity(parsed.len());
+        for parsed in parsed {
+            let mut parsed = parsed.map_err(|fault| fault.at(self.path, self.lines))?;
+            let bad = std::mem::take(&mut parsed.block.skipped).len();
+            Skipped::add(&mut self.skipped, bad, parsed.first_bad.take(), self.lines);
+            if let Some(label) = parsed.rounded.take() {
+                self.rounded.get_or_insert((self.lines + label.line + 1, label.what));
+            }
+            self.plain += parsed.plain;
+            parsed.spaces.retain(|space| !self.spaces.contains(space));
+            self.spaces.append(&mut parsed.spaces);
+            self.lines += parsed.lines;
+            numbered.push(self.numbering.add(parsed, known, classes)?);
+        }
+        Ok(numbered)
+    }
+}
+
+/// Parses `text`, libsvm of these keys, which are not looked up, with `backend`, chunk by chunk on all threads, and lets go of what comes out: how fast that alone is.
 ///
 /// # Errors
 /// The first line that is wrong.
@@ -89,7 +137,7 @@ pub(crate) fn parse_alone(text: &[u8], keys: &Dictionary, backend: Backend) -> R
     let parser = Parser::Libsvm(libsvm::Plan { hashing: None, backend });
     let (mut chunks, mut at) = (Vec::new(), 0);
     while let Some(len) = parser.cut().chunk_end(&text[at..], true).filter(|&len| len > 0) {
-        chunks.push(Chunk { text: text[at..at + len].into(), first: at == 0, at: at as u64 });
+        chunks.push(Chunk { text: text[at..at + len].into(), first: at == 0, at: at as u64, map: None });
         at += len;
     }
     let context = Context { keys, classes: None, learning: true, skip: false };

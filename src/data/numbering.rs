@@ -1,8 +1,10 @@
 //! Keys become row numbers that depend on the text alone, though chunks are parsed by many threads.
 //!
-//! While chunks are parsed nobody changes the dictionary: a key that it holds is translated at once, a key that it does
-//! not hold goes on the chunk's own list, and its place there, counted on from the dictionary's length, stands in for
-//! its row. Then chunk after chunk, in file order, new keys are added and the stand-ins replaced.
+//! While chunks with names are parsed nobody changes the dictionary. A name that it holds is translated at once, one that it does
+//! not hold goes on the chunk's own list, and its place there, counted on from the dictionary's length, stands in for its row. Then
+//! chunk after chunk, in file order, new names are added and the stand-ins replaced. Numbers stay as they are while a chunk is
+//! parsed. Then they are looked up, all chunks of a batch side by side, and where one is not known its place is remembered; chunk
+//! after chunk, in file order, these are added.
 
 use super::block::OwnedBlock;
 use super::dictionary::Dictionary;
@@ -13,12 +15,14 @@ use crate::error::Result;
 /// The keys of one chunk while it is parsed.
 pub(crate) struct ChunkKeys<'d> {
     known: &'d Dictionary,
-    /// Keys that are not known, if they are collected.
+    /// Names that are not known, if they are collected.
     new: Option<Dictionary>,
+    /// Numbers are left as they are: the dictionary may be changed meanwhile.
+    later: bool,
     /// How often a key was dropped because it is not known.
     pub(crate) dropped: u64,
-    /// The numbers of a row while it is translated.
-    numbers: Vec<u32>,
+    /// Where numbers of a row stand that are not known.
+    missed: Vec<u32>,
 }
 
 /// What a chunk's keys were before a row.
@@ -31,25 +35,22 @@ pub(crate) struct Mark {
 impl<'d> ChunkKeys<'d> {
     /// Unknown keys are collected where `collect` says so, and dropped else.
     pub(crate) fn new(known: &'d Dictionary, collect: bool) -> Self {
-        Self { known, new: collect.then(|| known.small_like()), dropped: 0, numbers: Vec::new() }
+        let new = (collect && known.is_names()).then(Dictionary::names);
+        Self { known, new, later: collect, dropped: 0, missed: Vec::new() }
     }
 
-    /// Puts rows, or stand-ins, in the place of the numbers in the row that is being filled; the dropped ones go.
-    ///
-    /// A whole row at a time, because looking a key up is waiting for memory, and so the waits overlap.
+    /// Puts rows in the place of the numbers in the row that is being filled, the dropped ones go; where none are dropped,
+    /// [`Parsed::look_up`] does it later.
     pub(crate) fn translate_row(&mut self, block: &mut OwnedBlock) {
-        let dropped = self.dropped;
-        let mut numbers = std::mem::take(&mut self.numbers);
-        numbers.clear();
-        numbers.extend_from_slice(block.open_row());
-        if !self.known.find_numbers(&numbers, block.open_row()) {
-            for (row, &number) in block.open_row().iter_mut().zip(&numbers).filter(|(row, _)| **row == NO_ROW) {
-                let found = self.known.number(number).or_else(|| self.unknown(|new| new.add_number(number)));
-                *row = found.unwrap_or(NO_ROW);
-            }
+        if self.later {
+            return;
         }
-        self.numbers = numbers;
-        if self.dropped > dropped {
+        self.missed.clear();
+        let row = block.open_row();
+        self.known.find_numbers(row, &mut self.missed);
+        if !self.missed.is_empty() {
+            self.missed.iter().for_each(|&at| row[at as usize] = NO_ROW);
+            self.dropped += self.missed.len() as u64;
             block.retain_in_row(|id, _| id != NO_ROW);
         }
     }
@@ -131,19 +132,22 @@ impl Numbering {
     ///
     /// # Errors
     /// Where there are too many keys.
-    pub(crate) fn add(&mut self, parsed: Parsed, known: usize, classes: usize) -> Result<Numbered> {
-        let keys = match &parsed.new_keys {
-            // The most frequent first, equally frequent ones as they appear (the sort is stable).
-            Some(new) if self.keys.is_empty() => {
-                let mut counts = vec![0u32; new.len()];
-                parsed.block.ids.iter().for_each(|&id| counts[id as usize] += 1);
-                let mut order: Vec<u32> = (0..new.len() as u32).collect();
-                order.sort_by_key(|&key| std::cmp::Reverse(counts[key as usize]));
-                self.keys.merge_in_order(new, order.into_iter())?
-            }
+    pub(crate) fn add(&mut self, mut parsed: Parsed, known: usize, classes: usize) -> Result<Numbered> {
+        let (first, ids) = (self.keys.is_empty(), &mut parsed.block.ids);
+        let mut keys = match &parsed.new_keys {
             Some(new) => self.keys.merge(new)?,
-            None => Vec::new(),
+            None => self.keys.add_numbers(ids, &parsed.missed).map(|()| Vec::new())?,
         };
+        if first {
+            // The most frequent first, equally frequent ones as they appear (the sort is stable).
+            let mut counts = vec![0u32; self.keys.len()];
+            ids.iter().for_each(|&id| counts[id as usize] += 1);
+            let mut order: Vec<u32> = (0..counts.len() as u32).collect();
+            order.sort_by_key(|&key| std::cmp::Reverse(counts[key as usize]));
+            self.keys.reorder(&order);
+            keys = counts;
+            (0..).zip(order).for_each(|(row, key)| keys[key as usize] = row);
+        }
         let words = parsed.new_classes.map(|new| self.classes.merge(&new)).transpose()?;
         Ok(Numbered {
             block: parsed.block,

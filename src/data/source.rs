@@ -47,6 +47,18 @@ pub(crate) struct Chunk<'s> {
     pub(crate) first: bool,
     /// How many bytes of the text come before it.
     pub(crate) at: u64,
+    /// The file it is mapped from, if it is.
+    pub(crate) map: Option<&'s Map>,
+}
+
+impl Chunk<'_> {
+    /// Says that nobody needs the text any more: what is mapped of a file counts as memory of the process, and to give it back at
+    /// the end, all at once, takes longer.
+    pub(crate) fn let_go(&self) {
+        if let Some(map) = self.map {
+            map.let_go(&self.text);
+        }
+    }
 }
 
 /// The chunks of a text, in order.
@@ -54,6 +66,7 @@ pub(crate) struct Chunks<'s> {
     name: &'s Path,
     stop: &'s StopRequest,
     text: Uncut<'s>,
+    map: Option<&'s Map>,
     cut: Cut,
     first: bool,
     at: u64,
@@ -188,11 +201,12 @@ impl Source {
     /// The chunks of the text that has not been taken; of a stream those that have not been handed out yet. `live` hands over what each read
     /// of a stream brings, as soon as it holds a whole line.
     pub(crate) fn chunks(&mut self, cut: Cut, live: bool) -> Chunks<'_> {
-        let text = match &mut self.text {
-            Text::Whole(whole) => Uncut::Whole(&whole.bytes()[self.taken..]),
-            Text::Stream(stream) => Uncut::Stream(stream),
+        let (text, map) = match &mut self.text {
+            Text::Whole(Whole::Map(map)) => (Uncut::Whole(&map.bytes()[self.taken..]), Some(&*map)),
+            Text::Whole(Whole::Memory(text)) => (Uncut::Whole(&text[self.taken..]), None),
+            Text::Stream(stream) => (Uncut::Stream(stream), None),
         };
-        Chunks { name: &self.name, stop: &self.stop, text, cut, first: true, at: 0, live, held: None }
+        Chunks { name: &self.name, stop: &self.stop, text, map, cut, first: true, at: 0, live, held: None }
     }
 }
 
@@ -266,7 +280,7 @@ impl<'s> Chunks<'s> {
             Cow::Borrowed(text) => Cow::Borrowed(without_mark(text)),
             Cow::Owned(text) => Cow::Owned(without_mark(&text).to_vec()),
         };
-        Ok(Some(Chunk { text, first, at }))
+        Ok(Some(Chunk { text, first, at, map: self.map }))
     }
 
     /// The next chunks, at most `most`; none at the end.

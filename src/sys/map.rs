@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 use std::sync::atomic::AtomicU32;
 
 use hogback_kernels::Cells;
-use memmap2::{Advice, Mmap, MmapOptions, MmapRaw};
+use memmap2::{Advice, Mmap, MmapOptions, MmapRaw, UncheckedAdvice};
 use rustix::mm::{Advice as Wish, madvise};
 
 /// A file mapped for reading.
@@ -33,6 +33,20 @@ impl Map {
     pub fn bytes(&self) -> &[u8] {
         &self.0
     }
+
+    /// Gives back the pages within `part`, which are bytes of this map that are not needed any more; whoever looks at them
+    /// nevertheless finds them as they were, a little later.
+    pub fn let_go(&self, part: &[u8]) {
+        const PAGE: usize = 4096;
+        let at = (part.as_ptr() as usize).wrapping_sub(self.0.as_ptr() as usize);
+        let from = at.next_multiple_of(PAGE);
+        let to = at.saturating_add(part.len()).min(self.0.len()) / PAGE * PAGE;
+        if from < to {
+            // SAFETY: the range lies in the mapping, which is one of a file and read-only: its pages come back from the file.
+            // Advice only: where it is not taken everything works, and takes more memory.
+            let _ = unsafe { self.0.unchecked_advise_range(UncheckedAdvice::DontNeed, from, to - from) };
+        }
+    }
 }
 
 /// An empty vector with room for `capacity` elements, on huge pages where it is large and the system has them: for tables
@@ -51,6 +65,23 @@ pub fn with_huge_pages<T>(capacity: usize) -> Vec<T> {
         let _ = unsafe { madvise(start.add(to_first).cast(), whole, Wish::LinuxHugepage) };
     }
     vector
+}
+
+/// Asks for the pages of the next `count` elements that `vector` has room for, all at once: faults one by one take half as long
+/// again.
+pub fn ask_for_pages<T>(vector: &mut Vec<T>, count: usize) {
+    const PAGE: usize = 4096;
+    let spare: &mut [MaybeUninit<T>] = vector.spare_capacity_mut();
+    let bytes = count.min(spare.len()) * size_of::<T>();
+    let start = spare.as_mut_ptr().cast::<u8>();
+    let to_first = start.align_offset(PAGE);
+    if let Some(whole) = bytes.checked_sub(to_first).map(|bytes| bytes / PAGE * PAGE)
+        && whole > 0
+    {
+        // SAFETY: the range begins on a page and lies in the allocation; the advice changes what backs it, and no byte.
+        // Where it is not taken, pages come when they are touched.
+        let _ = unsafe { madvise(start.add(to_first).cast(), whole, Wish::LinuxPopulateWrite) };
+    }
 }
 
 /// Shared 32-bit words in anonymous memory, reserved once and zero until written.

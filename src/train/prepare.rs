@@ -1,5 +1,7 @@
 //! From data files to a run that is ready to begin: one corpus, its scales, Θ, held-out rows.
 
+use std::borrow::Cow;
+
 use hogback_kernels::LearnerSpec;
 
 use super::configure::{Penalties, configuration, penalties};
@@ -25,7 +27,7 @@ use crate::theta::{Snapshot, Theta};
 /// Everything a run needs.
 pub(super) struct Prepared<'d> {
     pub(super) configuration: Configuration,
-    pub(super) dictionary: Dictionary,
+    pub(super) dictionary: Cow<'d, Dictionary>,
     pub(super) facts: LabelFacts,
     pub(super) corpus: Corpus<'d>,
     pub(super) held_out: HeldOut<'d>,
@@ -53,7 +55,7 @@ pub(super) fn prepare<'d>(
     files: &'d [DataFile],
     valid: &'d [OwnedBlock],
     facts: LabelFacts,
-    resumed: Option<&Resumed>,
+    resumed: Option<&'d Resumed>,
     notice: &dyn Fn(&str),
 ) -> Result<Prepared<'d>> {
     let Keys { mut dictionary, maps } = keys(files, resumed)?;
@@ -174,7 +176,7 @@ fn columns(files: &[DataFile], old: Option<&Configuration>) -> Result<Option<Vec
 /// Gives the dictionary column scales, if the data needs them and the model has no say yet.
 fn scale_columns(
     corpus: &mut Corpus<'_>,
-    dictionary: &mut Dictionary,
+    dictionary: &mut Cow<'_, Dictionary>,
     files: &[DataFile],
     resumed: bool,
     notice: &dyn Fn(&str),
@@ -182,7 +184,9 @@ fn scale_columns(
     if resumed {
         // New columns of a model with scales are taken as they are.
         let rows = dictionary.len();
-        if let Some(scales) = &mut dictionary.scales {
+        if dictionary.scales.is_some()
+            && let Some(scales) = &mut dictionary.to_mut().scales
+        {
             scales.resize(rows, 0);
         }
         return Ok(());
@@ -190,11 +194,11 @@ fn scale_columns(
     let least = files.iter().map(DataFile::least_value).filter(|&least| least > 0.0).fold(f32::MAX, f32::min);
     let most = files.iter().map(DataFile::most_value).fold(0.0, f32::max);
     // What is far from 0 may be near it, once centred.
-    if corpus.is_centred() || scale::may_need_scales(least, most) {
-        dictionary.scales = scale::exponents(corpus)?;
-        if dictionary.scales.is_some() {
-            notice("note: columns differ widely in scale: each is learned in units of its own size");
-        }
+    if (corpus.is_centred() || scale::may_need_scales(least, most))
+        && let Some(scales) = scale::exponents(corpus)?
+    {
+        dictionary.to_mut().scales = Some(scales);
+        notice("note: columns differ widely in scale: each is learned in units of its own size");
     }
     Ok(())
 }

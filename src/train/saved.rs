@@ -121,13 +121,18 @@ fn tensors(snapshot: &Snapshot, words: &Words<'_>, prefix: &str) -> (Vec<TensorD
     let (mut weights, mut state) = (Vec::<TensorData>::new(), Vec::new());
     for (index, name) in [(WEIGHT, "weight"), (BIAS, "bias")] {
         let rows = || snapshot.plane(index, 0).chunks_exact(layout.width());
-        let plane =
-            |first: usize| rows().flat_map(|row| row[first..first + outputs].iter().copied()).collect::<Vec<_>>();
-        let slot = |row: &[f32], output: usize| row.get(stride + output).copied().unwrap_or(0.0);
-        let learned = |row: &'_ [f32]| -> Vec<f32> {
-            (0..outputs).map(|at| rule.weight(step, index == BIAS, row[at], slot(row, at))).collect()
+        let plane = |of: &dyn Fn(&[f32], &mut [f32])| {
+            let mut plane = vec![0.0; rows().len() * outputs];
+            rows().zip(plane.chunks_exact_mut(outputs)).for_each(|(row, out)| of(row, out));
+            plane
         };
-        let mut learned: Vec<f32> = rows().flat_map(learned).collect();
+        let words_from = |first: usize| plane(&|row, out| out.copy_from_slice(&row[first..first + outputs]));
+        let mut learned = plane(&|row, out| {
+            for (output, weight) in out.iter_mut().enumerate() {
+                let slot = row.get(stride + output).copied().unwrap_or(0.0);
+                *weight = rule.weight(step, index == BIAS, row[output], slot);
+            }
+        });
         if index == BIAS {
             let raw = words.raw_bias(&learned, &weights[0].data);
             if words.rounds_bias() {
@@ -139,10 +144,10 @@ fn tensors(snapshot: &Snapshot, words: &Words<'_>, prefix: &str) -> (Vec<TensorD
         }
         weights.push(tensor(name.to_owned(), learned));
         if *rule == Rule::Ftrl {
-            state.push(tensor(format!("{name}.z"), plane(0)));
+            state.push(tensor(format!("{name}.z"), words_from(0)));
         }
         if layout.has_slots() {
-            state.push(tensor(format!("{name}.squares"), plane(stride)));
+            state.push(tensor(format!("{name}.squares"), words_from(stride)));
         }
     }
     (weights, state)

@@ -168,7 +168,7 @@ impl<'t> Lines<'t> {
                 let odd = &mut self.odd;
                 odd.clear();
                 let odd = |pair| odd.push(pair as u32);
-                let mut falling = 0;
+                let mut rising = true;
                 // SAFETY: the slices hold what `pairs` reads and writes. Positions are places of the text or its end, by what
                 // `index` makes, and from the beginning of this line on not below 16; only the first end may be before that.
                 let found = unsafe {
@@ -176,15 +176,13 @@ impl<'t> Lines<'t> {
                         Some(keys) => {
                             let to = (keys.as_mut_ptr(), values.as_mut_ptr());
                             let found = pairs::<Q, true>(text, lists, count, to, odd);
-                            let keys = &keys[..count];
-                            let next = keys.iter().skip(1);
-                            falling = keys.iter().zip(next).fold(0, |any, (a, b)| any | u32::from(a >= b));
+                            rising = rise(&keys[..count]);
                             found
                         }
                         None => pairs::<Q, false>(text, lists, count, (ptr::null_mut(), values.as_mut_ptr()), odd),
                     }
                 };
-                *read = Pairs { rising: falling == 0, zeros: found };
+                *read = Pairs { rising, zeros: found };
             }
         }
     }
@@ -279,6 +277,19 @@ impl Place {
     fn before(&self) -> usize {
         (self.words.1 - (self.colons.1 - self.colons.0) - 1) as usize
     }
+}
+
+/// Whether each key is above the one before.
+///
+/// Without iterators: what is handed to them would not be compiled for the instruction set of whoever this is inlined into.
+#[inline(always)]
+fn rise(keys: &[u32]) -> bool {
+    let (mut falls, mut at) = (0, 1);
+    while at < keys.len() {
+        falls |= u32::from(keys[at - 1] >= keys[at]);
+        at += 1;
+    }
+    falls == 0
 }
 
 /// Appends the positions of the bits of `mask`, counted from `from`.

@@ -228,20 +228,11 @@ mod tests {
         let known = Dictionary::numbers();
         let context = Context { keys: &known, classes: None, learning, skip: false };
         let parsed = parse(text.as_bytes(), &plan(Backend::best()), context)?;
-        let new = parsed.new_keys.unwrap_or_else(Dictionary::numbers);
-        let mut block = parsed.block;
-        block.limit = new.len() as u32;
-        let block = block.as_block();
-        let pairs = |row| {
-            block
-                .ids(row)
-                .as_slice()
-                .iter()
-                .zip(block.values(row))
-                .map(|(&id, &value)| (new.name_of(id), value))
-                .collect()
-        };
-        Ok((0..block.rows()).map(|row| (block.label(row), pairs(row))).collect())
+        // Numbers are looked up later.
+        let block = parsed.block;
+        let pair = |at: u32| (block.ids[at as usize].to_string(), block.values[at as usize]);
+        let rows = block.offsets.windows(2).zip(&block.labels);
+        Ok(rows.map(|(ends, &label)| (label, (ends[0]..ends[1]).map(pair).collect())).collect())
     }
 
     fn row(text: &str) -> Read {

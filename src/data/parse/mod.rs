@@ -39,7 +39,10 @@ pub(crate) struct Context<'a> {
 /// A chunk, parsed.
 pub(crate) struct Parsed {
     pub(crate) block: OwnedBlock,
+    /// Names that are not known, if they are collected.
     pub(crate) new_keys: Option<Dictionary>,
+    /// Which ids are numbers that are not known, once they have been looked up.
+    pub(crate) missed: Vec<u32>,
     pub(crate) new_classes: Option<Dictionary>,
     /// Newlines in the chunk; images, if it holds some.
     pub(crate) lines: u64,
@@ -97,17 +100,19 @@ impl Parser {
         }
     }
 
-    /// Parses one chunk.
+    /// Parses one chunk, whose text is not needed afterwards.
     ///
     /// # Errors
     /// The first line that is not as it should be, unless such are skipped.
     pub(crate) fn parse(&self, chunk: &Chunk<'_>, context: Context<'_>) -> Result<Parsed, Fault> {
-        match self {
+        let parsed = match self {
             Self::Libsvm(plan) => libsvm::parse(&chunk.text, plan, context),
             Self::Csv(plan) => csv::parse(&chunk.text, chunk.first, plan, context),
             Self::Vw(plan) => vw::parse(&chunk.text, plan, context),
             Self::Idx(images) => idx::parse(chunk, images, context),
-        }
+        };
+        chunk.let_go();
+        parsed
     }
 }
 
@@ -117,6 +122,7 @@ impl Parsed {
         Self {
             block: OwnedBlock::with_room(0, bytes / 8),
             new_keys: None,
+            missed: Vec::new(),
             new_classes: None,
             lines: 0,
             unknown_keys: 0,
@@ -143,7 +149,7 @@ impl Parsed {
         Ok(())
     }
 
-    /// Gives the numbers in the row that is being filled their rows, or those of their buckets.
+    /// Makes buckets of the numbers in the row that is being filled, if keys are hashed, and gives them their rows.
     ///
     /// # Errors
     /// In words, where the values of one bucket add up to too much.
@@ -164,6 +170,15 @@ impl Parsed {
         self.block.check_repeated(repeats)?;
         self.plain += plain;
         Ok(())
+    }
+
+    /// Puts rows in the place of all numbers that were left as they are, as far as `known` has them.
+    ///
+    /// Many at a time, because looking a key up is waiting for memory, and so the waits overlap.
+    pub(crate) fn look_up(&mut self, known: &Dictionary) {
+        if self.new_keys.is_none() {
+            known.find_numbers(&mut self.block.ids, &mut self.missed);
+        }
     }
 
     /// Takes what `keys` and `classes` collected and dropped.
