@@ -1,11 +1,5 @@
 //! Asking the processor for memory ahead of use.
 
-/// Asks the processor for the cache line of `place`, which is needed soon.
-#[inline(always)]
-pub fn prefetch<T>(place: &T) {
-    ask(place);
-}
-
 /// Asks the processor for the cache line of `slice[at]`, which is needed soon. There need not be such an element.
 #[inline(always)]
 pub fn ask_for<T>(slice: &[T], at: usize) {

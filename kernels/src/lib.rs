@@ -35,7 +35,7 @@ mod text;
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 mod x86_64;
 
-pub use ahead::{ask_for, prefetch};
+pub use ahead::ask_for;
 pub use backend::Backend;
 pub use cells::Cells;
 pub use dense::{Adam, DenseRule};

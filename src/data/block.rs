@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use hogback_kernels::{Ids, prefetch};
+use hogback_kernels::{Ids, ask_for};
 
 use super::repeats::Repeats;
 use crate::sys::map::ask_for_pages;
@@ -88,8 +88,8 @@ impl<'a> Block<'a> {
     pub fn prefetch_behind(&self, i: usize) {
         /// A cache line's offsets or labels.
         const FAR: usize = 16;
-        self.offsets.get(i + FAR).map(prefetch);
-        self.labels.get(i + FAR).map(prefetch);
+        ask_for(self.offsets, i + FAR);
+        ask_for(self.labels, i + FAR);
     }
 
     #[inline(always)]
