@@ -6,7 +6,6 @@
 
 use core::arch::aarch64::*;
 use core::arch::asm;
-use core::hint::select_unpredictable;
 use core::sync::atomic::AtomicU32;
 
 use crate::lane::Lane;
