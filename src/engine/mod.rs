@@ -5,6 +5,7 @@
 
 mod child;
 mod controller;
+pub(crate) mod distance;
 pub mod guard;
 mod phase;
 pub mod plan;
