@@ -100,7 +100,7 @@ pub(super) fn head(
     let rows = if children == 1 { 0 } else { (bytes / row_bytes).min(theta.tensors()[0].rows()) };
     let hogwild = request.consistency == Consistency::Hogwild;
     let interval = match rule {
-        Rule::Adagrad | Rule::Ftrl => (IN_FLIGHT / children).clamp(8, 64),
+        Rule::Adagrad | Rule::Ftrl => (IN_FLIGHT / children).clamp(8, if far { BATCH } else { 64 }),
         // Constant rates bear few rows in flight, and fewer where their steps are summed.
         Rule::Sgd if hogwild => (64 / children).clamp(1, 32),
         Rule::Sgd => (64 / (children * children)).clamp(1, 32),

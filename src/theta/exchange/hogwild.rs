@@ -31,9 +31,9 @@ pub struct Head {
     pub layout: Layout,
     /// How many of the first rows are private; all of the table's for a full replica; 0 for a child that has Θ to itself.
     pub rows: usize,
-    /// Rows of data between two exchanges, which the intercept always takes part in.
+    /// Rows of data in a group, after which there may be an exchange.
     pub interval: usize,
-    /// The head takes part in every so manieth exchange only: one that is all of a table costs more to merge.
+    /// Groups between two exchanges: more than one where a head is larger than what is gained by merging it more often.
     pub every: u32,
     /// How the head's deltas are merged.
     pub rule: MergeRule,
@@ -56,7 +56,7 @@ pub struct View<'t> {
     /// For each block of the head how many groups in a row its shard was taken.
     refused: Vec<u32>,
     bias_refused: u32,
-    /// Exchanges since the head took part in one.
+    /// Groups since the last exchange, this one with them.
     left_out: u32,
 }
 
@@ -120,7 +120,7 @@ impl<'t> View<'t> {
         head.rows > 0 && head.rows < theta.tensors()[WEIGHT].rows()
     }
 
-    /// Rows of data to learn between two exchanges.
+    /// Rows of data in a group.
     pub fn interval(&self) -> usize {
         self.head.interval
     }
@@ -129,10 +129,11 @@ impl<'t> View<'t> {
     /// are not (the end of a task).
     pub fn exchange(&mut self, settle: bool) {
         self.left_out += 1;
-        let blocks = if settle || self.left_out >= self.head.every { self.refused.len() } else { 0 };
-        if blocks > 0 {
-            self.left_out = 0;
+        if !settle && self.left_out < self.head.every {
+            return;
         }
+        self.left_out = 0;
+        let blocks = self.refused.len();
         for nth in 0..blocks {
             let block = (self.first + nth) % blocks;
             let shard = &self.theta.shards()[self.theta.owner(WEIGHT, block)];
@@ -227,18 +228,18 @@ mod tests {
     }
 
     #[test]
-    fn a_head_that_is_seldom_merged_is_merged_at_the_end_and_the_intercept_always() {
+    fn a_head_that_is_seldom_merged_is_merged_at_the_end() {
         let theta = theta(100, 1);
         let faults = Faults::none();
         let mut view = View::new(&theta, Head { every: 3, ..head(100) }, 0, &faults).unwrap();
         let seen = |at: usize| theta.tensors()[at].cells().get(0);
-        for (nth, weight) in [0.0, 0.0, 3.0, 3.0].into_iter().enumerate() {
+        for merged in [0.0, 0.0, 3.0, 3.0] {
             let mine = view.mine.cells();
             mine.set(0, mine.get(0) + 1.0);
             let (_, bias) = view.parts();
             bias.set(0, bias.get(0) + 1.0);
             view.exchange(false);
-            assert_eq!((seen(WEIGHT), seen(BIAS)), (weight, nth as f32 + 1.0));
+            assert_eq!((seen(WEIGHT), seen(BIAS)), (merged, merged));
         }
         view.exchange(true);
         assert_eq!((seen(WEIGHT), seen(BIAS)), (4.0, 4.0));
