@@ -54,6 +54,22 @@ fn the_version_is_that_of_the_package() {
     assert_eq!(run.out, concat!("hogback ", env!("CARGO_PKG_VERSION"), "\n"));
 }
 
+/// Two children at least are looked at where nothing was asked for; on one core there is nothing to see, nor where others have it.
+#[test]
+fn how_far_apart_the_cores_are_is_told() {
+    let folder = Folder::with_model();
+    let start = |flags: &[&str]| {
+        let run = folder.run(&[&["train", "good.svm", "--model", "n", "--overwrite", "--json"], flags].concat()).done();
+        let start: Value = serde_json::from_str(run.out.lines().next().unwrap()).unwrap();
+        (start["children"].as_u64().unwrap(), start["round_trip_ns"].clone())
+    };
+    let (children, trip) = start(&[]);
+    assert!(trip.is_null() || children > 1 && trip.as_f64() > Some(0.0), "{children} children, {trip}");
+    for flags in [&["--children", "2"][..], &["--head", "8192"], &["--merge", "64"], &["--consistency", "sync"]] {
+        assert!(start(flags).1.is_null(), "{flags:?}");
+    }
+}
+
 #[test]
 fn json_is_a_line_an_event_and_ends_with_a_summary() {
     let folder = Folder::with_model();
@@ -63,6 +79,10 @@ fn json_is_a_line_an_event_and_ends_with_a_summary() {
     let events: Vec<Value> = run.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let names: Vec<&str> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
     assert_eq!(names, ["start", "pass", "pass", "pass", "pass", "summary"]);
+    let start = &events[0];
+    // Children that were asked for are taken as they are, however far apart their cores are.
+    assert!(start["round_trip_ns"].is_null() && start["private_features"].as_u64() > Some(0), "{start}");
+    assert!(start["merge_rows"].as_u64() > Some(0), "{start}");
     let summary = &events[5];
     for (field, value) in [
         ("model", Value::from("n")),

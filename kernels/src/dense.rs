@@ -160,7 +160,8 @@ unsafe fn stretch<V: Lane>(step: &DenseStep<'_>, from: usize, to: usize) {
     let weights = step.weights.start();
     let gradient = step.gradient.as_ptr();
     // SAFETY: the instruction set by contract; the planes and the gradient are equally long and hold `from..to`; there are as
-    // many planes as the rule has slots.
+    // many planes as the rule has slots. All planes are loaded from before one is stored to: they lie a multiple of 4 KiB apart,
+    // and a load that seems to be of what was just stored waits for it (momentum and Adam in L2: half the speed).
     unsafe {
         match step.rule {
             DenseRule::Sgd { rate } => {
@@ -175,36 +176,39 @@ unsafe fn stretch<V: Lane>(step: &DenseStep<'_>, from: usize, to: usize) {
                 let plane = step.slots[0].start();
                 for at in (from..to).step_by(V::WORDS) {
                     let (w, m) = (weights.add(at), plane.add(at));
-                    let average = V::load(m).fma(momentum, V::load_private(gradient.add(at)));
-                    let average = average.add(flush).sub(flush);
+                    let (weight, average) = (V::load(w), V::load(m));
+                    let average = average.fma(momentum, V::load_private(gradient.add(at))).add(flush).sub(flush);
                     average.store(m);
-                    average.fnma(rate, V::load(w)).store(w);
+                    average.fnma(rate, weight).store(w);
                 }
             }
             DenseRule::Adagrad { rate, floor } => {
-                let (rate, floor) = (V::splat(rate), V::splat(floor));
+                let (half_rate, floor) = (V::splat(0.5 * rate), V::splat(floor));
                 let plane = step.slots[0].start();
                 for at in (from..to).step_by(V::WORDS) {
                     let (w, n) = (weights.add(at), plane.add(at));
-                    let g = V::load_private(gradient.add(at));
-                    let squares = g.fma(g, V::load(n));
+                    let (weight, squares, g) = (V::load(w), V::load(n), V::load_private(gradient.add(at)));
+                    let squares = g.fma(g, squares);
                     squares.store(n);
-                    g.mul(rate).fnma(squares.add(floor).rsqrt(), V::load(w)).store(w);
+                    let (root, rest) = squares.add(floor).twice_rsqrt();
+                    g.mul(root).mul(rest).fnma(half_rate, weight).store(w);
                 }
             }
             DenseRule::Adam(adam) => {
-                let (rate, floor, flush) = (V::splat(adam.rate), V::splat(adam.floor), V::splat(FLUSH));
-                let (b1, b2) = (V::splat(adam.first), V::splat(adam.second));
+                let (half_rate, floor, flush) = (V::splat(0.5 * adam.rate), V::splat(adam.floor), V::splat(FLUSH));
                 let (a1, a2) = (V::splat(1.0 - adam.first), V::splat(1.0 - adam.second));
                 let (first, second) = (step.slots[0].start(), step.slots[1].start());
                 for at in (from..to).step_by(V::WORDS) {
                     let (w, m, v) = (weights.add(at), first.add(at), second.add(at));
                     let g = V::load_private(gradient.add(at));
-                    let average = V::load(m).mul(b1).add(g.mul(a1)).add(flush).sub(flush);
-                    let squares = V::load(v).mul(b2).add(g.mul(g).mul(a2)).add(flush).sub(flush);
+                    let (weight, average, squares) = (V::load(w), V::load(m), V::load(v));
+                    // b·x + (1 - b)·y as x + (1 - b)·(y - x), which multiplies less; 1 - b is exact.
+                    let average = g.sub(average).fma(a1, average).add(flush).sub(flush);
+                    let squares = g.fnma(g, squares).fnma(a2, squares).add(flush).sub(flush);
                     average.store(m);
                     squares.store(v);
-                    average.mul(rate).fnma(squares.add(floor).rsqrt(), V::load(w)).store(w);
+                    let (root, rest) = squares.add(floor).twice_rsqrt();
+                    average.mul(root).mul(rest).fnma(half_rate, weight).store(w);
                 }
             }
         }

@@ -14,6 +14,8 @@ use crate::scalar::{Scalar, check_floor};
 pub enum MergeRule {
     /// The sum of the changes of every word.
     Sum,
+    /// The sum of such a part of every change.
+    Part(f32),
     /// Rows of Adagrad, a stride of weights w before as many accumulators n: n is summed; the change of w is scaled by
     /// √((floor + n seen) / (floor + n merged)), the step the child would have taken had it known the others' squares.
     Scaled {
@@ -118,11 +120,12 @@ unsafe fn merge<V: Lane>(merge: &Merge<'_>) {
                 pairs::<V>(&merge.slice(0..whole), floor);
                 pairs::<Scalar>(&merge.slice(whole..len), floor);
             }
-            MergeRule::Sum => {
-                words::<V>(&merge.slice(0..whole));
+            MergeRule::Sum | MergeRule::Part(_) => {
+                let part = if let MergeRule::Part(part) = merge.rule { part } else { 1.0 };
+                words::<V>(&merge.slice(0..whole), part);
                 let rest = merge.slice(whole..len);
                 for at in 0..len - whole {
-                    let after = rest.master.get(at) + (rest.mine.get(at) - rest.base.get(at));
+                    let after = rest.master.get(at) + part * (rest.mine.get(at) - rest.base.get(at));
                     [rest.master, rest.mine, rest.base].into_iter().for_each(|cells| cells.set(at, after));
                 }
             }
@@ -130,17 +133,17 @@ unsafe fn merge<V: Lane>(merge: &Merge<'_>) {
     }
 }
 
-/// [`MergeRule::Sum`] of whole registers.
+/// The sum of `part` of each change, of whole registers.
 ///
 /// # Safety
 /// The instruction set of `V`.
 #[inline(always)]
-unsafe fn words<V: Lane>(merge: &Merge<'_>) {
+unsafe fn words<V: Lane>(merge: &Merge<'_>, part: f32) {
     for at in (0..merge.master.len()).step_by(V::WORDS) {
         // SAFETY: the instruction set by contract; whole registers.
         unsafe {
             let (delta, _, before) = merge.load::<V>(at);
-            merge.store(at, before.add(delta));
+            merge.store(at, delta.fma(V::splat(part), before));
         }
     }
 }

@@ -1,27 +1,25 @@
-//! How far apart two cpus are just now: the round trip of a cache line. Virtual cpus move, so what two threads do together
-//! is measured between two such looks, or noise is compared.
+//! Two cpus that work together. Virtual ones move, so what two threads do together is measured between two looks at how far
+//! apart they are, or noise is compared.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam::utils::CachePadded;
 use serde::Serialize;
 
+use crate::engine::distance::{NEAR, round_trip};
 use crate::sys::pin::{allowed_cpus, pin};
 
-/// Trips of one batch; the middle of several batches counts.
-const TRIPS: u64 = 64;
+/// The middle of so many batches counts.
 const BATCHES: usize = 15;
 /// A look takes no longer than this: where other processes have the cpus there is nothing to see.
 const PATIENCE: Duration = Duration::from_millis(40);
-/// Round trips up to this are near.
-const NEAR: f64 = 400e-9;
 
 /// Where two cpus are to each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Placement {
-    /// A cache line goes there and back within 400 ns.
+    /// A cache line goes there and back within 200 ns.
     Near,
     /// It takes longer.
     Far,
@@ -92,37 +90,7 @@ impl Pair {
 
     /// How long a cache line takes from one cpu to the other and back, in seconds; `None` where neither had a cpu to itself.
     pub(super) fn round_trip(self) -> Option<f64> {
-        let (ball, over) = (CachePadded::new(AtomicU64::new(0)), CachePadded::new(AtomicBool::new(false)));
-        let mut batches = Vec::with_capacity(BATCHES);
-        let serve = || {
-            let until = Instant::now() + PATIENCE;
-            let mut ball_at = 0;
-            while batches.len() < BATCHES && Instant::now() < until {
-                let begun = Instant::now();
-                for _ in 0..TRIPS {
-                    ball.store(ball_at + 1, Ordering::Release);
-                    while ball.load(Ordering::Acquire) != ball_at + 2 {
-                        std::hint::spin_loop();
-                    }
-                    ball_at += 2;
-                }
-                batches.push(begun.elapsed().as_secs_f64() / TRIPS as f64);
-            }
-            over.store(true, Ordering::Release);
-        };
-        self.both(serve, || {
-            let mut seen = 0;
-            while !over.load(Ordering::Acquire) {
-                let now = ball.load(Ordering::Acquire);
-                if now != seen {
-                    seen = now + 1;
-                    ball.store(seen, Ordering::Release);
-                }
-                std::hint::spin_loop();
-            }
-        });
-        batches.sort_by(f64::total_cmp);
-        (batches.len() >= 3).then(|| batches[batches.len() / 2])
+        round_trip((self.0, self.1), BATCHES, PATIENCE)
     }
 }
 
@@ -164,7 +132,7 @@ mod tests {
         assert_eq!(agreed(Some(50e-9), Some(60e-9)), Some(Placement::Near));
         assert_eq!(agreed(Some(1400e-9), Some(1700e-9)), Some(Placement::Far));
         assert_eq!(agreed(Some(50e-9), Some(1400e-9)), None);
-        assert_eq!(agreed(Some(390e-9), Some(410e-9)), None);
+        assert_eq!(agreed(Some(190e-9), Some(210e-9)), None);
         assert_eq!(agreed(Some(50e-9), Some(150e-9)), None);
         assert_eq!(agreed(None, Some(50e-9)), None);
     }

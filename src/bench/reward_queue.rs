@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-use crossbeam::queue::ArrayQueue;
 use crossbeam::utils::CachePadded;
 
 use super::contest::{Case, Threads, Unit, Way};
@@ -15,6 +14,7 @@ use super::pingpong::Pair;
 use super::{Bench, Question};
 use crate::engine::plan::{ControllerPlan, Plan};
 use crate::engine::reward::{Answer, Reward};
+use crate::engine::ring::Ring;
 use crate::engine::{self, Deal, Job, Seat, Work};
 use crate::error::Result;
 use crate::fault::Faults;
@@ -73,23 +73,27 @@ fn record(nth: u64) -> Reward {
     Reward::done(nth as u32, 0, Answer { rows: 1, ..Answer::default() })
 }
 
+/// Waits for as long as some records take: who looks again at once meets the other at each, and each costs a cache line's way.
+fn step_back() {
+    (0..32).for_each(|_| spin_loop());
+}
+
 /// Records through the queue that the engine has.
 fn through_queue(pair: Pair, records: u64) -> Duration {
-    let queue = ArrayQueue::new(ROOM);
+    let queue = Ring::new(ROOM);
     pair.both(
         || {
             for nth in 0..records {
-                let mut reward = record(nth);
-                while let Err(back) = queue.push(reward) {
-                    reward = back;
-                    spin_loop();
+                let words = record(nth).words();
+                while !queue.push(words) {
+                    step_back();
                 }
             }
         },
         || {
             for _ in 0..records {
-                while black_box(queue.pop()).is_none() {
-                    spin_loop();
+                while black_box(queue.pop().map(Reward::from_words)).is_none() {
+                    step_back();
                 }
             }
         },
@@ -110,7 +114,7 @@ fn through_ring(pair: Pair, records: u64) -> Duration {
     let slot = |nth: u64| (&ring[nth as usize % ROOM], 2 * (nth / ROOM as u64));
     let wait = |slot: &Slot, turn: u64| {
         while slot.turn.load(Ordering::Acquire) != turn {
-            spin_loop();
+            step_back();
         }
     };
     pair.both(
@@ -153,15 +157,15 @@ impl Threads2 {
 /// A task there through one queue and its reward back through another, `trips` times; both sides `wait` where there is nothing, and
 /// `wake` the other after every push.
 fn queues(pair: Pair, trips: u64, wait: fn(), wake: fn(&Thread)) -> Duration {
-    let (tasks, rewards) = (ArrayQueue::new(2), ArrayQueue::new(2));
+    let (tasks, rewards) = (Ring::<1>::new(2), Ring::<4>::new(2));
     let threads = Threads2::default();
     pair.both(
         || {
             let child = threads.meet(0);
             for nth in 0..trips {
-                let _ = tasks.push(nth);
+                let _ = tasks.push([nth]);
                 wake(child);
-                while rewards.pop().is_none() {
+                while rewards.pop().map(Reward::from_words).is_none() {
                     wait();
                 }
             }
@@ -171,11 +175,11 @@ fn queues(pair: Pair, trips: u64, wait: fn(), wake: fn(&Thread)) -> Duration {
             for _ in 0..trips {
                 let task = loop {
                     match tasks.pop() {
-                        Some(task) => break task,
+                        Some([task]) => break task,
                         None => wait(),
                     }
                 };
-                let _ = rewards.push(record(task));
+                let _ = rewards.push(record(task).words());
                 wake(controller);
             }
         },

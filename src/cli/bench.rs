@@ -29,7 +29,7 @@ pub(super) struct Flags {
 const AFTER: &str = "\
 Every figure is the speed of one way of doing something divided by that of another, its limit: run in turns in this \
 process, medians with the lowest and the highest. What two threads do together is measured between two looks at how far \
-apart their cores are: near (a cache line goes there and back within 400 ns) or far. Samples are dropped where the looks \
+apart their cores are: near (a cache line goes there and back within 200 ns) or far. Samples are dropped where the looks \
 differ, or where threads did not have their cores all the time; a figure for which none is left says so: unsettled.
 
 Everything takes up to a minute, 2 GB of memory, and 200 MB in TMPDIR. Let the machine do nothing else.";

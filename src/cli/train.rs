@@ -168,7 +168,7 @@ struct Machine {
     /// How children share the parameters: hogwild in place, sync in rounds, bit for bit repeatable
     #[arg(long, value_enum, default_value = "hogwild")]
     consistency: Consistency,
-    /// Bytes of the hottest rows that each child keeps private [default: 8192, or all of a small table]
+    /// Bytes of the hottest rows that each child keeps private [default: 8192, or all of a small table, larger where cores are far apart]
     #[arg(long, value_name = "BYTES", value_parser = whole::<usize>)]
     head: Option<usize>,
     /// Rows between two merges of the private rows [default: by optimizer and m]

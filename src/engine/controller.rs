@@ -7,7 +7,7 @@ use std::thread::{Thread, park};
 
 use crossbeam::queue::ArrayQueue;
 
-use super::child::{ChildDesk, DEPTH, Dealt, said};
+use super::child::{ChildDesk, DEPTH, rest, said};
 use super::phase::Phase;
 use super::reward::Reward;
 use crate::error::Error;
@@ -22,7 +22,6 @@ pub(crate) struct ControllerDesk<T> {
     pub(crate) phases: ArrayQueue<Arc<Phase<T>>>,
     /// The controller's thread, set by the supervisor before the first phase.
     pub(crate) thread: OnceLock<Thread>,
-    pub(crate) rewards: ArrayQueue<Reward>,
     pub(crate) children: Vec<ChildDesk<T>>,
     /// The number of the first child among all.
     pub(crate) first_child: usize,
@@ -33,7 +32,6 @@ impl<T> ControllerDesk<T> {
         Self {
             phases: ArrayQueue::new(1),
             thread: OnceLock::new(),
-            rewards: ArrayQueue::new(DEPTH * children),
             children: (0..children).map(|_| ChildDesk::new()).collect(),
             first_child,
         }
@@ -56,6 +54,8 @@ pub(crate) struct Shared<'e, T> {
     /// No phase will come any more.
     pub(crate) closing: &'e AtomicBool,
     pub(crate) faults: &'e Faults,
+    /// How often a controller looks for rewards before it sleeps.
+    pub(crate) looks: u32,
 }
 
 impl<T> Shared<'_, T> {
@@ -71,16 +71,18 @@ pub(crate) fn live<T>(desk: &ControllerDesk<T>, shared: &Shared<'_, T>) {
     while desk.children.iter().any(|child| child.thread.get().is_none()) {
         park();
     }
-    let mut hands = Hands { reward: None, claimed: None, unbooked: vec![0; desk.children.len()] };
+    let mut hands = Hands { reward: None, claimed: None, unbooked: vec![0; desk.children.len()], next: 0 };
     loop {
         let Some(phase) = desk.phases.pop() else {
             if shared.closing.load(Ordering::Acquire) {
                 break;
             }
-            park();
+            rest(shared.looks, || !desk.phases.is_empty());
             continue;
         };
+        desk.children.iter().for_each(|child| child.begin(&phase));
         see_through(&mut hands, desk, &phase, shared);
+        desk.children.iter().for_each(ChildDesk::end);
         drop(phase);
         shared.at_work.fetch_sub(1, Ordering::Release);
         shared.supervisor.unpark();
@@ -112,6 +114,8 @@ struct Hands {
     claimed: Option<u32>,
     /// By child: tasks dealt whose rewards are not booked.
     unbooked: Vec<usize>,
+    /// The child whose rewards are looked for first.
+    next: usize,
 }
 
 impl Hands {
@@ -133,7 +137,7 @@ impl Hands {
                     self.claimed = phase.claim(desk.first_child + number, self.unbooked[number] > 0);
                     let Some(task) = self.claimed else { break };
                     shared.faults.pass(Point::Controller);
-                    child.deal(Dealt { phase: Arc::clone(phase), task });
+                    child.deal(task);
                     self.unbooked[number] += 1;
                     self.claimed = None;
                 }
@@ -143,7 +147,7 @@ impl Hands {
             }
             // Everything that lets this loop go on is followed by an unpark of this thread: a reward, a task that came back, the
             // end of the phase.
-            park();
+            rest(shared.looks, || desk.children.iter().any(|child| child.rewards.waits()));
         }
     }
 
@@ -159,8 +163,15 @@ impl Hands {
 
     /// The reward to book next; it stays in hand until [`Hands::let_go`].
     fn next_reward<T>(&mut self, desk: &ControllerDesk<T>) -> Option<Reward> {
-        if self.reward.is_none() {
-            self.reward = desk.rewards.pop();
+        let children = desk.children.len();
+        for _ in 0..children {
+            if self.reward.is_some() {
+                break;
+            }
+            // In turns, so that a quick child does not keep the others' rewards waiting.
+            let child = &desk.children[self.next];
+            self.next = (self.next + 1) % children;
+            self.reward = child.rewards.pop().map(Reward::from_words);
         }
         self.reward
     }

@@ -5,16 +5,19 @@
 
 mod child;
 mod controller;
+pub(crate) mod distance;
 pub mod guard;
 mod phase;
 pub mod plan;
 pub mod reward;
+pub(crate) mod ring;
 pub mod schedule;
 pub mod stop;
 #[cfg(test)]
 mod tests;
 pub mod topology;
 
+use std::collections::BTreeSet;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -199,7 +202,8 @@ pub fn run<J: Job, R>(
         .collect();
     let (closing, at_work) = (AtomicBool::new(false), AtomicUsize::new(0));
     let supervisor = std::thread::current();
-    let shared = Shared { desks: &desks, supervisor: &supervisor, at_work: &at_work, closing: &closing, faults };
+    let (child_looks, looks) = looks(plan);
+    let shared = Shared { desks: &desks, supervisor: &supervisor, at_work: &at_work, closing: &closing, faults, looks };
     let pools = plan.controllers.iter().enumerate().map(|(k, controller)| start_children(k, controller));
     let pools = pools.collect::<Result<Vec<_>>>()?;
 
@@ -209,7 +213,8 @@ pub fn run<J: Job, R>(
             let (desk, shared) = (&desks[k], &shared);
             let life = move || {
                 let _ = pin(&controller.cpus);
-                with_children(job, pool, desk, children, shared.closing, || controller::live(desk, shared));
+                let up = Upward { controller: &std::thread::current(), closing: shared.closing, looks: child_looks };
+                with_children(job, pool, desk, children, &up, || controller::live(desk, shared));
             };
             let thread = std::thread::Builder::new().name(format!("controller-{k}")).spawn_scoped(scope, life);
             let thread =
@@ -220,6 +225,19 @@ pub fn run<J: Job, R>(
         drop(close);
         result
     })
+}
+
+/// How often children, and how often controllers, look for work before they sleep: some microseconds, as waking up takes longer, where
+/// looking takes nobody's cpu. Children sleep at once where two of them share a cpu, controllers where they have none of their own.
+fn looks(plan: &Plan) -> (u32, u32) {
+    const LOOKS: u32 = 500;
+    let children = || plan.controllers.iter().flat_map(|controller| &controller.children);
+    let own: BTreeSet<usize> = children().copied().collect();
+    let all: BTreeSet<usize> =
+        plan.controllers.iter().flat_map(|controller| &controller.cpus).chain(children()).copied().collect();
+    let if_so = |roomy: bool| if roomy { LOOKS } else { 0 };
+    let children = children().count();
+    (if_so(own.len() == children), if_so(all.len() >= children + plan.controllers.len()))
 }
 
 /// The pool of controller number `k`: each of its threads is one child for as long as the engine runs.
@@ -242,13 +260,10 @@ fn with_children<J: Job>(
     pool: &ThreadPool,
     desk: &ControllerDesk<J::Task>,
     children: usize,
-    closing: &AtomicBool,
+    up: &Upward<'_>,
     control: impl FnOnce(),
 ) {
-    let controller = std::thread::current();
-    let up = Upward { rewards: &desk.rewards, controller: &controller, closing };
     pool.in_place_scope(|scope| {
-        let up = &up;
         scope.spawn_broadcast(move |_, context| {
             let number = context.index();
             let seat = Seat { child: desk.first_child + number, children };

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize,
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crossbeam::queue::SegQueue;
+use crossbeam::utils::CachePadded;
 
 use super::reward::{Answer, Ending, Reward};
 use crate::error::{Error, Result};
@@ -41,8 +42,8 @@ pub(crate) struct Phase<T> {
     answers: Vec<OnceLock<Answer>>,
     /// Tasks without an answer.
     left: AtomicUsize,
-    /// No task is to be begun any more.
-    pub(crate) stop: AtomicBool,
+    /// No task is to be begun any more. Children look at it before each, so it has a cache line of its own.
+    pub(crate) stop: CachePadded<AtomicBool>,
     failure: Mutex<Option<Error>>,
     /// How often a child has panicked.
     panics: AtomicU32,
@@ -63,7 +64,7 @@ impl<T> Phase<T> {
             panicked: (0..n).map(|_| AtomicU8::new(0)).collect(),
             answers: (0..n).map(|_| OnceLock::new()).collect(),
             left: AtomicUsize::new(n),
-            stop: AtomicBool::new(false),
+            stop: CachePadded::default(),
             failure: Mutex::default(),
             panics: AtomicU32::new(0),
             last_panic: Mutex::default(),
@@ -177,7 +178,7 @@ impl<T> Phase<T> {
     }
 }
 
-/// What `mutex` guards; all that is written under these mutexes is written whole.
-fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// What `mutex` guards; all that is written under the engine's mutexes is written whole.
+pub(crate) fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -16,8 +16,7 @@ pub struct Answer {
 }
 
 /// An [`Answer`] on its way up, with whose it is.
-#[derive(Clone, Copy, Debug)]
-#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Reward {
     /// The task's number in its phase.
     pub task: u32,
@@ -64,9 +63,59 @@ impl Reward {
         Self { ending, ..Self::done(task, child, Answer::default()) }
     }
 
+    /// As it travels; [`Reward::from_words`] makes it of that again. The top bit of the first word is 0.
+    pub fn words(&self) -> [u64; 4] {
+        let two = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
+        let whose = u32::from(self.child) | (self.ending as u32) << 16;
+        [
+            two(self.task, whose),
+            two(self.rows, self.staleness),
+            self.loss.to_bits(),
+            two(self.score.to_bits(), self.weight.to_bits()),
+        ]
+    }
+
+    /// The record that travelled as `words`.
+    pub fn from_words(words: [u64; 4]) -> Self {
+        let (low, high) = (|at: usize| words[at] as u32, |at: usize| (words[at] >> 32) as u32);
+        Self {
+            task: low(0),
+            child: high(0) as u16,
+            ending: match high(0) >> 16 {
+                0 => Ending::Done,
+                1 => Ending::Panicked,
+                _ => Ending::GivenUp,
+            },
+            rows: low(1),
+            staleness: high(1),
+            loss: f64::from_bits(words[2]),
+            score: f32::from_bits(low(3)),
+            weight: f32::from_bits(high(3)),
+        }
+    }
+
     /// What the child answered.
     pub fn answer(&self) -> Answer {
         let Self { rows, weight, loss, score, staleness, .. } = *self;
         Answer { rows, weight, loss, score, staleness }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reward_arrives_as_it_was_sent() {
+        let answer = Answer { rows: u32::MAX, weight: -0.5, loss: 1e300, score: f32::MAX, staleness: 7 };
+        for ending in [Ending::Done, Ending::Panicked, Ending::GivenUp] {
+            for (task, child) in [(0, 0), (u32::MAX, u16::MAX), (1 << 31, 1)] {
+                for sent in
+                    [Reward { ending, ..Reward::done(task, child, answer) }, Reward::undone(task, child, ending)]
+                {
+                    assert_eq!(Reward::from_words(sent.words()), sent);
+                }
+            }
+        }
     }
 }

@@ -1,13 +1,18 @@
 //! What is private to each child of a run, how often it is merged and how: by the machine, the plan and the size of Θ.
 //!
-//! What flows in: the plan, the machine, Θ as it is laid out. What flows out: a [`Head`].
+//! What flows in: the plan, the machine, how far apart its cores are just now, Θ as it is laid out. What flows out: a [`Head`].
+
+use std::time::Duration;
 
 use hogback_kernels::{Layout, MergeRule, Rule};
 
-use super::Request;
 use super::corpus::BATCH;
+use super::{Consistency, Request};
+use crate::engine::distance::{NEAR, round_trip};
 use crate::engine::plan::Plan;
 use crate::engine::topology::Topology;
+use crate::model::configuration::{Configuration, LossKind};
+use crate::report::format::memory;
 use crate::theta::Theta;
 use crate::theta::exchange::hogwild::Head;
 
@@ -19,46 +24,150 @@ const WIDE_HEAD_BYTES: usize = 64 << 10;
 const SUMMED: usize = 8;
 /// Rows in flight, all children together, that Adagrad bears with less than half a percent of loss.
 const IN_FLIGHT: usize = 512;
+/// The same where all of the table is private, so that each child's steps fit each other.
+const IN_FLIGHT_WHOLE: usize = 2048;
+/// The share of a row's squared norm that lies in the direction all rows have in common, as far as SGD is concerned: with more of it
+/// small data with a feature in every row is learned too slowly, with less large data overshoots (docs/performance.md).
+const COMMON: f64 = 0.07;
+/// How long the cores are looked at: 320 trips of a cache line, or as many as there are until then.
+const LOOK: (usize, Duration) = (5, Duration::from_millis(2));
 
-/// What is private to each child, how often it is merged and how.
+/// How far apart the first and the last child are, in seconds there and back, where that may decide anything: under hogwild, with
+/// more than one child, and where neither the children nor what is private to them was asked for.
+pub(super) fn distance(request: &Request, plan: &Plan) -> Option<f64> {
+    let said = request.machine.children.is_some() || request.head.is_some() || request.merge.is_some();
+    let mut children = plan.controllers.iter().flat_map(|controller| &controller.children);
+    let (first, last) = (children.next()?, children.next_back()?);
+    if said || request.consistency != Consistency::Hogwild {
+        return None;
+    }
+    round_trip((*first, *last), LOOK.0, LOOK.1)
+}
+
+/// Whether all of a table of `table` bytes is to be private to each of `children`, though only small tables are by default: their
+/// cores are so far apart, at `distance`, that sharing even the rare rows costs more than going through the whole table now and
+/// then. Where the table and a child's two copies do not stay in the cache of `l2` bytes it costs more than that; and with each child
+/// more somebody else's merges are waited for.
+fn all_private(distance: Option<f64>, children: usize, rule: Rule, table: usize, l2: usize) -> bool {
+    distance.is_some_and(|trip| trip > NEAR) && children == 2 && rule == Rule::Adagrad && table <= l2 / 2
+}
+
+/// What is said where the distance of the cores has decided.
+fn note(trip: f64, table: usize, rows: usize) -> String {
+    let (trip, table) = (trip * 1e9, memory(table as u64));
+    format!(
+        "note: the cores are far apart ({trip:.0} ns for a cache line there and back): all weights, {table}, are private to each \
+         child and merged every {rows} rows"
+    )
+}
+
+/// The part of the way to its minimum that a row of SGD goes along what all rows have in common, at the first rate.
+fn way(configuration: &Configuration) -> f64 {
+    let curvature = match configuration.loss {
+        LossKind::Squared | LossKind::Poisson => 1.0,
+        LossKind::Logistic | LossKind::Hinge | LossKind::Quantile | LossKind::Softmax => 0.25,
+    };
+    COMMON * curvature * f64::from(configuration.lr)
+}
+
+/// What has to be left of the changes of each of `children`, after `interval` rows each, so that their sum is what one child would have
+/// changed after all these rows, when each row goes `way` of the way: where the way is short all of it, where each child has gone
+/// all of the way the mean.
+fn part(way: f64, interval: usize, children: usize) -> f32 {
+    let left = (1.0 - way.min(0.99)).powi(interval as i32);
+    let (gone, m) = (1.0 - left, children as f64);
+    if gone < 1e-9 { 1.0 } else { ((1.0 - left.powf(m)) / (m * gone)) as f32 }
+}
+
+/// What is private to each child, how often it is merged and how; and a line that says so, where `distance` has decided it.
 pub(super) fn head(
     request: &Request,
     plan: &Plan,
     topology: &Topology,
     theta: &Theta,
     (rule, layout): (Rule, Layout),
-    floor: f32,
-) -> Head {
+    configuration: &Configuration,
+    distance: Option<f64>,
+) -> (Head, Option<String>) {
     let children = plan.children();
     let row_bytes = layout.width() * 4;
     let table = theta.tensors()[0].rows() * row_bytes;
     // A table that fits a fraction of the second-level cache is replicated whole: then nothing is shared between merges.
     let cache = topology.caches.l2.map_or(256 << 10, |l2| l2.bytes as usize);
     let of_rows = if layout.outputs() == 1 { HEAD_BYTES } else { WIDE_HEAD_BYTES };
-    let bytes = request.head.unwrap_or(if table <= cache / 8 { table } else { of_rows });
+    let far = table > cache / 8 && all_private(distance, children, rule, table, cache);
+    let bytes = request.head.unwrap_or(if table <= cache / 8 || far { table } else { of_rows });
     let rows = if children == 1 { 0 } else { (bytes / row_bytes).min(theta.tensors()[0].rows()) };
+    let hogwild = request.consistency == Consistency::Hogwild;
     let interval = match rule {
-        Rule::Adagrad | Rule::Ftrl => (IN_FLIGHT / children).clamp(8, 64),
-        // Constant rates bear few rows in flight.
+        Rule::Adagrad | Rule::Ftrl => (IN_FLIGHT / children).clamp(8, if far { BATCH } else { 64 }),
+        // Constant rates bear few rows in flight, and fewer where their steps are summed.
+        Rule::Sgd if hogwild => (64 / children).clamp(1, 32),
         Rule::Sgd => (64 / (children * children)).clamp(1, 32),
     };
+    let every = if far { (IN_FLIGHT_WHOLE / children / interval) as u32 } else { 1 };
     let scaled = match rule {
-        Rule::Adagrad => MergeRule::Scaled { floor, stride: layout.stride() },
+        Rule::Adagrad => MergeRule::Scaled { floor: configuration.floor, stride: layout.stride() },
+        Rule::Sgd if hogwild => MergeRule::Part(part(way(configuration), interval, children)),
         // Sums of gradients and of their squares are sums, whoever has added to them.
         Rule::Sgd | Rule::Ftrl => MergeRule::Sum,
     };
-    Head {
+    let head = Head {
         layout,
         rows,
         interval: request.merge.unwrap_or(interval).min(BATCH),
-        rule: if children > SUMMED { scaled } else { MergeRule::Sum },
+        every,
+        rule: if children > SUMMED || rule == Rule::Sgd { scaled } else { MergeRule::Sum },
         // A feature that every row has: its deltas are the first to overshoot.
         bias_rule: if children > 1 { scaled } else { MergeRule::Sum },
-    }
+    };
+    let said = distance.filter(|_| far).map(|trip| note(trip, table, interval * every as usize));
+    (head, said)
 }
 
 /// Whether the table is larger than the cache that a core has to itself.
 pub(super) fn exceeds_cache(theta: &Theta, topology: &Topology) -> bool {
     let bytes = theta.tensors()[0].cells().len() * 4;
     bytes > topology.caches.l2.map_or(1 << 20, |l2| l2.bytes as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const L2: usize = 1 << 20;
+
+    #[test]
+    fn all_of_a_table_is_private_where_two_cores_are_far_apart_and_it_stays_in_their_caches() {
+        let (near, far) = (Some(70e-9), Some(320e-9));
+        let two = |distance, table| all_private(distance, 2, Rule::Adagrad, table, L2);
+        assert!(two(far, L2 / 2) && two(Some(1400e-9), L2 / 4));
+        assert!(!two(near, L2 / 2) && !two(None, L2 / 2) && !two(Some(NEAR), L2 / 2));
+        assert!(!two(far, L2 / 2 + 8));
+        assert!(![1, 3, 8].iter().any(|&children| all_private(far, children, Rule::Adagrad, L2 / 2, L2)));
+        assert!(![Rule::Sgd, Rule::Ftrl].iter().any(|&rule| all_private(far, 2, rule, L2 / 2, L2)));
+    }
+
+    #[test]
+    fn what_was_chosen_is_said() {
+        assert_eq!(
+            note(318.4e-9, 512 << 10, 1024),
+            "note: the cores are far apart (318 ns for a cache line there and back): all weights, 512 KiB, are private to each \
+             child and merged every 1024 rows"
+        );
+    }
+
+    #[test]
+    fn merged_parts_go_as_far_as_one_child_that_learned_all_rows() {
+        for way in [1e-4, 0.0075, 0.075, 0.5, 2.0] {
+            for (children, interval) in [(2, 32), (4, 16), (8, 8), (32, 2)] {
+                let part = f64::from(part(way, interval, children));
+                let left = |rows: usize| (1.0 - way.min(0.99)).powi(rows as i32);
+                let (each, all) = (1.0 - left(interval), 1.0 - left(interval * children));
+                assert!((part * each * children as f64 - all).abs() < 1e-5, "{way} {children} {interval}: {part}");
+                assert!(part > 0.999 / children as f64 && part <= 1.0, "{way} {children} {interval}: {part}");
+            }
+        }
+        assert_eq!((part(0.0, 32, 2), part(0.3, 8, 1)), (1.0, 1.0));
+    }
 }

@@ -40,6 +40,11 @@ struct Opening {
     controllers: usize,
     children: usize,
     consistency: Consistency,
+    /// Nanoseconds that a cache line takes between the cores and back, where that was looked at.
+    round_trip_ns: Option<f64>,
+    /// Features whose weights are private to each child, and rows between two merges of them.
+    private_features: usize,
+    merge_rows: usize,
     kernels: &'static str,
     from_cache: bool,
     seconds: f64,
@@ -81,6 +86,9 @@ pub(super) fn tell(
         controllers: plan.controllers.len(),
         children: plan.children(),
         consistency: request.consistency,
+        round_trip_ns: prepared.distance.map(|seconds| (seconds * 1e9).round()),
+        private_features: prepared.head.rows,
+        merge_rows: prepared.head.interval * prepared.head.every as usize,
         kernels: request.backend.name(),
         from_cache: files.iter().all(DataFile::from_cache),
         seconds: reading.as_secs_f64(),

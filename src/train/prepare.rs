@@ -6,7 +6,7 @@ use hogback_kernels::LearnerSpec;
 
 use super::configure::{Penalties, configuration, penalties};
 use super::corpus::{Corpus, Part, Source};
-use super::head::{exceeds_cache, head};
+use super::head::{distance, exceeds_cache, head};
 use super::held_out::{HeldOut, hold_out};
 use super::keys::{Keys, keys};
 use super::position::{Fingerprint, Position};
@@ -36,6 +36,8 @@ pub(super) struct Prepared<'d> {
     pub(super) best: Option<Snapshot>,
     pub(super) penalties: Penalties,
     pub(super) head: Head,
+    /// How far apart the cores of the children are, in seconds, where that was looked at.
+    pub(super) distance: Option<f64>,
     pub(super) linear: Linear,
     pub(super) position: Position,
     pub(super) nonzeros: u64,
@@ -124,7 +126,9 @@ pub(super) fn prepare<'d>(
             (theta, best, position)
         }
     };
-    let head = head(request, plan, topology, &theta, (rule, layout), configuration.floor);
+    let distance = distance(request, plan);
+    let (head, said) = head(request, plan, topology, &theta, (rule, layout), &configuration, distance);
+    said.iter().for_each(|text| notice(text));
     let spec = LearnerSpec {
         objective,
         rule,
@@ -147,6 +151,7 @@ pub(super) fn prepare<'d>(
         best,
         penalties,
         head,
+        distance,
         linear,
         position,
         nonzeros,

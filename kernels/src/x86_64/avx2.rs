@@ -105,6 +105,16 @@ impl Lane for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn twice_rsqrt(self) -> (Self, Self) {
+        // As the AVX-512 backend has it.
+        unsafe {
+            let r = _mm256_rsqrt_ps(self.0);
+            let near_one = _mm256_mul_ps(_mm256_mul_ps(self.0, r), r);
+            (Self(r), Self(_mm256_sub_ps(_mm256_set1_ps(3.0), near_one)))
+        }
+    }
+
+    #[inline(always)]
     unsafe fn load_pairs(at: impl Fn(usize) -> *const AtomicU32) -> Self {
         unsafe { Self(_mm256_set_m128(load_two(at(2), at(3)), load_two(at(0), at(1)))) }
     }

@@ -90,3 +90,24 @@ fn a_child_alone_merges_what_it_has_and_one_that_changed_nothing_changes_nothing
         }
     }
 }
+
+#[test]
+fn of_every_change_such_a_part_is_merged() {
+    let mut rng = Rng(6);
+    for (backend, part) in Backend::all().flat_map(|backend| [0.0, 0.25, 0.7, 1.0].map(|part| (backend, part))) {
+        for len in lengths().chain([160]) {
+            let [master, mine, base] = stretches(&mut rng, len, 0);
+            let words = [&master, &mine, &base].map(|from| Words::new(from, 1));
+            backend.merge(words[0].cells(), words[1].cells(), words[2].cells(), MergeRule::Part(part));
+            let values = words.map(|words| words.values());
+            for i in 0..len {
+                let change = f64::from(mine[i]) - f64::from(base[i]);
+                let want = f64::from(master[i]) + f64::from(part) * change;
+                close(values[0][i], want, BOUND * (1.0 + want.abs()), || {
+                    format!("{} {part} {i} of {len}", backend.name())
+                });
+            }
+            assert!(values[1..].iter().all(|other| bits(other) == bits(&values[0])), "{} {part}", backend.name());
+        }
+    }
+}

@@ -31,8 +31,10 @@ pub struct Head {
     pub layout: Layout,
     /// How many of the first rows are private; all of the table's for a full replica; 0 for a child that has Θ to itself.
     pub rows: usize,
-    /// Rows of data between two merges.
+    /// Rows of data in a group, after which there may be an exchange.
     pub interval: usize,
+    /// Groups between two exchanges: more than one where a head is larger than what is gained by merging it more often.
+    pub every: u32,
     /// How the head's deltas are merged.
     pub rule: MergeRule,
     /// How the intercept's delta is merged.
@@ -54,6 +56,8 @@ pub struct View<'t> {
     /// For each block of the head how many groups in a row its shard was taken.
     refused: Vec<u32>,
     bias_refused: u32,
+    /// Groups since the last exchange, this one with them.
+    left_out: u32,
 }
 
 impl<'t> View<'t> {
@@ -77,6 +81,7 @@ impl<'t> View<'t> {
             bias_base: zeros(theta.tensors()[BIAS].width()),
             refused: vec![0; blocks],
             bias_refused: 0,
+            left_out: 0,
         };
         view.pull();
         Ok(view)
@@ -115,7 +120,7 @@ impl<'t> View<'t> {
         head.rows > 0 && head.rows < theta.tensors()[WEIGHT].rows()
     }
 
-    /// Rows of data to learn between two exchanges.
+    /// Rows of data in a group.
     pub fn interval(&self) -> usize {
         self.head.interval
     }
@@ -123,6 +128,11 @@ impl<'t> View<'t> {
     /// Pushes what the child has changed and pulls what others have, as far as the shards are free; with `settle`, waits for those that
     /// are not (the end of a task).
     pub fn exchange(&mut self, settle: bool) {
+        self.left_out += 1;
+        if !settle && self.left_out < self.head.every {
+            return;
+        }
+        self.left_out = 0;
         let blocks = self.refused.len();
         for nth in 0..blocks {
             let block = (self.first + nth) % blocks;
@@ -175,7 +185,14 @@ mod tests {
     }
 
     fn head(rows: usize) -> Head {
-        Head { layout: Layout::new(1, 1), rows, interval: 64, rule: MergeRule::Sum, bias_rule: MergeRule::Sum }
+        Head {
+            layout: Layout::new(1, 1),
+            rows,
+            interval: 64,
+            every: 1,
+            rule: MergeRule::Sum,
+            bias_rule: MergeRule::Sum,
+        }
     }
 
     /// Each of four children adds 1 to each of its head's words and to the intercept, 500 times, exchanging as it goes; small whole
@@ -208,6 +225,24 @@ mod tests {
             assert!((head_rows * 2..rows * 2).all(|at| cells.get(at) == 0.0));
             assert_eq!(theta.tensors()[BIAS].cells().get(0), 2000.0);
         }
+    }
+
+    #[test]
+    fn a_head_that_is_seldom_merged_is_merged_at_the_end() {
+        let theta = theta(100, 1);
+        let faults = Faults::none();
+        let mut view = View::new(&theta, Head { every: 3, ..head(100) }, 0, &faults).unwrap();
+        let seen = |at: usize| theta.tensors()[at].cells().get(0);
+        for merged in [0.0, 0.0, 3.0, 3.0] {
+            let mine = view.mine.cells();
+            mine.set(0, mine.get(0) + 1.0);
+            let (_, bias) = view.parts();
+            bias.set(0, bias.get(0) + 1.0);
+            view.exchange(false);
+            assert_eq!((seen(WEIGHT), seen(BIAS)), (merged, merged));
+        }
+        view.exchange(true);
+        assert_eq!((seen(WEIGHT), seen(BIAS)), (4.0, 4.0));
     }
 
     #[test]

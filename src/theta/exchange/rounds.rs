@@ -245,17 +245,16 @@ impl<'t> RoundView<'t> {
 fn join(cells: Cells<'_>, before: &[f32], after: &[f32], layout: Layout, rule: MergeRule) {
     let stride = layout.stride();
     for output in 0..layout.outputs() {
-        let scale = if layout.has_slots() {
+        let part = if let MergeRule::Part(part) = rule { part } else { 1.0 };
+        let mut scale = part;
+        if layout.has_slots() {
             let slot = stride + output;
-            let merged = cells.get(slot) + (after[slot] - before[slot]);
+            let merged = cells.get(slot) + part * (after[slot] - before[slot]);
             cells.set(slot, merged);
-            match rule {
-                MergeRule::Sum => 1.0,
-                MergeRule::Scaled { floor, .. } => ((floor + after[slot]) / (floor + merged)).sqrt(),
+            if let MergeRule::Scaled { floor, .. } = rule {
+                scale = ((floor + after[slot]) / (floor + merged)).sqrt();
             }
-        } else {
-            1.0
-        };
+        }
         cells.set(output, cells.get(output) + scale * (after[output] - before[output]));
     }
 }
