@@ -130,7 +130,8 @@ impl<V: Lane> SlotRule<V> for Sgd<V> {
 /// w -= rate · g / √(floor + n), n += g². The slot is n.
 #[derive(Clone, Copy)]
 pub(crate) struct Adagrad<V> {
-    rate: V,
+    /// Half of the rate, as [`Lane::twice_rsqrt`] wants it.
+    half_rate: V,
     floor: V,
 }
 
@@ -140,7 +141,7 @@ impl<V: Lane> SlotRule<V> for Adagrad<V> {
     #[inline(always)]
     unsafe fn new(step: &Step<'_>, part: Part) -> Self {
         // SAFETY: the caller's promise.
-        unsafe { Self { rate: V::splat(part.rate(step)), floor: V::splat(step.floor) } }
+        unsafe { Self { half_rate: V::splat(0.5 * part.rate(step)), floor: V::splat(step.floor) } }
     }
 
     #[inline(always)]
@@ -156,9 +157,8 @@ impl<V: Lane> SlotRule<V> for Adagrad<V> {
                 Some(decay) => word.fma(decay, gradient),
                 None => gradient,
             };
-            let squares = gradient.mul(gradient);
-            let root = squares.add(slot).add(self.floor).rsqrt();
-            (gradient.mul(self.rate).fnma(root, word), squares)
+            let (root, rest) = gradient.fma(gradient, slot.add(self.floor)).twice_rsqrt();
+            (gradient.mul(self.half_rate).mul(root).fnma(rest, word), gradient.mul(gradient))
         }
     }
 }
