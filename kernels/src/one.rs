@@ -17,6 +17,9 @@ use crate::table::Table;
 /// From the `n`-th on, a register's lanes of which the last `n` count: eight that do not, eight that do.
 const COUNTING: [f32; 16] = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0];
 
+/// Words of a table that is not asked for ahead where it is scored: a second-level cache holds it, and asking for what is there takes
+/// longer than scoring.
+const IN_CACHE: usize = 1 << 18;
 /// How many rows ahead of use a tail row is asked for.
 const ROWS_AHEAD: usize = 2;
 
@@ -334,12 +337,12 @@ pub(crate) unsafe fn score_words<V: Lane, const WIDTH: usize>(
     rows: &[Row<'_>],
     margins: &mut [f32],
 ) {
+    let ahead = table.shared.len() > IN_CACHE;
     for (i, (row, margin)) in rows.iter().zip(margins).enumerate() {
         if let Some(row) = rows.get(i + DATA_AHEAD) {
             row.prefetch();
         }
-        // Of a small table that costs little where nothing is learned.
-        if let Some(row) = rows.get(i + ROWS_AHEAD) {
+        if ahead && let Some(row) = rows.get(i + ROWS_AHEAD) {
             row.ids().as_slice().iter().for_each(|&id| ask(table.ahead(id, WIDTH, false)));
         }
         let (ids, values) = (row.ids().as_slice(), row.values());
