@@ -1,13 +1,15 @@
 //! The order of rows: tasks that interleave distant stretches of the data, shuffled anew each pass by the seed.
 //!
 //! The rows are cut into [`STRATA`] equal strata, each stratum into one strip a task, and a task walks one strip of each stratum,
-//! [`RUN`] rows of each in turn. So every task sees all parts of the file in their true proportions: data sorted by label
-//! trains like shuffled data, while each strip is read from beginning to end, as memory likes it.
+//! [`RUN`] rows of each in turn, strata far from each other one after the other (the bits of their numbers reversed: 0, 8, 4,
+//! 12, …). So every task sees all parts of the file in their true proportions: data sorted by label trains like shuffled data,
+//! while each strip is read from beginning to end, as memory likes it.
 
 use std::ops::Range;
 
 /// Strips that a task walks side by side.
 pub const STRATA: u64 = 16;
+const _: () = assert!(STRATA.is_power_of_two(), "bits of their numbers are reversed");
 
 /// Rows of a strip that are walked in a row: the hardware fetches what follows ahead of use, and 64 rows still come from all
 /// parts of the data alike.
@@ -20,7 +22,8 @@ pub type Strips = Vec<Range<u64>>;
 pub fn tasks(rows: u64, tasks: u64, seed: u64, pass: u64) -> Vec<Strips> {
     let tasks = tasks.clamp(1, rows.max(1));
     let mut strips: Vec<Strips> = vec![Vec::with_capacity(STRATA as usize); tasks as usize];
-    for stratum in 0..STRATA {
+    for nth in 0..STRATA {
+        let stratum = nth.reverse_bits() >> (u64::BITS - STRATA.trailing_zeros());
         let (from, to) = (rows * stratum / STRATA, rows * (stratum + 1) / STRATA);
         let mut turn: Vec<u64> = (0..tasks).collect();
         shuffle(&mut turn, mix(seed ^ mix(pass ^ mix(stratum))));
@@ -141,8 +144,10 @@ mod tests {
         for strips in tasks(64_000, 10, 3, 0) {
             let labels: Vec<bool> =
                 Interleaved::new(strips).flat_map(|(run, _)| run).map(|row| row >= 48_000).collect();
-            for stretch in labels.chunks_exact(64) {
-                assert_eq!(stretch.iter().filter(|&&positive| positive).count(), 16);
+            for length in [16, 64] {
+                for stretch in labels.chunks_exact(length) {
+                    assert_eq!(stretch.iter().filter(|&&positive| positive).count(), length / 4);
+                }
             }
         }
     }

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::{Thread, park};
 
+use crossbeam::utils::CachePadded;
+
 use super::phase::{Phase, unpoisoned};
 use super::reward::{Ending, Reward};
 use super::ring::Ring;
@@ -23,7 +25,7 @@ pub(crate) struct ChildDesk<T> {
     pub(crate) rewards: Ring<4>,
     /// What the tasks are of. The child holds the lock while it works on one, the controller touches it only while the child has none:
     /// nobody ever waits for it, and nobody counts shares of the phase up and down for each task.
-    phase: Mutex<Option<Arc<Phase<T>>>>,
+    phase: CachePadded<Mutex<Option<Arc<Phase<T>>>>>,
     /// The child's thread, set by itself. Its controller begins when it is.
     pub(crate) thread: OnceLock<Thread>,
 }
@@ -31,7 +33,7 @@ pub(crate) struct ChildDesk<T> {
 impl<T> ChildDesk<T> {
     pub(crate) fn new() -> Self {
         let (tasks, rewards) = (Ring::new(DEPTH), Ring::new(DEPTH));
-        Self { tasks, rewards, phase: Mutex::new(None), thread: OnceLock::new() }
+        Self { tasks, rewards, phase: CachePadded::new(Mutex::new(None)), thread: OnceLock::new() }
     }
 
     /// Says which phase the tasks to come are of. For the controller, while the child has no task.

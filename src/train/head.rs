@@ -32,16 +32,17 @@ const COMMON: f64 = 0.07;
 /// How long the cores are looked at: 320 trips of a cache line, or as many as there are until then.
 const LOOK: (usize, Duration) = (5, Duration::from_millis(2));
 
-/// How far apart the first and the last child are, in seconds there and back, where that may decide anything: under hogwild, with
-/// more than one child, and where neither the children nor what is private to them was asked for.
+/// How far apart the two children are, in seconds there and back, where that may decide anything: under hogwild, where there are
+/// two, and neither they nor what is private to them was asked for.
 pub(super) fn distance(request: &Request, plan: &Plan) -> Option<f64> {
     let said = request.machine.children.is_some() || request.head.is_some() || request.merge.is_some();
-    let mut children = plan.controllers.iter().flat_map(|controller| &controller.children);
-    let (first, last) = (children.next()?, children.next_back()?);
-    if said || request.consistency != Consistency::Hogwild {
-        return None;
+    let children: Vec<usize> = plan.controllers.iter().flat_map(|controller| controller.children.clone()).collect();
+    match children[..] {
+        [one, other] if !said && request.consistency == Consistency::Hogwild => {
+            round_trip((one, other), LOOK.0, LOOK.1)
+        }
+        _ => None,
     }
-    round_trip((*first, *last), LOOK.0, LOOK.1)
 }
 
 /// Whether all of a table of `table` bytes is to be private to each of `children`, though only small tables are by default: their
@@ -62,7 +63,7 @@ fn note(trip: f64, table: usize, rows: usize) -> String {
 }
 
 /// The part of the way to its minimum that a row of SGD goes along what all rows have in common, at the first rate.
-fn way(configuration: &Configuration) -> f64 {
+pub(super) fn way(configuration: &Configuration) -> f64 {
     let curvature = match configuration.loss {
         LossKind::Squared | LossKind::Poisson => 1.0,
         LossKind::Logistic | LossKind::Hinge | LossKind::Quantile | LossKind::Softmax => 0.25,
@@ -79,14 +80,15 @@ fn part(way: f64, interval: usize, children: usize) -> f32 {
     if gone < 1e-9 { 1.0 } else { ((1.0 - left.powf(m)) / (m * gone)) as f32 }
 }
 
-/// What is private to each child, how often it is merged and how; and a line that says so, where `distance` has decided it.
+/// What is private to each child, how often it is merged and how; and a line that says so, where `distance` has decided it. `floor`
+/// is Adagrad's, `way` what [`way`] says of SGD.
 pub(super) fn head(
     request: &Request,
     plan: &Plan,
     topology: &Topology,
     theta: &Theta,
     (rule, layout): (Rule, Layout),
-    configuration: &Configuration,
+    (floor, way): (f32, f64),
     distance: Option<f64>,
 ) -> (Head, Option<String>) {
     let children = plan.children();
@@ -105,17 +107,18 @@ pub(super) fn head(
         Rule::Sgd if hogwild => (64 / children).clamp(1, 32),
         Rule::Sgd => (64 / (children * children)).clamp(1, 32),
     };
+    let interval = request.merge.unwrap_or(interval).min(BATCH);
     let every = if far { (IN_FLIGHT_WHOLE / children / interval) as u32 } else { 1 };
     let scaled = match rule {
-        Rule::Adagrad => MergeRule::Scaled { floor: configuration.floor, stride: layout.stride() },
-        Rule::Sgd if hogwild => MergeRule::Part(part(way(configuration), interval, children)),
+        Rule::Adagrad => MergeRule::Scaled { floor, stride: layout.stride() },
+        Rule::Sgd if hogwild => MergeRule::Part(part(way, interval, children)),
         // Sums of gradients and of their squares are sums, whoever has added to them.
         Rule::Sgd | Rule::Ftrl => MergeRule::Sum,
     };
     let head = Head {
         layout,
         rows,
-        interval: request.merge.unwrap_or(interval).min(BATCH),
+        interval,
         every,
         rule: if children > SUMMED || rule == Rule::Sgd { scaled } else { MergeRule::Sum },
         // A feature that every row has: its deltas are the first to overshoot.
@@ -133,7 +136,14 @@ pub(super) fn exceeds_cache(theta: &Theta, topology: &Topology) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use hogback_kernels::Backend;
+
     use super::*;
+    use crate::engine::plan;
+    use crate::sys::pin::allowed_cpus;
+    use crate::train::saved::specs;
 
     const L2: usize = 1 << 20;
 
@@ -155,6 +165,22 @@ mod tests {
             "note: the cores are far apart (318 ns for a cache line there and back): all weights, 512 KiB, are private to each \
              child and merged every 1024 rows"
         );
+    }
+
+    #[test]
+    fn the_part_of_a_change_is_that_of_the_rows_between_two_merges_whoever_chose_them() {
+        let mut request = Request::new(Vec::new(), Backend::best());
+        let topology = Topology::read(Path::new("/"), &allowed_cpus()).unwrap();
+        let eight = plan::Request { controllers: Some(1), children: Some(8), ..plan::Request::default() };
+        let (plan, _) = Plan::choose(&topology, &eight).unwrap();
+        let layout = Rule::Sgd.layout(1);
+        let theta = Theta::reserve(specs(9000, layout), 1, Backend::best()).unwrap();
+        for (merge, rows) in [(None, 8), (Some(200), 200), (Some(1), 1)] {
+            request.merge = merge;
+            let (head, said) = head(&request, &plan, &topology, &theta, (Rule::Sgd, layout), (1.0, 0.0175), None);
+            assert_eq!((head.interval, head.rule), (rows, MergeRule::Part(part(0.0175, rows, 8))));
+            assert!(said.is_none());
+        }
     }
 
     #[test]

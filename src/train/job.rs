@@ -148,6 +148,8 @@ impl<'t> Train<'t, '_> {
             }
         };
         let (step, mut tally, mut staleness) = (self.step(), Tally::default(), 0);
+        // What the others had learned at the last exchange.
+        let (mut pulled, mut exchanged) = (0, true);
         let (mut walk, mut places) = (self.corpus.walk(strips.clone(), self.holdout), [Place::default(); BATCH]);
         loop {
             let n = walk.next_places(&mut places)?;
@@ -156,7 +158,9 @@ impl<'t> Train<'t, '_> {
             }
             let mut rows = recycled(std::mem::take(spare));
             self.corpus.fetch(&places[..n], copies, &mut rows)?;
-            let pulled = self.learned_by_others(seat.child);
+            if exchanged {
+                pulled = self.learned_by_others(seat.child);
+            }
             let mut from = 0;
             while from < n {
                 let group = view.interval().min(n - from);
@@ -175,7 +179,7 @@ impl<'t> Train<'t, '_> {
                     // A sample a batch, the last one reported: looking costs a cache line of every other child.
                     staleness = self.learned_by_others(seat.child) - pulled;
                 }
-                view.exchange(false);
+                exchanged = view.exchange(false);
                 let mine = &self.learned[seat.child];
                 mine.store(mine.load(Relaxed) + group as u64, Relaxed);
                 from += group;

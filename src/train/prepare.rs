@@ -6,7 +6,7 @@ use hogback_kernels::LearnerSpec;
 
 use super::configure::{Penalties, configuration, penalties};
 use super::corpus::{Corpus, Part, Source};
-use super::head::{distance, exceeds_cache, head};
+use super::head::{distance, exceeds_cache, head, way};
 use super::held_out::{HeldOut, hold_out};
 use super::keys::{Keys, keys};
 use super::position::{Fingerprint, Position};
@@ -127,7 +127,8 @@ pub(super) fn prepare<'d>(
         }
     };
     let distance = distance(request, plan);
-    let (head, said) = head(request, plan, topology, &theta, (rule, layout), &configuration, distance);
+    let (head, said) =
+        head(request, plan, topology, &theta, (rule, layout), (configuration.floor, way(&configuration)), distance);
     said.iter().for_each(|text| notice(text));
     let spec = LearnerSpec {
         objective,

@@ -53,7 +53,7 @@ pub struct View<'t> {
     base: Region,
     bias: Vec<AtomicU32>,
     bias_base: Vec<AtomicU32>,
-    /// For each block of the head how many groups in a row its shard was taken.
+    /// For each block of the head at how many exchanges in a row its shard was taken.
     refused: Vec<u32>,
     bias_refused: u32,
     /// Groups since the last exchange, this one with them.
@@ -126,18 +126,22 @@ impl<'t> View<'t> {
     }
 
     /// Pushes what the child has changed and pulls what others have, as far as the shards are free; with `settle`, waits for those that
-    /// are not (the end of a task).
-    pub fn exchange(&mut self, settle: bool) {
+    /// are not (the end of a task). False where it is not yet time.
+    pub fn exchange(&mut self, settle: bool) -> bool {
         self.left_out += 1;
         if !settle && self.left_out < self.head.every {
-            return;
+            return false;
         }
         self.left_out = 0;
         let blocks = self.refused.len();
         for nth in 0..blocks {
             let block = (self.first + nth) % blocks;
             let shard = &self.theta.shards()[self.theta.owner(WEIGHT, block)];
-            let claim = if settle || self.refused[block] >= RETRIES { Some(shard.claim()) } else { shard.try_claim() };
+            let claim = if settle || self.refused[block] * self.head.every >= RETRIES {
+                Some(shard.claim())
+            } else {
+                shard.try_claim()
+            };
             let Some(_claim) = claim else {
                 self.refused[block] += 1;
                 continue;
@@ -151,11 +155,16 @@ impl<'t> View<'t> {
             self.faults.pass(Point::WhileMerging);
         }
         self.exchange_bias(settle);
+        true
     }
 
     fn exchange_bias(&mut self, settle: bool) {
         let shard = &self.theta.shards()[self.theta.owner(BIAS, 0)];
-        let claim = if settle || self.bias_refused >= RETRIES { Some(shard.claim()) } else { shard.try_claim() };
+        let claim = if settle || self.bias_refused * self.head.every >= RETRIES {
+            Some(shard.claim())
+        } else {
+            shard.try_claim()
+        };
         let Some(_claim) = claim else {
             self.bias_refused += 1;
             return;
