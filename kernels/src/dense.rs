@@ -202,7 +202,7 @@ unsafe fn stretch<V: Lane>(step: &DenseStep<'_>, from: usize, to: usize) {
                     let (w, m, v) = (weights.add(at), first.add(at), second.add(at));
                     let g = V::load_private(gradient.add(at));
                     let (weight, average, squares) = (V::load(w), V::load(m), V::load(v));
-                    // b·x + (1 - b)·y as x + (1 - b)·(y - x), which multiplies less; 1 - b is exact.
+                    // b·x + (1 - b)·y as x + (1 - b)·(y - x), which multiplies less; 1 - b is exact from b = ½ on.
                     let average = g.sub(average).fma(a1, average).add(flush).sub(flush);
                     let squares = g.fnma(g, squares).fnma(a2, squares).add(flush).sub(flush);
                     average.store(m);

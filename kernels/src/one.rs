@@ -47,8 +47,9 @@ fn loss_of(group: &Group<'_, '_>) -> Loss {
 }
 
 /// A row of pairs [word, slot] on its way through the loop: whole registers from its beginning, and a last one that ends where the
-/// row ends, so that no lane is empty. Pairs that stand in both are loaded before either is stored, are moved alike, and are
-/// stored twice: the second time nothing changes, but for what another child has stored in between, which may be lost.
+/// row ends, so that no lane is empty. Pairs that stand in both are loaded twice before either is stored, are moved by the same
+/// formula, and are stored twice: the second time nothing changes, but for what other children have stored in between the loads or
+/// the stores, which may be lost.
 struct Pairs<'a> {
     ids: &'a [u32],
     values: &'a [f32],

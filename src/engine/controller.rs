@@ -108,7 +108,7 @@ fn see_through<T>(hands: &mut Hands, desk: &ControllerDesk<T>, phase: &Arc<Phase
 
 /// What a controller has in its hands. It lies outside of what a panic unwinds, so that no reward and no task is lost.
 struct Hands {
-    /// Taken from the queue and not booked yet.
+    /// Taken from a ring and not booked yet.
     reward: Option<Reward>,
     /// Claimed from the phase and not dealt yet.
     claimed: Option<u32>,

@@ -1,4 +1,4 @@
-//! The engine: K controllers that deal tasks, m pinned children each that work on them, R flowing back through lock-free queues.
+//! The engine: K controllers that deal tasks, m pinned children each that work on them, R flowing back through lock-free rings.
 //!
 //! It knows no job: what a task is, what a child does with it and what R means is the [`Job`]'s. The argument why nothing is lost
 //! and nobody waits for ever stands in `README.md` beside this file.

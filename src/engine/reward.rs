@@ -36,7 +36,7 @@ pub struct Reward {
     pub weight: f32,
 }
 
-const _: () = assert!(size_of::<Reward>() == 32, "two rewards share a cache line");
+const _: () = assert!(size_of::<Reward>() == 32, "a reward is what a ring takes");
 
 /// How a task ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
