@@ -67,7 +67,15 @@ pub(crate) fn ingest<E: From<Error> + Send>(
             rayon::join(|| rayon::join(|| put_away(numbered, sums, put), more), || parse(&numbering.keys, classes))
         };
         done?;
-        (parsed, batch) = (new, next?);
+        batch = match next {
+            Ok(batch) => batch,
+            Err(error) => {
+                // A line that is wrong comes before what keeps the text behind it from being read.
+                reading.number(new)?;
+                return Err(error.into());
+            }
+        };
+        parsed = new;
     }
     let Reading { numbering: Numbering { keys, classes }, sums, skipped, rounded, spaces, plain, .. } = reading;
     if sums.rows == 0 {

@@ -164,6 +164,18 @@ fn the_first_bad_line_of_the_file_is_told_whatever_the_threads() {
 }
 
 #[test]
+fn a_bad_line_is_told_though_the_file_is_cut_short_behind_it() {
+    let text = long_text();
+    for part in [8, 2] {
+        let at = text[..text.len() / part].rfind('\n').unwrap() + 1;
+        let (before, after) = text.split_at(at);
+        let packed = gzip(format!("{before}1 0:1\n{after}").as_bytes());
+        let error = Data::new("a.svm.gz", &packed[..packed.len() - 9]).read(&OPTIONS).unwrap_err().to_string();
+        assert!(error.contains(&format!("a.svm.gz:{}: \"0:1\"", before.lines().count() + 1)), "{error}");
+    }
+}
+
+#[test]
 fn files_that_are_no_data_are_said_to_be_so() {
     let fault = |name: &str, text: &[u8]| Data::new(name, text).read(&OPTIONS).unwrap_err().to_string();
     for (name, text) in [("a.svm", &b""[..]), ("a", b""), ("a.svm", b"# x\n\n"), ("a.csv", b"y,x\n"), ("a.csv", b"\n")]
