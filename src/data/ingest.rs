@@ -14,6 +14,10 @@ use super::skipped::Skipped;
 use super::source::{Chunk, Source};
 use crate::error::{Error, Result};
 
+/// A batch has no more chunks than this, unless there are more threads: three batches are in memory at a time (read, parsed,
+/// put away), and on many threads four chunks for each would be gigabytes.
+const MOST_CHUNKS: usize = 64;
+
 /// What a file turned out to hold, beside its blocks.
 pub(crate) struct Ingested {
     pub(crate) sums: Sums,
@@ -51,7 +55,8 @@ pub(crate) fn ingest<E: From<Error> + Send>(
     let mut batch = chunks.batch(1)?;
     let mut parsed = Vec::new();
     while !batch.is_empty() || !parsed.is_empty() {
-        let width = 4 * rayon::current_num_threads();
+        let threads = rayon::current_num_threads();
+        let width = (4 * threads).min(MOST_CHUNKS).max(threads);
         let parse = |keys, classes| {
             let context = Context { keys, classes, learning: true, skip };
             batch.par_iter().map(|chunk| parser.parse(chunk, context)).collect::<Vec<_>>()
