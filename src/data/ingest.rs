@@ -142,18 +142,18 @@ impl<'p> Reading<'p> {
     }
 }
 
-/// Parses `text`, libsvm of these keys, which are not looked up, with `backend`, chunk by chunk on all threads, and lets go of what comes out: how fast that alone is.
+/// Parses `text`, libsvm whose keys are not looked up, with `backend`, chunk by chunk on all threads, and lets go of what comes out: how fast that alone is.
 ///
 /// # Errors
 /// The first line that is wrong.
-pub(crate) fn parse_alone(text: &[u8], keys: &Dictionary, backend: Backend) -> Result<()> {
+pub(crate) fn parse_alone(text: &[u8], backend: Backend) -> Result<()> {
     let parser = Parser::Libsvm(libsvm::Plan { hashing: None, backend });
     let (mut chunks, mut at) = (Vec::new(), 0);
     while let Some(len) = parser.cut().chunk_end(&text[at..], true).filter(|&len| len > 0) {
         chunks.push(Chunk { text: text[at..at + len].into(), first: at == 0, at: at as u64, map: None });
         at += len;
     }
-    let context = Context { keys, classes: None, learning: true, skip: false };
+    let context = Context { keys: &parser.no_keys(), classes: None, learning: true, skip: false };
     let parse = |chunk: &Chunk<'_>| parser.parse(chunk, context).map(drop).map_err(|fault| fault.at(Path::new("-"), 0));
     chunks.par_iter().try_for_each(parse)
 }
