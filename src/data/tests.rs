@@ -78,6 +78,12 @@ fn rows(data: &DataFile) -> Rows {
         .collect()
 }
 
+/// All rows, floats as bits, with the keys of the text.
+fn by_key(data: &DataFile) -> Vec<(u32, Vec<(String, u32)>)> {
+    let name = |&(id, value): &(u32, u32)| (data.dictionary().name_of(id), value);
+    rows(data).iter().map(|(label, row)| (*label, row.iter().map(name).collect())).collect()
+}
+
 /// A few chunks of libsvm text in which new keys keep coming and some rows have repeated ones; much of it is comments.
 fn long_text() -> String {
     let comment = format!(" # {}\n", "-".repeat(2000));
@@ -120,6 +126,34 @@ fn numbering_depends_on_the_text_alone() {
         all.push((rows(&read), read.dictionary().to_bytes(), facts));
     }
     assert!(all.windows(2).all(|two| two[0] == two[1]));
+}
+
+#[test]
+fn small_and_large_indices_behind_a_chunk_of_comments_are_read_alike_by_any_number_of_threads() {
+    let comment = format!("# {}\n", "-".repeat(2000));
+    let mut text = comment.repeat(2500);
+    let mut expected = Vec::new();
+    for row in 0..5000u32 {
+        let indices =
+            [row % 50 + 1, 1000 + row, (1 << 24) - 1 + row % 3, (1 << 24) + row * 7, u32::MAX - row % 900 - 9];
+        let value = row as f32 + 0.5;
+        text += "1";
+        indices.iter().for_each(|index| text += &format!(" {index}:{value}"));
+        text += " ";
+        text += &comment;
+        let pairs = indices.iter().map(|index| (index.to_string(), value.to_bits())).collect();
+        expected.push((1f32.to_bits(), pairs));
+    }
+    let data = Data::new("a.svm", text);
+    let mut all = Vec::new();
+    for threads in [1, 3] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let read = pool.install(|| data.read(&OPTIONS)).unwrap();
+        assert!(read.table().blocks() > 2);
+        assert!(by_key(&read) == expected);
+        all.push(read.dictionary().to_bytes());
+    }
+    assert!(all[0] == all[1]);
 }
 
 #[test]
@@ -379,9 +413,5 @@ fn bad_rows_that_are_skipped_leave_nothing_behind_whatever_the_threads() {
     }
     assert!(all[0] == all[1]);
     let clean = Data::new("a.svm", text).read(&OPTIONS).unwrap();
-    let by_key = |read: &DataFile| {
-        let name = |&(id, value): &(u32, u32)| (read.dictionary().name_of(id), value);
-        rows(read).iter().map(|(label, row)| (*label, row.iter().map(name).collect())).collect::<Vec<(u32, Vec<_>)>>()
-    };
     assert!(by_key(&data.read(&skipping).unwrap()) == by_key(&clean));
 }

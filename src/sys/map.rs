@@ -126,3 +126,29 @@ impl Region {
         Cells::new(unsafe { std::slice::from_raw_parts(start, self.words) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn what_is_let_go_is_found_as_it_was() {
+        const LEN: usize = 9 * 4096 + 123;
+        let bytes: Vec<u8> = (0..LEN).map(|at| (at * 31 + at / 4096) as u8).collect();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&bytes).unwrap();
+        let map = Map::open(&file).unwrap();
+        assert!(map.bytes() == bytes);
+        let pages = [0..LEN, 0..4096, 4096..3 * 4096];
+        let unaligned = [1..4097, 4095..8193, 100..5 * 4096 + 7, 4097..4098, LEN - 1..LEN, 5000..LEN];
+        let empty = [0..0, 4096..4096, 77..77, LEN..LEN];
+        for part in pages.into_iter().chain(unaligned).chain(empty) {
+            map.let_go(&map.bytes()[part.clone()]);
+            assert!(map.bytes() == bytes, "{part:?}");
+        }
+        map.let_go(&[]);
+        assert!(map.bytes() == bytes);
+    }
+}
