@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cut::Cut;
 use super::parse::csv::{Cell, Plan, Records, Role};
-use super::source::Source;
+use super::source::{Chunk, Source};
 use crate::error::{Error, Result};
 
 /// What a label is called where nobody says which column it is.
@@ -180,10 +180,12 @@ pub(crate) fn learn(source: &mut Source, label: Option<&str>, ignore: &[String])
         let (next, seen) = rayon::join(
             || chunks.batch(width),
             || {
-                batch
-                    .par_iter()
-                    .map(|chunk| numeric_columns(&chunk.text, chunk.first && header.named, &header, &numeric))
-                    .collect::<Vec<_>>()
+                let look = |chunk: &Chunk<'_>| {
+                    let columns = numeric_columns(&chunk.text, chunk.first && header.named, &header, &numeric);
+                    chunk.let_go();
+                    columns
+                };
+                batch.par_iter().map(look).collect::<Vec<_>>()
             },
         );
         for columns in seen {

@@ -14,6 +14,10 @@ use super::skipped::Skipped;
 use super::source::{Chunk, Source};
 use crate::error::{Error, Result};
 
+/// A batch has no more chunks than this, unless there are more threads: three batches are in memory at a time (read, parsed,
+/// put away), and on many threads four chunks for each would be gigabytes.
+const MOST_CHUNKS: usize = 64;
+
 /// What a file turned out to hold, beside its blocks.
 pub(crate) struct Ingested {
     pub(crate) sums: Sums,
@@ -51,7 +55,8 @@ pub(crate) fn ingest<E: From<Error> + Send>(
     let mut batch = chunks.batch(1)?;
     let mut parsed = Vec::new();
     while !batch.is_empty() || !parsed.is_empty() {
-        let width = 4 * rayon::current_num_threads();
+        let threads = rayon::current_num_threads();
+        let width = (4 * threads).min(MOST_CHUNKS).max(threads);
         let parse = |keys, classes| {
             let context = Context { keys, classes, learning: true, skip };
             batch.par_iter().map(|chunk| parser.parse(chunk, context)).collect::<Vec<_>>()
@@ -67,7 +72,15 @@ pub(crate) fn ingest<E: From<Error> + Send>(
             rayon::join(|| rayon::join(|| put_away(numbered, sums, put), more), || parse(&numbering.keys, classes))
         };
         done?;
-        (parsed, batch) = (new, next?);
+        batch = match next {
+            Ok(batch) => batch,
+            Err(error) => {
+                // A line that is wrong comes before what keeps the text behind it from being read.
+                reading.number(new)?;
+                return Err(error.into());
+            }
+        };
+        parsed = new;
     }
     let Reading { numbering: Numbering { keys, classes }, sums, skipped, rounded, spaces, plain, .. } = reading;
     if sums.rows == 0 {
@@ -129,18 +142,18 @@ impl<'p> Reading<'p> {
     }
 }
 
-/// Parses `text`, libsvm of these keys, which are not looked up, with `backend`, chunk by chunk on all threads, and lets go of what comes out: how fast that alone is.
+/// Parses `text`, libsvm whose keys are not looked up, with `backend`, chunk by chunk on all threads, and lets go of what comes out: how fast that alone is.
 ///
 /// # Errors
 /// The first line that is wrong.
-pub(crate) fn parse_alone(text: &[u8], keys: &Dictionary, backend: Backend) -> Result<()> {
+pub(crate) fn parse_alone(text: &[u8], backend: Backend) -> Result<()> {
     let parser = Parser::Libsvm(libsvm::Plan { hashing: None, backend });
     let (mut chunks, mut at) = (Vec::new(), 0);
     while let Some(len) = parser.cut().chunk_end(&text[at..], true).filter(|&len| len > 0) {
         chunks.push(Chunk { text: text[at..at + len].into(), first: at == 0, at: at as u64, map: None });
         at += len;
     }
-    let context = Context { keys, classes: None, learning: true, skip: false };
+    let context = Context { keys: &parser.no_keys(), classes: None, learning: true, skip: false };
     let parse = |chunk: &Chunk<'_>| parser.parse(chunk, context).map(drop).map_err(|fault| fault.at(Path::new("-"), 0));
     chunks.par_iter().try_for_each(parse)
 }

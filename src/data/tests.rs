@@ -78,6 +78,12 @@ fn rows(data: &DataFile) -> Rows {
         .collect()
 }
 
+/// All rows, floats as bits, with the keys of the text.
+fn by_key(data: &DataFile) -> Vec<(u32, Vec<(String, u32)>)> {
+    let name = |&(id, value): &(u32, u32)| (data.dictionary().name_of(id), value);
+    rows(data).iter().map(|(label, row)| (*label, row.iter().map(name).collect())).collect()
+}
+
 /// A few chunks of libsvm text in which new keys keep coming and some rows have repeated ones; much of it is comments.
 fn long_text() -> String {
     let comment = format!(" # {}\n", "-".repeat(2000));
@@ -123,6 +129,34 @@ fn numbering_depends_on_the_text_alone() {
 }
 
 #[test]
+fn small_and_large_indices_behind_a_chunk_of_comments_are_read_alike_by_any_number_of_threads() {
+    let comment = format!("# {}\n", "-".repeat(2000));
+    let mut text = comment.repeat(2500);
+    let mut expected = Vec::new();
+    for row in 0..5000u32 {
+        let indices =
+            [row % 50 + 1, 1000 + row, (1 << 24) - 1 + row % 3, (1 << 24) + row * 7, u32::MAX - row % 900 - 9];
+        let value = row as f32 + 0.5;
+        text += "1";
+        indices.iter().for_each(|index| text += &format!(" {index}:{value}"));
+        text += " ";
+        text += &comment;
+        let pairs = indices.iter().map(|index| (index.to_string(), value.to_bits())).collect();
+        expected.push((1f32.to_bits(), pairs));
+    }
+    let data = Data::new("a.svm", text);
+    let mut all = Vec::new();
+    for threads in [1, 3] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let read = pool.install(|| data.read(&OPTIONS)).unwrap();
+        assert!(read.table().blocks() > 2);
+        assert!(by_key(&read) == expected);
+        all.push(read.dictionary().to_bytes());
+    }
+    assert!(all[0] == all[1]);
+}
+
+#[test]
 fn keys_are_numbered_by_falling_frequency_then_as_they_appear() {
     let read = Data::new("a.svm", "1 9:1 5:2\n1 5:1 7:1\n1 7:1 5:3 8:1\n").read(&OPTIONS).unwrap();
     let keys: Vec<String> = (0..4).map(|row| read.dictionary().name_of(row)).collect();
@@ -160,6 +194,18 @@ fn the_first_bad_line_of_the_file_is_told_whatever_the_threads() {
         let error = data.read(&options).unwrap_err().to_string();
         assert!(error.contains(&format!("{name}:{line}: \"0:1\"")), "{error}");
         assert_eq!(data.files(), [name], "no cache and no half of one");
+    }
+}
+
+#[test]
+fn a_bad_line_is_told_though_the_file_is_cut_short_behind_it() {
+    let text = long_text();
+    for part in [8, 2] {
+        let at = text[..text.len() / part].rfind('\n').unwrap() + 1;
+        let (before, after) = text.split_at(at);
+        let packed = gzip(format!("{before}1 0:1\n{after}").as_bytes());
+        let error = Data::new("a.svm.gz", &packed[..packed.len() - 9]).read(&OPTIONS).unwrap_err().to_string();
+        assert!(error.contains(&format!("a.svm.gz:{}: \"0:1\"", before.lines().count() + 1)), "{error}");
     }
 }
 
@@ -367,9 +413,5 @@ fn bad_rows_that_are_skipped_leave_nothing_behind_whatever_the_threads() {
     }
     assert!(all[0] == all[1]);
     let clean = Data::new("a.svm", text).read(&OPTIONS).unwrap();
-    let by_key = |read: &DataFile| {
-        let name = |&(id, value): &(u32, u32)| (read.dictionary().name_of(id), value);
-        rows(read).iter().map(|(label, row)| (*label, row.iter().map(name).collect())).collect::<Vec<(u32, Vec<_>)>>()
-    };
     assert!(by_key(&data.read(&skipping).unwrap()) == by_key(&clean));
 }

@@ -54,15 +54,10 @@ impl Map {
 pub fn with_huge_pages<T>(capacity: usize) -> Vec<T> {
     const HUGE: usize = 2 << 20;
     let mut vector = Vec::with_capacity(capacity);
-    let spare: &mut [MaybeUninit<T>] = vector.spare_capacity_mut();
-    let start = spare.as_mut_ptr().cast::<u8>();
-    let (to_first, bytes) = (start.align_offset(HUGE), size_of_val(spare));
-    if let Some(whole) = bytes.checked_sub(to_first).map(|bytes| bytes / HUGE * HUGE)
-        && whole > 0
-    {
-        // SAFETY: the range begins on a page and lies in the allocation; the advice changes what backs it, and no byte.
+    if let Some((start, bytes)) = whole_pages(vector.spare_capacity_mut(), HUGE) {
+        // SAFETY: the range is whole pages of the allocation; the advice changes what backs it, and no byte.
         // Without huge pages everything works, a little slower.
-        let _ = unsafe { madvise(start.add(to_first).cast(), whole, Wish::LinuxHugepage) };
+        let _ = unsafe { madvise(start.cast(), bytes, Wish::LinuxHugepage) };
     }
     vector
 }
@@ -71,17 +66,22 @@ pub fn with_huge_pages<T>(capacity: usize) -> Vec<T> {
 /// again.
 pub fn ask_for_pages<T>(vector: &mut Vec<T>, count: usize) {
     const PAGE: usize = 4096;
-    let spare: &mut [MaybeUninit<T>] = vector.spare_capacity_mut();
-    let bytes = count.min(spare.len()) * size_of::<T>();
-    let start = spare.as_mut_ptr().cast::<u8>();
-    let to_first = start.align_offset(PAGE);
-    if let Some(whole) = bytes.checked_sub(to_first).map(|bytes| bytes / PAGE * PAGE)
-        && whole > 0
-    {
-        // SAFETY: the range begins on a page and lies in the allocation; the advice changes what backs it, and no byte.
+    let spare = vector.spare_capacity_mut();
+    let count = count.min(spare.len());
+    if let Some((start, bytes)) = whole_pages(&mut spare[..count], PAGE) {
+        // SAFETY: the range is whole pages of the allocation; the advice changes what backs it, and no byte.
         // Where it is not taken, pages come when they are touched.
-        let _ = unsafe { madvise(start.add(to_first).cast(), whole, Wish::LinuxPopulateWrite) };
+        let _ = unsafe { madvise(start.cast(), bytes, Wish::LinuxPopulateWrite) };
     }
+}
+
+/// Where the first whole page of `page` bytes within `spare` begins, and how many bytes all of them have; `None` where there is
+/// none.
+fn whole_pages<T>(spare: &mut [MaybeUninit<T>], page: usize) -> Option<(*mut u8, usize)> {
+    let start = spare.as_mut_ptr().cast::<u8>();
+    let to_first = start.align_offset(page);
+    let bytes = size_of_val(spare).checked_sub(to_first)? / page * page;
+    (bytes > 0).then(|| (start.wrapping_add(to_first), bytes))
 }
 
 /// Shared 32-bit words in anonymous memory, reserved once and zero until written.
@@ -124,5 +124,31 @@ impl Region {
         // SAFETY: the mapping is readable, writable, page-aligned, at least `words` words long, zero (a valid AtomicU32)
         // or written as AtomicU32, and lives as long as `self`; nothing ever makes a plain reference into it.
         Cells::new(unsafe { std::slice::from_raw_parts(start, self.words) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn what_is_let_go_is_found_as_it_was() {
+        const LEN: usize = 9 * 4096 + 123;
+        let bytes: Vec<u8> = (0..LEN).map(|at| (at * 31 + at / 4096) as u8).collect();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&bytes).unwrap();
+        let map = Map::open(&file).unwrap();
+        assert!(map.bytes() == bytes);
+        let pages = [0..LEN, 0..4096, 4096..3 * 4096];
+        let unaligned = [1..4097, 4095..8193, 100..5 * 4096 + 7, 4097..4098, LEN - 1..LEN, 5000..LEN];
+        let empty = [0..0, 4096..4096, 77..77, LEN..LEN];
+        for part in pages.into_iter().chain(unaligned).chain(empty) {
+            map.let_go(&map.bytes()[part.clone()]);
+            assert!(map.bytes() == bytes, "{part:?}");
+        }
+        map.let_go(&[]);
+        assert!(map.bytes() == bytes);
     }
 }

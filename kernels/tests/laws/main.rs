@@ -7,3 +7,4 @@ mod ground;
 mod loops;
 mod merges;
 mod promises;
+mod sums;
