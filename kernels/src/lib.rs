@@ -17,6 +17,7 @@ mod cells;
 mod copy;
 mod dense;
 mod dispatch;
+mod elementary;
 mod group;
 mod lane;
 mod learner;

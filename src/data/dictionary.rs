@@ -14,23 +14,14 @@
 //! | n, if there are scales | the scale of each row, signed |
 //! | 8 | xxh3 of all before |
 
-use hogback_kernels::ask_for;
-use rustc_hash::FxHashMap;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::names::{NO_ROW, NameBatch, Names};
+use super::numbers::Numbers;
 use crate::error::{Error, Result};
-use crate::sys::map::with_huge_pages;
 
 /// More keys than this are refused, so that a row number always has room above it.
 pub const MOST_KEYS: usize = 1 << 31;
-
-/// Numbers below this are looked up in a flat table, which takes four bytes for each number up to the largest.
-const FLAT_LIMIT: usize = 1 << 24;
-
-/// So many numbers before it is looked up, the place of a number in the flat table is asked for: of what is read all around it,
-/// that table is driven out of the caches again and again.
-const AHEAD: usize = 128;
 
 const _: () = assert!(cfg!(target_endian = "little"), "keys are written as they stand in memory");
 
@@ -54,15 +45,6 @@ enum Keys {
     Names(Names),
 }
 
-#[derive(Clone, Debug, Default)]
-struct Numbers {
-    keys: Vec<u32>,
-    /// The rows of keys below [`FLAT_LIMIT`], by key.
-    flat: Vec<u32>,
-    /// The rows of the others.
-    rest: FxHashMap<u32, u32>,
-}
-
 impl Dictionary {
     /// No keys yet; they will be numbers.
     pub fn numbers() -> Self {
@@ -81,7 +63,7 @@ impl Dictionary {
     /// How many keys there are.
     pub fn len(&self) -> usize {
         match &self.keys {
-            Keys::Numbers(numbers) => numbers.keys.len(),
+            Keys::Numbers(numbers) => numbers.len(),
             Keys::Names(names) => names.len(),
         }
     }
@@ -144,12 +126,9 @@ impl Dictionary {
     /// # Panics
     /// Where keys are names and there are such places.
     pub(crate) fn add_numbers(&mut self, numbers: &mut [u32], places: &[u32]) -> Result<()> {
-        for (nth, &at) in places.iter().enumerate() {
-            if let (Keys::Numbers(keys), Some(&ahead)) = (&self.keys, places.get(nth + AHEAD)) {
-                ask_for(&keys.flat, numbers[ahead as usize] as usize);
-            }
-            let number = &mut numbers[at as usize];
-            *number = self.add_number(*number);
+        match &mut self.keys {
+            Keys::Numbers(keys) => keys.add_all(numbers, places),
+            Keys::Names(_) => assert!(places.is_empty(), "a number is added to a dictionary of names"),
         }
         self.check_size()
     }
@@ -165,7 +144,7 @@ impl Dictionary {
     /// Where there is no such row.
     pub fn name_of(&self, row: u32) -> String {
         match &self.keys {
-            Keys::Numbers(numbers) => numbers.keys[row as usize].to_string(),
+            Keys::Numbers(numbers) => numbers.keys()[row as usize].to_string(),
             Keys::Names(names) => String::from_utf8_lossy(names.name(row)).into_owned(),
         }
     }
@@ -211,7 +190,7 @@ impl Dictionary {
     /// Where one holds names and the other numbers, or there would be too many keys.
     pub fn merge(&mut self, other: &Self) -> Result<Vec<u32>> {
         let here = match (&mut self.keys, &other.keys) {
-            (Keys::Numbers(mine), Keys::Numbers(theirs)) => theirs.keys.iter().map(|&key| mine.add(key)).collect(),
+            (Keys::Numbers(mine), Keys::Numbers(theirs)) => theirs.keys().iter().map(|&key| mine.add(key)).collect(),
             (Keys::Names(mine), Keys::Names(theirs)) => {
                 (0..theirs.len() as u32).map(|row| mine.add(theirs.name(row))).collect()
             }
@@ -258,7 +237,7 @@ impl Dictionary {
         bytes.extend((self.len() as u64).to_le_bytes());
         bytes.extend((text as u64).to_le_bytes());
         match &self.keys {
-            Keys::Numbers(numbers) => bytes.extend_from_slice(bytemuck::cast_slice(&numbers.keys)),
+            Keys::Numbers(numbers) => bytes.extend_from_slice(bytemuck::cast_slice(numbers.keys())),
             Keys::Names(names) => {
                 bytes.extend(names.lengths().flat_map(u32::to_le_bytes));
                 bytes.extend(names.text());
@@ -316,82 +295,6 @@ impl Dictionary {
         }
         dictionary.scales = scaled.then(|| scales.iter().map(|&scale| scale as i8).collect());
         Ok(dictionary)
-    }
-}
-
-impl Numbers {
-    #[inline(always)]
-    fn get(&self, key: u32) -> Option<u32> {
-        match self.flat.get(key as usize) {
-            Some(&NO_ROW) => None,
-            Some(&row) => Some(row),
-            None => self.rest.get(&key).copied(),
-        }
-    }
-
-    fn find_all(&self, numbers: &mut [u32], missed: &mut Vec<u32>) {
-        /// So many at a time.
-        const MANY: usize = 256;
-        let mut places = [0; MANY];
-        for from in (0..numbers.len()).step_by(MANY) {
-            // No branch depends on what is found, or what comes next would wait for it.
-            let mut count = 0;
-            for at in from..numbers.len().min(from + MANY) {
-                ask_for(&self.flat, numbers[(at + AHEAD).min(numbers.len() - 1)] as usize);
-                let number = &mut numbers[at];
-                let row = self.flat.get(*number as usize).copied().unwrap_or(NO_ROW);
-                *number = if row == NO_ROW { *number } else { row };
-                places[count % MANY] = at;
-                count += usize::from(row == NO_ROW);
-            }
-            for &at in &places[..count] {
-                match self.rest.get(&numbers[at]) {
-                    Some(&row) => numbers[at] = row,
-                    None => missed.push(at as u32),
-                }
-            }
-        }
-    }
-
-    fn reorder(&mut self, order: &[u32]) {
-        self.keys = order.iter().map(|&row| self.keys[row as usize]).collect();
-        for (row, &key) in (0..).zip(&self.keys) {
-            match self.flat.get_mut(key as usize) {
-                Some(place) => *place = row,
-                None => _ = self.rest.insert(key, row),
-            }
-        }
-    }
-
-    fn add(&mut self, key: u32) -> u32 {
-        if let Some(row) = self.get(key) {
-            return row;
-        }
-        let row = self.keys.len() as u32;
-        self.keys.push(key);
-        let at = key as usize;
-        if at < FLAT_LIMIT {
-            if at >= self.flat.len() {
-                let length = (at + 1).next_power_of_two();
-                let mut flat = with_huge_pages(length);
-                flat.extend_from_slice(&self.flat);
-                flat.resize(length, NO_ROW);
-                self.flat = flat;
-            }
-            self.flat[at] = row;
-        } else {
-            self.rest.insert(key, row);
-        }
-        row
-    }
-
-    fn truncate(&mut self, length: usize) {
-        for key in self.keys.drain(length.min(self.keys.len())..) {
-            match self.flat.get_mut(key as usize) {
-                Some(row) => *row = NO_ROW,
-                None => _ = self.rest.remove(&key),
-            }
-        }
     }
 }
 

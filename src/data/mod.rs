@@ -20,6 +20,7 @@ mod input;
 mod labels;
 mod names;
 mod numbering;
+mod numbers;
 pub mod order;
 mod parse;
 mod repeats;
