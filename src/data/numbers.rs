@@ -34,6 +34,13 @@ impl Numbers {
         &self.keys
     }
 
+    /// Asks the processor for the place of `key` in the flat table, or, where that is not so long, for its end: what lies nowhere takes
+    /// long to be looked for.
+    #[inline(always)]
+    fn ask_for(&self, key: u32) {
+        ask_for(&self.flat, (key as usize).min(self.flat.len()));
+    }
+
     /// The row of `key`.
     #[inline(always)]
     pub(crate) fn get(&self, key: u32) -> Option<u32> {
@@ -54,7 +61,7 @@ impl Numbers {
             // No branch depends on what is found, or what comes next would wait for it.
             let mut count = 0;
             for at in from..numbers.len().min(from + MANY) {
-                ask_for(&self.flat, numbers[(at + AHEAD).min(numbers.len() - 1)] as usize);
+                self.ask_for(numbers[(at + AHEAD).min(numbers.len() - 1)]);
                 let number = &mut numbers[at];
                 let row = self.flat.get(*number as usize).copied().unwrap_or(NO_ROW);
                 *number = if row == NO_ROW { *number } else { row };
@@ -74,7 +81,7 @@ impl Numbers {
     pub(crate) fn add_all(&mut self, numbers: &mut [u32], places: &[u32]) {
         for (nth, &at) in places.iter().enumerate() {
             if let Some(&ahead) = places.get(nth + AHEAD) {
-                ask_for(&self.flat, numbers[ahead as usize] as usize);
+                self.ask_for(numbers[ahead as usize]);
             }
             let number = &mut numbers[at as usize];
             *number = self.add(*number);
