@@ -14,7 +14,8 @@ use crate::rows::Row;
 use crate::rules::{Part, SlotRule};
 use crate::table::Table;
 
-/// From the `n`-th on, a register's lanes of which the last `n` count: eight that do not, eight that do.
+/// Eight lanes that do not count, and eight that do: a register read across the border has as many of the latter at its end as it
+/// reaches beyond it.
 const COUNTING: [f32; 16] = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0];
 
 /// Words of a table that is not asked for ahead where it is scored: a second-level cache holds it, and asking for what is there takes
@@ -29,12 +30,27 @@ fn look_ahead<S: Shape, const WIDTH: usize>(group: &Group<'_, '_>, at: usize) {
     if let Some(row) = group.rows.get(at + DATA_AHEAD) {
         row.prefetch();
     }
-    if S::AHEAD
-        && let Some(row) = group.rows.get(at + ROWS_AHEAD)
-    {
-        for &id in row.ids().as_slice() {
-            ask(group.table.ahead(id, WIDTH, S::HEAD));
-        }
+    if S::AHEAD {
+        ask_rows::<WIDTH>(&group.table, group.rows, at, S::HEAD);
+    }
+}
+
+/// The same where rows are scored, by a whole table.
+#[inline(always)]
+fn look_ahead_to_score<const WIDTH: usize>(table: &Table<'_>, rows: &[Row<'_>], at: usize) {
+    if let Some(row) = rows.get(at + DATA_AHEAD) {
+        row.prefetch();
+    }
+    if table.shared.len() > IN_CACHE {
+        ask_rows::<WIDTH>(table, rows, at, false);
+    }
+}
+
+/// Asks for the rows of the table, of words of `WIDTH`, that the row of data [`ROWS_AHEAD`] of row `at` will touch.
+#[inline(always)]
+fn ask_rows<const WIDTH: usize>(table: &Table<'_>, rows: &[Row<'_>], at: usize, has_head: bool) {
+    if let Some(row) = rows.get(at + ROWS_AHEAD) {
+        row.ids().as_slice().iter().for_each(|&id| ask(table.ahead(id, WIDTH, has_head)));
     }
 }
 
@@ -338,14 +354,8 @@ pub(crate) unsafe fn score_words<V: Lane, const WIDTH: usize>(
     rows: &[Row<'_>],
     margins: &mut [f32],
 ) {
-    let ahead = table.shared.len() > IN_CACHE;
     for (i, (row, margin)) in rows.iter().zip(margins).enumerate() {
-        if let Some(row) = rows.get(i + DATA_AHEAD) {
-            row.prefetch();
-        }
-        if ahead && let Some(row) = rows.get(i + ROWS_AHEAD) {
-            row.ids().as_slice().iter().for_each(|&id| ask(table.ahead(id, WIDTH, false)));
-        }
+        look_ahead_to_score::<WIDTH>(table, rows, i);
         let (ids, values) = (row.ids().as_slice(), row.values());
         // SAFETY: the caller's promise; values are as many as ids, or none.
         unsafe {
@@ -375,7 +385,8 @@ pub(crate) unsafe fn score_pairs<V: Lane, R: SlotRule<V>>(
     // SAFETY: the caller's promise; the stash has room for the row.
     unsafe {
         let rule = R::new(step, Part::Rows);
-        for (row, margin) in rows.iter().zip(margins) {
+        for (i, (row, margin)) in rows.iter().zip(margins).enumerate() {
+            look_ahead_to_score::<2>(table, rows, i);
             let stash = scratch.room(row.len() / (V::WORDS / 2) + 1).cast::<V>();
             *margin = if row.is_empty() {
                 0.0

@@ -2,7 +2,7 @@
 //! child and merged into Θ every so many rows.
 //!
 //! On data whose features follow Zipf's law plain shared Hogwild is slower than one thread, for its hot cache lines travel
-//! between the cores; a private head of a few KiB, merged every 64 rows, makes two children 1.6 to 1.75 times one, at equal loss
+//! between the cores; a private head of a few KiB, merged every 64 rows, makes two children on near cores 1.4 to 1.75 times one, at equal loss
 //! (measured, see docs/performance.md).
 //!
 //! **Protocol.** Only its child touches a view's `mine` and `base`. The master words of the head are written only under the claim
