@@ -24,8 +24,8 @@ fn damaged(file: &str, damage: impl Fn(&mut Vec<u8>), part: &str) {
         fs::write(&path, &bytes).unwrap();
     }
     let name = file.rsplit('/').next().unwrap();
-    if name.starts_with("state") {
-        assert_eq!(folder.predictions("m", "good.svm"), before, "predicting needs no optimiser state");
+    if name.starts_with("state") || name == "spec.toml" {
+        assert_eq!(folder.predictions("m", "good.svm"), before, "predicting needs no optimiser state and no spec");
     } else {
         folder.run(&["predict", "m", "good.svm"]).failed_with(1, &[name, part]);
         folder.run(&["eval", "m", "good.svm"]).failed_with(1, &[name, part]);
@@ -35,8 +35,8 @@ fn damaged(file: &str, damage: impl Fn(&mut Vec<u8>), part: &str) {
     assert_eq!(folder.predictions("m", "good.svm"), before);
 }
 
-const FILES: [&str; 3] =
-    ["latest/weights-00000.safetensors", "latest/state-00000.safetensors", "latest/dictionary.bin"];
+const FILES: [&str; 4] =
+    ["latest/weights-00000.safetensors", "latest/state-00000.safetensors", "latest/dictionary.bin", "latest/spec.toml"];
 
 #[test]
 fn a_model_with_a_file_missing() {

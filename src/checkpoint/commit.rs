@@ -8,7 +8,7 @@ use std::process;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::files::{per_shard, write};
-use super::layout::{DICTIONARY, MANIFEST, generation_number, generation_path, is_there};
+use super::layout::{DICTIONARY, MANIFEST, SPEC, generation_number, generation_path, is_there};
 use super::manifest::{DTYPE, FORMAT, FileEntry, Kind, Manifest, TensorEntry};
 use super::safetensors::{header, name_in_file, rows_of};
 use super::{Generation, TensorData};
@@ -92,6 +92,7 @@ fn write_generation(
     let (mut files, states): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
     files.extend(states);
     files.push(write(store, &directory, DICTIONARY.to_owned(), &[&generation.dictionary])?);
+    files.push(write(store, &directory, SPEC.to_owned(), &[&generation.spec])?);
 
     let manifest = Manifest {
         format: FORMAT,
@@ -254,7 +255,7 @@ mod tests {
         Writer::new(&Disk, &model, Existing::Continue).unwrap().commit(&generation(2), 2).unwrap();
         assert!(holds(&model, &generation(2)));
         assert_eq!(names(&model), ["gen-00001", "gen-00002", "latest", "manifest.json", "notes.txt"]);
-        assert_eq!(names(&model.join("gen-00002")).len(), 6);
+        assert_eq!(names(&model.join("gen-00002")).len(), 7);
     }
 
     #[test]

@@ -12,6 +12,9 @@ pub(super) const MANIFEST: &str = "manifest.json";
 /// The dictionary in a generation's directory.
 pub(super) const DICTIONARY: &str = "dictionary.bin";
 
+/// How the model was trained, in a generation's directory.
+pub(super) const SPEC: &str = "spec.toml";
+
 /// Where generation `number` of `model` stands.
 pub(super) fn generation_path(model: &Path, number: u64) -> PathBuf {
     model.join(format!("gen-{number:05}"))

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::layout::{DICTIONARY, MANIFEST, generation_path, is_model, previous};
+use super::layout::{DICTIONARY, MANIFEST, SPEC, generation_path, is_model, previous};
 use crate::error::{Error, Result};
 
 /// The format that is written and the only one that is read.
@@ -34,7 +34,7 @@ pub struct Manifest {
     pub metrics: Value,
     /// Where in the data training stands, with the seeds.
     pub position: Value,
-    /// Every file of the generation, in the order weights, states, dictionary.
+    /// Every file of the generation, in the order weights, states, dictionary, spec.
     pub files: Vec<FileEntry>,
     /// Every tensor, in the order they are saved.
     pub tensors: Vec<TensorEntry>,
@@ -124,6 +124,16 @@ impl Manifest {
         }
     }
 
+    /// The file of the dictionary.
+    pub(super) fn dictionary(&self) -> &FileEntry {
+        &self.files[2 * self.shards]
+    }
+
+    /// The file that says how the model was trained, which models had not from the beginning.
+    pub(super) fn spec(&self) -> Option<&FileEntry> {
+        self.files.get(2 * self.shards + 1)
+    }
+
     /// The bytes of the file.
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut text = format!("{:#}", serde_json::json!(self));
@@ -166,7 +176,8 @@ impl Manifest {
         let shards = 0..self.shards;
         let names = shards.clone().map(|shard| Kind::Weights.file(shard));
         let names = names.chain(shards.map(|shard| Kind::State.file(shard))).chain([DICTIONARY.to_owned()]);
-        if self.shards == 0 || !names.eq(self.files.iter().map(|file| file.name.clone())) {
+        let listed = || self.files.iter().map(|file| file.name.clone());
+        if self.shards == 0 || !(names.clone().eq(listed()) || names.chain([SPEC.to_owned()]).eq(listed())) {
             return Err(format!("the files listed are not those of a model of {} shards", self.shards));
         }
         let numbers = self.tensors.iter().try_fold(0_u64, |sum, tensor| {
@@ -224,7 +235,7 @@ mod tests {
         let file = |name: String| FileEntry { name, bytes: 4096, xxh3: u64::MAX - 3 };
         let tensor =
             |name: &str, kind| TensorEntry { name: name.to_owned(), rows: 3, width: 2, dtype: "F32".to_owned(), kind };
-        let names = [Kind::Weights.file(0), Kind::State.file(0), DICTIONARY.to_owned()];
+        let names = [Kind::Weights.file(0), Kind::State.file(0), DICTIONARY.to_owned(), SPEC.to_owned()];
         Manifest {
             format: FORMAT,
             generation: 7,
@@ -279,6 +290,8 @@ mod tests {
         bad(|m| m.shards = 0, "0 shards");
         bad(|m| m.shards = usize::MAX, "shards");
         bad(|m| m.files[0].name = "../weights".to_owned(), "files listed");
+        bad(|m| m.files[3].name = "../spec.toml".to_owned(), "files listed");
+        bad(|m| m.files.truncate(2), "files listed");
         bad(|m| m.tensors[0].rows = u64::MAX, "larger than any memory");
         bad(|m| m.tensors[1].rows = 1 << 61, "larger than any memory");
         bad(|m| m.tensors[1].dtype = "F16".to_owned(), "dtype F16");

@@ -10,6 +10,7 @@
 //!     weights-00000.safetensors …    one a shard: a contiguous range of the rows of every tensor
 //!     state-00000.safetensors …      the same of the optimiser's slots
 //!     dictionary.bin                 keys → rows
+//!     spec.toml                      how the model was trained
 //!     manifest.json                  the manifest as it was when this generation was current
 //!   gen-00006/                       the generation before, until the next commit
 //! .model.lock                        beside it: one trainer at a time
@@ -62,6 +63,8 @@ pub struct Generation {
     pub state: Vec<TensorData>,
     /// Keys → rows, in a form that is not looked into here.
     pub dictionary: Vec<u8>,
+    /// How the model was trained, for people and for training it again; not looked into here.
+    pub spec: Vec<u8>,
     /// The resolved flags and the kind of model.
     pub configuration: Value,
     /// Losses and accuracies so far.
@@ -91,6 +94,7 @@ mod fixture {
             weights: vec![tensor("w", 7, 3), tensor("bias", 1, 1), tensor("none yet", 0, 4)],
             state: vec![tensor("w", 7, 2)],
             dictionary: format!("keys of {seed}").into_bytes(),
+            spec: format!("seed = {seed}\n").into_bytes(),
             configuration: json!({ "kind": "linear", "seed": seed }),
             metrics: json!({ "logloss": 0.5 }),
             position: json!({ "pass": seed }),
@@ -99,9 +103,9 @@ mod fixture {
 
     /// True where `model` is `generation`, to the last bit.
     pub(super) fn holds(model: &Path, generation: &Generation) -> bool {
-        let Loaded { manifest, weights, state, dictionary } = load(model).unwrap();
+        let Loaded { manifest, weights, state, dictionary, spec } = load(model).unwrap();
         let Manifest { configuration, metrics, position, .. } = manifest;
-        *generation == Generation { weights, state, dictionary, configuration, metrics, position }
+        *generation == Generation { weights, state, dictionary, spec, configuration, metrics, position }
     }
 
     /// Everything in a directory, sorted.

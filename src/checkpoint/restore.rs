@@ -8,7 +8,7 @@ use std::path::Path;
 use super::TensorData;
 use super::files::{open, per_shard, read};
 use super::layout::{MANIFEST, generation_number, generation_path};
-use super::manifest::{Kind, Manifest, TensorEntry};
+use super::manifest::{FileEntry, Kind, Manifest, TensorEntry};
 use super::safetensors::{header, rows_of};
 use crate::error::{Error, Result};
 
@@ -26,6 +26,8 @@ pub struct Loaded {
     pub state: Vec<TensorData>,
     /// Keys → rows.
     pub dictionary: Vec<u8>,
+    /// How the model was trained; empty after [`load_weights`], and of a model that has none.
+    pub spec: Vec<u8>,
 }
 
 /// Reads all of the current generation of the model directory `model`.
@@ -39,7 +41,7 @@ pub fn load(model: &Path) -> Result<Loaded> {
     load_kinds(model, &[Kind::Weights, Kind::State])
 }
 
-/// Reads what predicting needs: everything but the optimiser's state, whose files are not even opened.
+/// Reads what predicting needs: everything but the optimiser's state and the spec, whose files are not even opened.
 ///
 /// # Errors
 /// As [`load`].
@@ -70,14 +72,19 @@ fn read_generation(directory: &Path, manifest: &Manifest, kinds: &[Kind]) -> Res
     let tensors = |kind| {
         if kinds.contains(&kind) { read_tensors(directory, manifest, kind) } else { Ok(Vec::new()) }
     };
-    let mut dictionary = Vec::new();
-    if let Some(entry) = manifest.files.last() {
-        let file = open(directory, entry)?;
-        dictionary = vec![0; entry.bytes as usize];
-        read(directory, entry, file, &mut [&mut dictionary])?;
-    }
+    let dictionary = read_whole(directory, manifest.dictionary())?;
+    let spec = manifest.spec().filter(|_| kinds.contains(&Kind::State));
+    let spec = spec.map_or(Ok(Vec::new()), |entry| read_whole(directory, entry))?;
     let (weights, state) = (tensors(Kind::Weights)?, tensors(Kind::State)?);
-    Ok(Loaded { manifest: manifest.clone(), weights, state, dictionary })
+    Ok(Loaded { manifest: manifest.clone(), weights, state, dictionary, spec })
+}
+
+/// Reads a file that is not of tensors.
+fn read_whole(directory: &Path, entry: &FileEntry) -> Result<Vec<u8>> {
+    let file = open(directory, entry)?;
+    let mut bytes = vec![0; entry.bytes as usize];
+    read(directory, entry, file, &mut [&mut bytes])?;
+    Ok(bytes)
 }
 
 /// Reads all tensors of one kind, the shards in parallel.
@@ -167,7 +174,7 @@ fn whole_generation(model: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::super::fixture::{generation, holds, names};
-    use super::super::{Existing, Writer};
+    use super::super::{Existing, Generation, Writer};
     use super::*;
     use crate::store::Disk;
     use std::path::PathBuf;
@@ -274,8 +281,9 @@ mod tests {
     }
 
     #[test]
-    fn predicting_needs_no_state() {
+    fn predicting_needs_no_state_and_no_spec() {
         let (_folder, model) = committed(1, 2);
+        fs::remove_file(model.join("gen-00001/spec.toml")).unwrap();
         for shard in 0..2 {
             fs::remove_file(model.join("gen-00001").join(Kind::State.file(shard))).unwrap();
         }
@@ -283,6 +291,18 @@ mod tests {
         assert_eq!((loaded.weights, loaded.state), (generation(1).weights, vec![]));
         assert_eq!(loaded.dictionary, generation(1).dictionary);
         assert!(said(&model).contains("missing"));
+    }
+
+    #[test]
+    fn a_model_from_before_there_were_specs_is_whole() {
+        let (_folder, model) = committed(1, 2);
+        let mut manifest = Manifest::read(&model).unwrap();
+        manifest.files.pop();
+        fs::write(model.join(MANIFEST), manifest.encode()).unwrap();
+        fs::remove_file(generation_path(&model, 1).join("spec.toml")).unwrap();
+        assert!(holds(&model, &Generation { spec: Vec::new(), ..generation(1) }));
+        Writer::new(&Disk, &model, Existing::Continue).unwrap().commit(&generation(2), 2).unwrap();
+        assert!(holds(&model, &generation(2)));
     }
 
     #[test]

@@ -6,15 +6,18 @@ mod export;
 mod generate;
 mod inspect;
 mod predict;
+mod spec;
 mod topology;
 mod train;
 mod values;
 
+use std::env;
+use std::ffi::OsString;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use hogback_kernels::Backend;
 
 use crate::data::{CachePolicy, Format, LabelFile, ReadOptions};
@@ -57,17 +60,50 @@ enum Command {
     Bench(bench::Flags),
 }
 
-/// What the process was asked to do. Prints help, or the version, and ends the process where that is what it was.
+/// What the process was asked to do, by its command line and by the spec that this names. Prints help, or the version, and ends the
+/// process where that is what it was.
 ///
 /// # Errors
-/// [`Error::Usage`], in one line.
+/// [`Error::Usage`], in one line; [`Error::Io`] where the spec cannot be read.
 pub fn parse() -> Result<Arguments> {
-    Arguments::try_parse().map_err(|error| match error.kind() {
+    let typed: Vec<OsString> = env::args_os().collect();
+    let matches = Arguments::command().try_get_matches_from(&typed).map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             error.exit()
         }
         _ => Error::Usage(format!("{} (see --help)", one_line(&error.to_string()))),
-    })
+    })?;
+    let matches = match matches.subcommand() {
+        Some(("train", flags)) if let Some(spec) = flags.get_one::<PathBuf>("spec") => with_spec(spec, &typed, flags)?,
+        _ => matches,
+    };
+    Arguments::from_arg_matches(&matches).map_err(wrong)
+}
+
+/// The command line `typed` to train, whose flags are `flags`, with the keys of `spec` in it. Says which keys were left out.
+fn with_spec(spec: &Path, typed: &[OsString], flags: &ArgMatches) -> Result<ArgMatches> {
+    let mut command = Arguments::command();
+    command.build();
+    let train = command.find_subcommand("train").cloned().unwrap_or_default();
+    let topology = train::topology()?;
+    let parse = |arguments: &[OsString]| {
+        let matches = command.clone().try_get_matches_from(arguments).map_err(wrong)?;
+        if let Some((_, flags)) = matches.subcommand() {
+            train::check(flags, &topology)?;
+        }
+        Ok(matches)
+    };
+    let (matches, notes) = spec::with_spec(spec, typed, flags, &train, parse)?;
+    if !flags.get_flag("quiet") {
+        notes.iter().for_each(|note| say(note));
+    }
+    Ok(matches)
+}
+
+/// What clap refuses.
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn wrong(error: clap::Error) -> Error {
+    Error::Usage(one_line(&error.to_string()))
 }
 
 /// Clap's message in one line: its paragraphs apart, without those that --help says better.

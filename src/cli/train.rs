@@ -4,13 +4,13 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::Args;
+use clap::{ArgMatches, Args, FromArgMatches};
 
 use super::values::{class_weights, count, input, inside, not_negative, positive, share, whole};
-use super::{Labels, ModelPath, Reading, kernels, say};
+use super::{Labels, ModelPath, Reading, kernels, say, wrong};
 use crate::checkpoint::Existing;
 use crate::data::{BITS, CachePolicy, Hashing, Input, Interaction, ReadOptions};
-use crate::engine::plan;
+use crate::engine::plan::{self, Plan};
 use crate::engine::schedule::Schedule;
 use crate::engine::topology::Topology;
 use crate::error::{Error, Result};
@@ -23,7 +23,7 @@ use crate::report::progress::{Progress, ProgressMode};
 use crate::store::Disk;
 use crate::sys::pin::allowed_cpus;
 use crate::sys::signal::StopRequest;
-use crate::train::{ClassWeights, Consistency, Ears, Request, Settings, Summary, train};
+use crate::train::{CHECKPOINT_EVERY, ClassWeights, Consistency, Ears, Request, Settings, Summary, train};
 
 /// Where the model goes when nobody says.
 const MODEL: &str = "hogback-model";
@@ -33,8 +33,11 @@ const MODEL: &str = "hogback-model";
 #[command(mut_args(|arg| if arg.get_action().takes_values() { arg.allow_negative_numbers(true) } else { arg }))]
 pub(super) struct Flags {
     /// The data: paths, `-` for standard input, or a built-in set (@adult)
-    #[arg(required = true, value_parser = input)]
+    #[arg(required_unless_present = "spec", value_parser = input)]
     data: Vec<Input>,
+    /// A file of flags: `passes = 5` in it is --passes 5, `data = ["a.svm"]` the data; what is typed comes first
+    #[arg(long, value_name = "FILE")]
+    spec: Option<PathBuf>,
     /// Where the model goes [default: ./hogback-model, the one before kept as ./hogback-model.previous]
     #[arg(long, value_name = "DIR")]
     model: Option<ModelPath>,
@@ -175,7 +178,7 @@ struct Machine {
     #[arg(long, value_name = "ROWS", value_parser = count::<u16>)]
     merge: Option<u16>,
     /// Save the model within a pass once that many seconds have gone by; with sync only between passes
-    #[arg(long, value_name = "SECS", value_parser = count::<u64>, default_value_t = 60)]
+    #[arg(long, value_name = "SECS", value_parser = count::<u64>, default_value_t = CHECKPOINT_EVERY.as_secs())]
     checkpoint_every: u64,
 }
 
@@ -185,7 +188,7 @@ pub(super) fn run(flags: Flags) -> Result<()> {
     let log = if flags.json { RunLog::stdout() } else { RunLog::off() };
     let quiet = flags.quiet;
     let request = request(flags)?;
-    let topology = Topology::read(Path::new("/"), &allowed_cpus())?;
+    let topology = topology()?;
     let summary =
         train(&request, &topology, &Disk, Ears { progress: &progress, log: &log, stop: &stop }).map_err(|error| {
             match error {
@@ -202,6 +205,18 @@ pub(super) fn run(flags: Flags) -> Result<()> {
         conclude(&summary);
     }
     Ok(())
+}
+
+/// The machine that is trained on.
+pub(super) fn topology() -> Result<Topology> {
+    Topology::read(Path::new("/"), &allowed_cpus())
+}
+
+/// Refuses flags that [`run`] would refuse whatever the data is.
+pub(super) fn check(flags: &ArgMatches, topology: &Topology) -> Result<()> {
+    let request = request(Flags::from_arg_matches(flags).map_err(wrong)?)?;
+    request.settings.check()?;
+    Plan::choose(topology, &request.machine).map(drop)
 }
 
 fn request(flags: Flags) -> Result<Request> {

@@ -23,6 +23,8 @@ pub(super) struct Committer<'a, 't, 'd> {
     pub(super) job: &'a Train<'t, 'd>,
     pub(super) dictionary: &'a Dictionary,
     pub(super) configuration: &'a Configuration,
+    /// How the model is trained.
+    pub(super) spec: Vec<u8>,
     pub(super) keeper: Keeper<'a>,
     /// Where a failed commit is told.
     pub(super) progress: &'a Progress,
@@ -110,7 +112,7 @@ impl Committer<'_, '_, '_> {
             configuration: self.configuration,
         };
         let best = judge.best().filter(|_| !position.finished);
-        let generation = saved::generation(current, best, &words, judge.metrics(position), position)?;
+        let generation = saved::generation(current, best, &words, &self.spec, judge.metrics(position), position)?;
         let tensors = generation.weights.iter().chain(&generation.state);
         if !tensors.into_iter().all(|tensor| all_finite(&tensor.data)) {
             return Err(Error::Diverged("a weight is not a finite number: nothing is saved".to_owned()));

@@ -23,6 +23,7 @@ mod prepare;
 mod resume;
 mod saved;
 mod scale;
+mod spec;
 mod summary;
 mod target;
 
@@ -49,6 +50,9 @@ use crate::report::log::RunLog;
 use crate::report::progress::{Progress, ProgressMode};
 use crate::store::{Disk, Store};
 use crate::sys::signal::StopRequest;
+
+/// The longest time between two commits where nobody says.
+pub(crate) const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
 
 /// How children share Θ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ValueEnum)]
@@ -114,11 +118,13 @@ impl Settings {
     ///
     /// # Errors
     /// [`Error::Usage`], with what to leave out.
-    fn check(&self) -> Result<()> {
-        let Self { loss, optimizer, l1, quantile, schedule, .. } = *self;
+    pub(crate) fn check(&self) -> Result<()> {
+        let Self { loss, l1, quantile, schedule, .. } = *self;
+        let is_sparse = l1.is_some_and(|l1| l1 > 0.0);
+        let optimizer = self.optimizer.or(is_sparse.then_some(Optimizer::Ftrl));
         let usage = |what: String| Err(Error::Usage(what));
         match (optimizer, loss) {
-            (Some(other), _) if l1.is_some_and(|l1| l1 > 0.0) && other != Optimizer::Ftrl => {
+            (Some(other), _) if is_sparse && other != Optimizer::Ftrl => {
                 usage(format!("--l1 needs --optimizer ftrl, which can keep weights at 0; this is {}", other.name()))
             }
             (Some(Optimizer::Ftrl), _) if schedule.is_some_and(|schedule| schedule != Schedule::Constant) => {
@@ -127,6 +133,7 @@ impl Settings {
             (_, Some(other)) if quantile.is_some() && other != LossKind::Quantile => {
                 usage(format!("--quantile is for --loss quantile; this is {}", other.name()))
             }
+            (_, Some(other)) if self.class_weights.is_some() && other.is_of_numbers() => Err(target::no_classes(other)),
             _ => Ok(()),
         }
     }
@@ -177,7 +184,7 @@ impl Request {
             consistency: Consistency::default(),
             head: None,
             merge: None,
-            checkpoint_every: Duration::from_secs(60),
+            checkpoint_every: CHECKPOINT_EVERY,
             backend,
             faults: Faults::none(),
         }

@@ -14,7 +14,7 @@ use super::judge::Judge;
 use super::keep::Keeper;
 use super::position::Position;
 use super::prepare::Prepared;
-use super::{Consistency, Ears, Request};
+use super::{Consistency, Ears, Request, spec};
 use crate::data::order::{self, Strips};
 use crate::engine::guard::Guard;
 use crate::engine::plan::Plan;
@@ -174,6 +174,7 @@ fn set_up<R>(
     };
     // A run that begins with a model has to beat it; what was cut short within a pass was never judged.
     let best = if resumed && position.is_beginning() { best.or_else(|| Some(theta.snapshot())) } else { best };
+    let spec = spec::written(request, plan, &configuration, resumed).into_bytes();
     let mut passes = Passes {
         request,
         plan,
@@ -185,6 +186,7 @@ fn set_up<R>(
             job: &job,
             dictionary: &dictionary,
             configuration: &configuration,
+            spec,
             keeper,
             progress: ears.progress,
             pending: None,

@@ -88,6 +88,7 @@ pub(super) fn generation(
     current: &Snapshot,
     best: Option<&Snapshot>,
     words: &Words<'_>,
+    spec: &[u8],
     metrics: Value,
     position: &Position,
 ) -> Result<Generation> {
@@ -102,6 +103,7 @@ pub(super) fn generation(
         weights,
         state,
         dictionary: words.dictionary.to_bytes(),
+        spec: spec.to_vec(),
         configuration: serde_json::to_value(words.configuration).map_err(json)?,
         metrics,
         position: serde_json::to_value(position).map_err(json)?,

@@ -137,12 +137,14 @@ fn learn(
         return wrong("has no row that weighs anything: every importance, or the weight of its class, is 0".to_owned());
     }
     if matches!(facts.target, Target::Number { .. }) && settings.class_weights.is_some() {
-        return Err(Error::Usage(format!(
-            "--class-weight is for classes, and --loss {} learns numbers",
-            facts.loss.name()
-        )));
+        return Err(no_classes(facts.loss));
     }
     Ok(facts)
+}
+
+/// What is said to weights of classes where there are none.
+pub(super) fn no_classes(loss: LossKind) -> Error {
+    Error::Usage(format!("--class-weight is for classes, and --loss {} learns numbers", loss.name()))
 }
 
 /// The names of the classes where labels are words.

@@ -88,11 +88,11 @@ impl Folder {
         self.run(&["predict", model, data]).done().out
     }
 
-    /// The files that a model consists of but for its manifest, which says when it was made.
+    /// The files that a model consists of but for its manifest and its spec, which say when it was made and of what.
     pub(crate) fn model_bytes(&self, model: &str) -> Vec<(String, Vec<u8>)> {
         let entries = fs::read_dir(self.path(model).join("latest")).unwrap().map(|entry| entry.unwrap().path());
         let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
-        let files = entries.filter(|path| !path.ends_with("manifest.json"));
+        let files = entries.filter(|path| !["manifest.json", "spec.toml"].iter().any(|name| path.ends_with(name)));
         let mut files: Vec<_> = files.map(|path| (name(&path), fs::read(path).unwrap())).collect();
         files.sort();
         files

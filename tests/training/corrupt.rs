@@ -34,13 +34,14 @@ impl Trained {
         Self { data, model, read, cache, _folder: folder }
     }
 
-    /// The files of the model: weights, state, dictionary, manifest.
-    fn files(&self) -> [PathBuf; 4] {
+    /// The files of the model: weights, state, dictionary, spec, manifest.
+    fn files(&self) -> [PathBuf; 5] {
         let latest = |name: &str| self.model.join("latest").join(name);
         [
             latest("weights-00000.safetensors"),
             latest("state-00000.safetensors"),
             latest("dictionary.bin"),
+            latest("spec.toml"),
             self.model.join("manifest.json"),
         ]
     }
@@ -51,7 +52,7 @@ impl Trained {
         let loaded = catch_unwind(|| load(&self.model).map(drop)).unwrap_or_else(|_| panic!("{story}: a panic"));
         let error = loaded.expect_err(story).to_string();
         assert!(error.contains(name), "{story}: {error}");
-        if !name.starts_with("state") {
+        if !name.starts_with("state") && name != "spec.toml" {
             let opened = catch_unwind(|| Model::open(&self.model).map(drop));
             assert!(opened.unwrap_or_else(|_| panic!("{story}: a panic")).is_err(), "{story}");
         }
@@ -141,11 +142,11 @@ fn flipped_bits_anywhere_are_reported() {
     let (flips, seed) = (count(1000), seed());
     let mut random = Random(seed);
     let (cache, sum) = (fs::read(&trained.cache).unwrap(), trained.rows().0);
-    let mut of_file = [0; 5];
+    let mut of_file = [0; 6];
     for _ in 0..flips {
-        let which = random.below(5) as usize;
+        let which = random.below(6) as usize;
         of_file[which] += 1;
-        if which == 4 {
+        if which == 5 {
             let bit = random.below(8 * cache.len() as u64) as usize;
             fs::write(&trained.cache, flipped(&cache, bit)).unwrap();
             trained.cache_is_written_again(&cache, sum, &format!("seed {seed}: the cache, bit {bit} flipped"));
@@ -159,8 +160,8 @@ fn flipped_bits_anywhere_are_reported() {
         }
     }
     load(&trained.model).unwrap();
-    let [weights, state, dictionary, manifest, cache] = of_file;
+    let [weights, state, dictionary, spec, manifest, cache] = of_file;
     println!(
-        "corrupt: {flips} random flips (seed {seed}): weights {weights}, state {state}, dictionary {dictionary}, manifest {manifest}, cache {cache}, all reported; 0 panics, 0 SIGBUS"
+        "corrupt: {flips} random flips (seed {seed}): weights {weights}, state {state}, dictionary {dictionary}, spec {spec}, manifest {manifest}, cache {cache}, all reported; 0 panics, 0 SIGBUS"
     );
 }
