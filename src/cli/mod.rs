@@ -26,8 +26,8 @@ use crate::report::format::number;
 
 /// Trains models on every core of one machine, without a lock.
 ///
-/// DATA is a path, several paths, `-` for standard input, or a built-in set such as @adult. Files may be libsvm, CSV, Vowpal Wabbit's
-/// text or IDX images, plain, .gz or .zst.
+/// DATA is a path, several paths, `-` for standard input, or a built-in set such as @adult. Files may be libsvm, libffm, CSV, Vowpal
+/// Wabbit's text or IDX images, plain, .gz or .zst.
 #[derive(Debug, Parser)]
 #[command(name = "hogback", version, max_term_width = 120, after_help = AFTER)]
 pub struct Arguments {
@@ -135,7 +135,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
 #[command(next_help_heading = "Reading")]
 struct Reading {
     /// The format of the data; recognised by name and first lines if left out
-    #[arg(long, value_name = "FORMAT", value_parser = ["auto", "libsvm", "csv", "vw", "idx"], default_value = "auto", hide_default_value = true)]
+    #[arg(long, value_name = "FORMAT", value_parser = ["auto", "libsvm", "libffm", "csv", "vw", "idx"], default_value = "auto", hide_default_value = true)]
     format: String,
     /// The CSV column that is the label [default: one called label, target, class or y]
     #[arg(long, value_name = "NAME")]
@@ -152,6 +152,7 @@ impl Reading {
     fn options(&self, labels: LabelFile, cache: CachePolicy) -> Result<ReadOptions> {
         let format = match self.format.as_str() {
             "libsvm" => Some(Format::Libsvm),
+            "libffm" => Some(Format::Libffm),
             "csv" => Some(Format::Csv),
             "idx" => Some(Format::Idx),
             "vw" => Some(Format::Vw),

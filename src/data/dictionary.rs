@@ -149,6 +149,14 @@ impl Dictionary {
         }
     }
 
+    /// The name of each row, where keys are names.
+    pub(crate) fn each_name(&self) -> Option<impl Iterator<Item = &[u8]>> {
+        match &self.keys {
+            Keys::Numbers(_) => None,
+            Keys::Names(names) => Some((0..names.len() as u32).map(|row| names.name(row))),
+        }
+    }
+
     /// The row of the number `key`, which is added where it is missing.
     ///
     /// # Panics

@@ -2,8 +2,8 @@
 //!
 //! The hash of a feature is the xxh3 of its name under the seed of its namespace: 0 for the default one, the xxh3 of the
 //! name for another. A column of a CSV file is a namespace, of words by their names, or of one feature without a name. A
-//! feature whose value is a word is that word under the hash of its name, a libsvm index the name that its digits are.
-//! The hash of a product is the xxh3 of both hashes, the smaller first. The lowest bits of a hash are its bucket.
+//! feature whose value is a word is that word under the hash of its name, a libsvm index the name that its digits are, and a
+//! libffm field the namespace that its digits are. The hash of a product is the xxh3 of both hashes, the smaller first. The lowest bits of a hash are its bucket.
 
 use std::fmt;
 use std::str::FromStr;
@@ -86,6 +86,13 @@ impl Hashing {
     /// The bucket of a libsvm index.
     pub(crate) fn number(&self, number: u32) -> u32 {
         self.bucket(key(0, number.to_string().as_bytes()))
+    }
+
+    /// The bucket of a libffm field and index.
+    pub(crate) fn pair(&self, field: u16, index: u32) -> u32 {
+        let (mut of_field, mut of_index) = (itoa::Buffer::new(), itoa::Buffer::new());
+        let seed = seed(of_field.format(field).as_bytes());
+        self.bucket(key(seed, of_index.format(index).as_bytes()))
     }
 }
 

@@ -69,6 +69,7 @@ impl Input {
                 match name.extension()?.to_str()?.to_ascii_lowercase().as_str() {
                     "csv" | "tsv" => Some(Format::Csv),
                     "svm" | "libsvm" | "svmlight" => Some(Format::Libsvm),
+                    "ffm" | "libffm" => Some(Format::Libffm),
                     "idx" => Some(Format::Idx),
                     "vw" => Some(Format::Vw),
                     _ => None,
@@ -94,6 +95,8 @@ impl fmt::Display for Input {
 pub enum Format {
     /// `label index:value index:value …`
     Libsvm,
+    /// `label field:index:value field:index:value …`
+    Libffm,
     /// Cells between commas, semicolons, tabs or bars.
     Csv,
     /// Images of an IDX file; their labels are in another.
@@ -107,6 +110,7 @@ impl Format {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Libsvm => "libsvm",
+            Self::Libffm => "libffm",
             Self::Csv => "csv",
             Self::Vw => "vw",
             Self::Idx => "idx",
@@ -139,8 +143,8 @@ impl Format {
             Error::data(
                 input.to_string(),
                 format!(
-                    "neither libsvm (label index:value …) nor vw (label | feature:value …) nor csv, as it begins with \
-                     {seen}: give --format libsvm|vw|csv|idx"
+                    "neither libsvm (label index:value …) nor libffm (label field:index:value …) nor vw (label | feature:value …) \
+                     nor csv, as it begins with {seen}: give --format libsvm|libffm|vw|csv|idx"
                 ),
             )
         })
@@ -159,6 +163,9 @@ fn of_line(line: &[u8]) -> Option<Format> {
     let mut tokens = line.split(u8::is_ascii_whitespace).filter(|token| !token.is_empty());
     if tokens.by_ref().take(2).any(is_pair) {
         return Some(Format::Libsvm);
+    }
+    if is_libffm(line) {
+        return Some(Format::Libffm);
     }
     line.iter().any(|byte| b",;\t|".contains(byte)).then_some(Format::Csv)
 }
@@ -185,6 +192,19 @@ fn is_vw(line: &[u8]) -> bool {
                 .copied()
                 .chain(last)
                 .any(|space| space.first().is_some_and(|byte| !byte.is_ascii_whitespace())))
+}
+
+/// True where a pair behind a field, `digits:digits:…`, comes first or after a number. Between tabs all must be such: there it may
+/// be a cell that holds a time of day, 10:30:00.
+fn is_libffm(line: &[u8]) -> bool {
+    let words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    let mut words = words.take_while(|word| !word.starts_with(b"#")).peekable();
+    words.next_if(|word| str::from_utf8(word).is_ok_and(|word| word.parse::<f32>().is_ok()));
+    let is_triple = |word: &[u8]| {
+        let colon = word.iter().position(|byte| !byte.is_ascii_digit());
+        colon.is_some_and(|colon| colon > 0 && word[colon] == b':' && is_pair(&word[colon + 1..]))
+    };
+    words.next().is_some_and(is_triple) && (!line.contains(&b'\t') || words.all(is_triple))
 }
 
 /// True for `digits:…`, and `qid:…`.
@@ -235,6 +255,9 @@ mod tests {
         for name in ["t-images-idx3-ubyte", "a.csv/t.idx3-ubyte.gz", "a-ubyte.zst", "a.idx"] {
             assert_eq!(of(name, ""), Some(Format::Idx), "{name}");
         }
+        for name in ["a.ffm", "a.csv/b.libffm.gz", "a.FFM.zst"] {
+            assert_eq!(of(name, "1 2:3"), Some(Format::Libffm), "{name}");
+        }
         assert_eq!((of("a.vw", "a,b"), of("a.VW.zst", "")), (Some(Format::Vw), Some(Format::Vw)));
     }
 
@@ -243,7 +266,18 @@ mod tests {
         for head in ["1 3:1 4:2", "+1\t3:0.5", "3:1 4:1", "# x, y\n\n0\n1 7:1e-3\n", "2 qid:1 3:4", "-1 3:nan"] {
             assert_eq!(of("-", head), Some(Format::Libsvm), "{head:?}");
         }
-        for head in ["a,b\n1,2", "1;2", "a\tb", "x|y", "2024-01-01 10:30:00,5", "at 1:20:3, x"] {
+        for head in [
+            "1 0:3:1 1:4:2",
+            "0\t0:3:0.5\t1:4:1 # x\ty",
+            "0:3:1 1:4:1",
+            "# x, y\n\n0\n1 7:7:1e-3\n",
+            "1 0:3:1 4:1",
+            "-1 3:1:nan",
+        ] {
+            assert_eq!(of("-", head), Some(Format::Libffm), "{head:?}");
+        }
+        let times = ["2024-01-01 10:30:00,5", "at 1:20:3, x", "5\t10:30:00\tx", "at\t10:30:00", "1 10:30:00,5"];
+        for head in ["a,b\n1,2", "1;2", "a\tb", "x|y"].into_iter().chain(times) {
             assert_eq!(of("a.txt", head), Some(Format::Csv), "{head:?}");
         }
         for head in [
@@ -275,6 +309,6 @@ mod tests {
             assert!(error.to_string().contains(part), "{error}");
         }
         let error = Format::recognise(None, &Input::Stdin, b"\n\nhello world\n").unwrap_err().to_string();
-        assert!(error.contains("\"hello world\"") && error.contains("--format libsvm|vw|csv|idx"), "{error}");
+        assert!(error.contains("\"hello world\"") && error.contains("--format libsvm|libffm|vw|csv|idx"), "{error}");
     }
 }

@@ -13,6 +13,7 @@ mod columns;
 mod cut;
 mod dictionary;
 mod facts;
+mod fields;
 mod hashing;
 mod idx;
 mod ingest;
@@ -40,6 +41,7 @@ pub use block::{Block, OwnedBlock};
 pub(crate) use columns::alternatives;
 pub use columns::{Column, ColumnKind};
 pub use dictionary::{Dictionary, MOST_KEYS};
+pub use fields::{FieldKind, FieldSource, Fields, MOST_FIELDS};
 pub use hashing::{BITS, Hashing, Interaction, keys_of};
 pub(crate) use ingest::parse_alone;
 pub use input::{Format, Input};
@@ -54,7 +56,7 @@ use facts::Facts;
 use hogback_kernels::Backend;
 use idx::Images;
 use ingest::ingest;
-use parse::{Parser, libsvm, vw};
+use parse::{Parser, libffm, libsvm, vw};
 use source::Source;
 use spool::{Keep, Spool};
 use table::Blocks;
@@ -315,14 +317,15 @@ fn open(input: &Input, options: &ReadOptions, stop: &StopRequest) -> Result<Opti
     if format != Format::Csv && options.label.is_some() {
         return Err(Error::Usage(format!("{input} is {name} data, which has no columns: leave out --label")));
     }
-    if matches!(format, Format::Libsvm | Format::Idx) && !options.ignore.is_empty() {
+    let has_spaces = matches!(format, Format::Csv | Format::Vw);
+    if !has_spaces && !options.ignore.is_empty() {
         return Err(Error::Usage(format!("{input} is {name} data, which has no columns: leave out --ignore")));
     }
     if format != Format::Idx && matches!(options.labels, LabelFile::At(_)) {
         return Err(Error::Usage(format!("{input} is {name} data, which holds its labels: leave out --labels")));
     }
     let multiplies = options.hashing.as_ref().is_some_and(|hashing| !hashing.interactions.is_empty());
-    if matches!(format, Format::Libsvm | Format::Idx) && multiplies {
+    if !has_spaces && multiplies {
         return Err(Error::Usage(format!(
             "{input} is {name} data, which has no namespaces or columns: leave out --interact"
         )));
@@ -404,6 +407,7 @@ fn read_into<E: From<Error> + Send>(
     let (hashing, backend) = (options.hashing.clone(), options.backend());
     let (parser, columns, words) = match format {
         Format::Libsvm => (Parser::Libsvm(libsvm::Plan { hashing, backend }), None, false),
+        Format::Libffm => (Parser::Libffm(libffm::Plan { hashing }), None, false),
         Format::Vw => (Parser::Vw(vw::Plan { ignored: options.ignore.clone(), hashing, backend }), None, false),
         Format::Csv => {
             // Gone through twice: for what its columns are, then for its rows.

@@ -8,10 +8,11 @@ use super::block::OwnedBlock;
 use super::columns::{self, Column, Header};
 use super::cut::Cut;
 use super::dictionary::Dictionary;
+use super::fields::is_libffm;
 use super::hashing::Hashing;
 use super::idx::Images;
 use super::input::{Format, Input};
-use super::parse::{Context, Parser, csv, libsvm, vw};
+use super::parse::{Context, Parser, csv, libffm, libsvm, vw};
 use super::skipped::Skipped;
 use super::{ReadOptions, open};
 use crate::error::{Error, Result};
@@ -76,6 +77,7 @@ pub fn stream(
         Format::Libsvm => {
             Some(Parser::Libsvm(libsvm::Plan { hashing: options.hashing.clone(), backend: options.backend() }))
         }
+        Format::Libffm => Some(Parser::Libffm(libffm::Plan { hashing: options.hashing.clone() })),
         Format::Vw => {
             let (ignored, hashing) = (options.ignore.clone(), options.hashing.clone());
             Some(Parser::Vw(vw::Plan { ignored, hashing, backend: options.backend() }))
@@ -137,7 +139,8 @@ fn check_kind(path: &Path, format: Format, known: &Known<'_>) -> Result<()> {
     let (fits, trained) = match known.columns {
         Some(_) => (format == Format::Csv, "csv"),
         // The index 7 and the feature called 7 have one hash.
-        None if known.hashing.is_some() => (format != Format::Csv, "libsvm, idx or vw"),
+        None if known.hashing.is_some() => (format != Format::Csv, "libsvm, libffm, idx or vw"),
+        None if is_libffm(known.dictionary) => (format == Format::Libffm, "libffm"),
         None if known.dictionary.is_names() => (format == Format::Vw, "vw"),
         None => (matches!(format, Format::Libsvm | Format::Idx), "libsvm or idx"),
     };

@@ -218,7 +218,7 @@ fn files_that_are_no_data_are_said_to_be_so() {
         assert!(error.ends_with("holds no rows"), "{name} {text:?}: {error}");
     }
     assert!(fault("a", b"\x7fELF\0\0\n").contains("is not text"));
-    assert!(fault("a.txt", b"the cat\n").contains("--format libsvm|vw|csv"));
+    assert!(fault("a.txt", b"the cat\n").contains("--format libsvm|libffm|vw|csv"));
     assert!(fault("a.svm.gz", &gzip(b"1 2:3\n")[..20]).contains("cut short"));
     let missing = Input::parse("no/such.svm").unwrap();
     let missing = DataFile::read(&missing, &OPTIONS, &Disk, &|_| {}, &StopRequest::never()).unwrap_err();

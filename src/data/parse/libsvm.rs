@@ -189,7 +189,7 @@ fn pair(token: &[u8]) -> Result<(u32, f32), String> {
 }
 
 /// The number that `token` is, or what is wrong with it.
-fn finite(token: &[u8]) -> Result<f32, &'static str> {
+pub(super) fn finite(token: &[u8]) -> Result<f32, &'static str> {
     match parse_number(token) {
         Some(value) if value.is_finite() => Ok(value),
         Some(_) => Err("is not finite"),
@@ -199,7 +199,7 @@ fn finite(token: &[u8]) -> Result<f32, &'static str> {
 
 /// The first place from `at` on that is no blank.
 #[inline(always)]
-fn after_blanks(text: &[u8], mut at: usize, end: usize) -> usize {
+pub(super) fn after_blanks(text: &[u8], mut at: usize, end: usize) -> usize {
     while at < end && matches!(text[at], b' ' | b'\t' | b'\r') {
         at += 1;
     }
@@ -207,7 +207,7 @@ fn after_blanks(text: &[u8], mut at: usize, end: usize) -> usize {
 }
 
 /// The token that begins at `at`; a comment ends it as well.
-fn token(text: &[u8], at: usize, end: usize) -> &[u8] {
+pub(super) fn token(text: &[u8], at: usize, end: usize) -> &[u8] {
     let rest = &text[at..end];
     let length = rest.iter().position(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'#'));
     &rest[..length.unwrap_or(rest.len())]

@@ -2,6 +2,7 @@
 
 pub(crate) mod csv;
 mod idx;
+pub(crate) mod libffm;
 pub(crate) mod libsvm;
 pub(crate) mod number;
 pub(crate) mod vw;
@@ -18,6 +19,7 @@ use super::source::Chunk;
 /// How the text of one input is parsed.
 pub(crate) enum Parser {
     Libsvm(libsvm::Plan),
+    Libffm(libffm::Plan),
     Csv(csv::Plan),
     Vw(vw::Plan),
     Idx(Images),
@@ -76,6 +78,7 @@ impl Parser {
     pub(crate) fn hashing(&self) -> Option<&Hashing> {
         match self {
             Self::Libsvm(plan) => plan.hashing.as_ref(),
+            Self::Libffm(plan) => plan.hashing.as_ref(),
             Self::Csv(plan) => plan.hashing.as_ref(),
             Self::Vw(plan) => plan.hashing.as_ref(),
             Self::Idx(images) => images.hashing.as_ref(),
@@ -85,7 +88,7 @@ impl Parser {
     /// Where text of this kind may be cut.
     pub(crate) fn cut(&self) -> Cut {
         match self {
-            Self::Libsvm(_) | Self::Vw(_) => Cut::Lines,
+            Self::Libsvm(_) | Self::Libffm(_) | Self::Vw(_) => Cut::Lines,
             Self::Csv(plan) => plan.cut(),
             Self::Idx(images) => images.cut(),
         }
@@ -95,8 +98,8 @@ impl Parser {
     pub(crate) fn no_keys(&self) -> Dictionary {
         match self {
             Self::Libsvm(_) | Self::Idx(_) => Dictionary::numbers(),
-            Self::Csv(_) | Self::Vw(_) if self.hashing().is_some() => Dictionary::numbers(),
-            Self::Csv(_) | Self::Vw(_) => Dictionary::names(),
+            Self::Libffm(_) | Self::Csv(_) | Self::Vw(_) if self.hashing().is_some() => Dictionary::numbers(),
+            Self::Libffm(_) | Self::Csv(_) | Self::Vw(_) => Dictionary::names(),
         }
     }
 
@@ -107,6 +110,7 @@ impl Parser {
     pub(crate) fn parse(&self, chunk: &Chunk<'_>, context: Context<'_>) -> Result<Parsed, Fault> {
         let parsed = match self {
             Self::Libsvm(plan) => libsvm::parse(&chunk.text, plan, context),
+            Self::Libffm(plan) => libffm::parse(&chunk.text, plan, context),
             Self::Csv(plan) => csv::parse(&chunk.text, chunk.first, plan, context),
             Self::Vw(plan) => vw::parse(&chunk.text, plan, context),
             Self::Idx(images) => idx::parse(chunk, images, context),
