@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Folder, assert_close, csv, gzip, keeping_the_model, run, svm};
+use common::{Folder, as_ffm, assert_close, csv, gzip, keeping_the_model, run, svm};
 
 /// Training on `bytes` must fail with `parts` in the message, the name of the file among them; the model that was to be replaced
 /// stays.
@@ -58,7 +58,8 @@ fn binary_garbage() {
 
 #[test]
 fn text_of_no_known_format() {
-    refused("novel", "It was a dark night\nand it rained\n", &["neither libsvm", "nor csv", "It was a dark night"]);
+    let parts = ["neither libsvm", "nor libffm", "nor csv", "It was a dark night", "--format libsvm|libffm|vw|csv|idx"];
+    refused("novel", "It was a dark night\nand it rained\n", &parts);
 }
 
 #[test]
@@ -100,6 +101,30 @@ fn numbers_that_are_not_finite() {
         refused_line(&format!("1 3:{value}"), "has a value that is not finite");
         refused_line(&format!("{value} 3:1"), "is not finite");
     }
+}
+
+#[test]
+fn a_libffm_line_that_is_none() {
+    let good = as_ffm(&svm(200));
+    let lines: Vec<&str> = good.lines().collect();
+    for (line, part) in [
+        ("1 0:1:1 3:17", "\"3:17\" is not field:index:value"),
+        ("1 3::1", "\"3::1\" is not field:index:value"),
+        ("1 3:17: 4:1:1", "\"3:17:\" is not field:index:value"),
+        ("1 user:17:1", "\"user:17:1\" has a field that is not a whole number within 0 and 65535"),
+        ("1 65536:17:1", "\"65536:17:1\" has a field that is not a whole number within 0 and 65535"),
+        ("1 3:4294967296:1", "\"3:4294967296:1\" has an index that is not a whole number within 0 and 4294967295"),
+        ("1 3:-1:1", "\"3:-1:1\" has an index that is not a whole number"),
+        ("1 3:17:x", "\"3:17:x\" has a value that is not a number"),
+        ("1 3:17:nan", "\"3:17:nan\" has a value that is not finite"),
+        ("0:1:1 1:6:1", "no label: the line begins with \"0:1:1\", a number was expected"),
+    ] {
+        let text = [&lines[..150], &[line], &lines[150..]].concat().join("\n");
+        refused("bad.ffm", &text, &[&format!("bad.ffm:151: {part}")]);
+    }
+    let folder = Folder::new();
+    folder.write("edge.ffm", "1 65535:4294967295:1\n0 0:0:1\n".repeat(20));
+    folder.run(&["train", "edge.ffm"]).done();
 }
 
 #[test]
@@ -205,6 +230,17 @@ fn data_of_two_kinds() {
     folder
         .run(&["predict", "m", "a.csv"])
         .failed_with(1, &["a.csv: this is csv data", "trained on libsvm or idx data"]);
+    folder.write("a.ffm", as_ffm(&svm(100)));
+    folder.run(&["train", "good.svm", "a.ffm", "--model", "n"]).failed_with(2, &["data of one kind"]);
+    folder
+        .run(&["predict", "m", "a.ffm"])
+        .failed_with(1, &["a.ffm: this is libffm data", "trained on libsvm or idx data"]);
+    folder.run(&["train", "a.ffm", "--model", "f"]).done();
+    folder.write("a.vw", "1 |a x\n");
+    for (data, kind) in [("good.svm", "libsvm"), ("a.csv", "csv"), ("a.vw", "vw")] {
+        let parts = [&format!("{data}: this is {kind} data"), "trained on libffm data"];
+        folder.run(&["predict", "f", data]).failed_with(1, &parts);
+    }
     folder.run(&["train", "a.csv", "--model", "c"]).done();
     folder.run(&["predict", "c", "good.svm"]).failed_with(1, &["good.svm: this is libsvm data", "trained on csv data"]);
 }
@@ -290,6 +326,7 @@ fn two_classes_never_become_one() {
 #[test]
 fn wrong_usage_is_one_line() {
     let folder = Folder::with_model();
+    folder.write("a.ffm", as_ffm(&svm(30)));
     folder.write("a.csv", csv(30));
     for (arguments, parts) in [
         ("train", &["<DATA>", "--help"][..]),
@@ -308,10 +345,13 @@ fn wrong_usage_is_one_line() {
         ("train good.svm --model m --resume --overwrite", &["--resume", "--overwrite"]),
         ("train good.svm --kind boosted", &["'boosted'", "linear"]),
         ("train good.svm --loss tropical", &["'tropical'", "logistic, hinge, squared"]),
-        ("train good.svm --format pdf", &["'pdf'", "auto, libsvm, csv, vw, idx"]),
+        ("train good.svm --format pdf", &["'pdf'", "auto, libsvm, libffm, csv, vw, idx"]),
         ("train @adults", &["@adults", "@adult, @digits", "./@adults"]),
         ("train - -", &["standard input (-) can be read only once"]),
         ("train good.svm --label y --model n", &["good.svm is libsvm data, which has no columns: leave out --label"]),
+        ("train a.ffm --label y --model n", &["a.ffm is libffm data, which has no columns: leave out --label"]),
+        ("train a.ffm --ignore 3 --model n", &["a.ffm is libffm data, which has no columns: leave out --ignore"]),
+        ("train a.ffm --interact 1:2 --model n", &["libffm data", "no namespaces or columns: leave out --interact"]),
         ("train a.csv --ignore colour --model n", &["--ignore colour", "did you mean \"color\"?"]),
         ("train a.csv --ignore label --model n", &["--ignore label: this column is the label"]),
         ("predict m", &["<DATA>"]),

@@ -6,7 +6,7 @@ mod common;
 
 use std::io::{BufRead, BufReader, Read, Write};
 
-use common::{Folder, assert_close, csv, gzip, svm, watch};
+use common::{Folder, as_ffm, assert_close, csv, gzip, svm, watch};
 
 /// Trains on `data` with one child into the model `model`.
 fn train(folder: &Folder, model: &str, data: &[&str], flags: &[&str]) -> String {
@@ -51,6 +51,54 @@ fn the_same_data_by_any_way_is_the_same_model() {
     for data in ["all.svm.gz", "all.svm.zst", "windows.svm"] {
         assert_eq!(folder.predictions("plain", data), folder.predictions("plain", "all.svm"), "{data}");
     }
+}
+
+#[test]
+fn a_model_of_libffm_is_that_of_the_same_data_as_libsvm() {
+    let folder = Folder::new();
+    folder.write("a.svm", svm(300));
+    let ffm = as_ffm(&svm(300));
+    folder.write("a.ffm", &ffm);
+    folder.write("b.libffm.gz", gzip(ffm.as_bytes()));
+    folder.write("windows", format!("# no name tells it\n\n{}", ffm.replace('\n', " # 1:2:3\r\n")));
+    let said = train(&folder, "svm", &["a.svm"], &["--kind", "linear"]);
+    let lines =
+        |said: &str| said.lines().filter(|line| line.contains("logloss")).map(str::to_owned).collect::<Vec<_>>();
+    let expected = folder.predictions("svm", "a.svm");
+    for (model, data) in [("text", "a.ffm"), ("cache", "a.ffm"), ("packed", "b.libffm.gz"), ("sniffed", "windows")] {
+        let said_here = train(&folder, model, &[data], &["--kind", "linear"]);
+        assert_eq!(said_here.contains("from the cache"), model == "cache", "{said_here}");
+        assert_eq!(lines(&said_here).last(), lines(&said).last(), "{model}");
+        assert_eq!(folder.predictions(model, data), expected, "{model}");
+    }
+    folder.pipe(&["train", "-", "--model", "piped", "--children", "1"], &ffm).done();
+    assert_eq!(folder.model_bytes("piped"), folder.model_bytes("text"));
+    let eval = |model: &str, data: &str| folder.run(&["eval", model, data, "--json"]).done().summary()["eval"].clone();
+    assert_eq!(eval("text", "a.ffm"), eval("svm", "a.svm"));
+    let inspected = folder.run(&["inspect", "text"]).done().out;
+    assert!(inspected.contains("5:26"), "{inspected}");
+    // Without labels, numbers written otherwise, repeated keys, and one that is new: its index is known under another field.
+    let odd = "0:1:0.5 0:1:0.5 1:8:1\n00:001:1 1:8:1\n+1 1:8:0.25 0:1:1e0 1:8:0.75 0:8:1\n1 0:1:1 1:8:1\n";
+    let run = folder.pipe(&["predict", "text", "-", "--format", "libffm"], odd).done();
+    assert_eq!(run.err, "note: 1 value of features that the model does not know: ignored\n");
+    assert_close(&run.out, &run.out.lines().next().map(|line| format!("{line}\n").repeat(4)).unwrap());
+}
+
+#[test]
+fn hashed_libffm_is_hashed_vw_whose_namespaces_are_its_fields() {
+    let folder = Folder::new();
+    let ffm = as_ffm(&svm(200));
+    let feature =
+        |word: &str| word.split_once(':').map_or(word.to_owned(), |(field, feature)| format!("|{field} {feature}"));
+    let vw: String =
+        ffm.lines().map(|line| line.split(' ').map(feature).collect::<Vec<_>>().join(" ") + "\n").collect();
+    folder.write("a.ffm", &ffm);
+    folder.write("a.vw", vw);
+    for (model, data) in [("ffm", "a.ffm"), ("vw", "a.vw")] {
+        train(&folder, model, &[data], &["--bits", "12"]);
+    }
+    assert_eq!(folder.model_bytes("ffm"), folder.model_bytes("vw"));
+    assert_eq!(folder.predictions("vw", "a.ffm"), folder.predictions("ffm", "a.vw"));
 }
 
 #[test]
@@ -269,7 +317,9 @@ fn predict_answers_each_line_before_the_next_is_written() {
     let folder = Folder::with_model();
     folder.write("a.csv", csv(200));
     train(&folder, "c", &["a.csv"], &[]);
-    for (model, data) in [("m", "good.svm"), ("c", "a.csv")] {
+    folder.write("a.ffm", as_ffm(&svm(200)));
+    train(&folder, "f", &["a.ffm"], &[]);
+    for (model, data) in [("m", "good.svm"), ("c", "a.csv"), ("f", "a.ffm")] {
         let expected = folder.predictions(model, data);
         let text = String::from_utf8(folder.read(data)).unwrap();
         let (header, lines) = if model == "c" { text.split_once('\n').unwrap() } else { ("", text.as_str()) };

@@ -1,6 +1,7 @@
-//! The whole way from text to rows. What caches do on it stands in `tests/caches.rs`.
+//! The whole way from text to rows. What caches do on it stands in `tests/caches.rs`, what fields are in `tests/fields.rs`.
 
 mod caches;
+mod fields;
 
 use std::fs;
 use std::io::{self, Write};

@@ -87,6 +87,11 @@ trait Planted: Sync {
     /// The formats it is written in.
     const TEXTS: &'static [Text];
 
+    /// The line before the rows.
+    fn header(&self, _text: Text) -> &'static [u8] {
+        b""
+    }
+
     /// Draws a row. What need not be known to find the next row is left to [`write`](Self::write).
     fn draw(&self, random: &mut Random) -> Self::Row;
 
@@ -182,6 +187,9 @@ fn write_rows<P: Planted>(
         let sums: Vec<Sums> = rows.iter().map(|row| planted.write(row, &mut out)).collect();
         (out, sums)
     };
+    for (draft, text) in drafts.iter_mut().zip(texts) {
+        draft.write(planted.header(*text))?;
+    }
     let mut sums = Sums::default();
     let mut batch = draw();
     while !batch.is_empty() {

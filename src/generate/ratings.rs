@@ -31,7 +31,11 @@ impl Ratings {
 impl Planted for Ratings {
     /// Where its random numbers begin.
     type Row = Random;
-    const TEXTS: &'static [Text] = &[Text::Mf, Text::Fm, Text::Vw];
+    const TEXTS: &'static [Text] = &[Text::Svm, Text::Vw, Text::Csv, Text::Mf, Text::Fm];
+
+    fn header(&self, text: Text) -> &'static [u8] {
+        if text == Text::Csv { b"user,item,rating\n" } else { b"" }
+    }
 
     fn draw(&self, random: &mut Random) -> Random {
         let row = random.clone();
@@ -68,12 +72,23 @@ impl Planted for Ratings {
                     whole(out, item);
                     out.push(b'\n');
                 }
+                Text::Csv => {
+                    // Words, which numbers would not be.
+                    out.push(b'u');
+                    whole(out, user);
+                    out.extend_from_slice(b",i");
+                    whole(out, item);
+                    out.push(b',');
+                    rating(out);
+                    out.push(b'\n');
+                }
                 _ => {
+                    let first = u64::from(*text == Text::Svm);
                     rating(out);
                     out.push(b' ');
-                    whole(out, user);
+                    whole(out, first + user);
                     out.extend_from_slice(b":1 ");
-                    whole(out, self.users + item);
+                    whole(out, first + self.users + item);
                     out.extend_from_slice(b":1\n");
                 }
             }

@@ -6,15 +6,19 @@ use clap::ValueEnum;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Text {
     /// libsvm: `label index:value …`
+    #[value(alias = "libsvm")]
     Svm,
     /// Vowpal Wabbit: `label |namespace feature:value …`
     Vw,
     /// libffm: `label field:index:value …`
+    #[value(alias = "libffm")]
     Ffm,
     /// LIBMF: `user item rating`
     Mf,
     /// libFM: `rating index:1 …`, counted from 0
     Fm,
+    /// CSV: `user,item,rating`, users and items as words
+    Csv,
 }
 
 impl Text {
@@ -26,6 +30,7 @@ impl Text {
             Self::Ffm => "ffm",
             Self::Mf => "mf",
             Self::Fm => "fm",
+            Self::Csv => "csv",
         }
     }
 }

@@ -202,6 +202,15 @@ pub(crate) fn svm(rows: usize) -> String {
     text
 }
 
+/// libsvm data of [`svm`] as libffm data: five indices a field.
+pub(crate) fn as_ffm(svm: &str) -> String {
+    let pair = |pair: &str| match pair.split_once(':').map(|(index, _)| index.parse::<u64>()) {
+        Some(Ok(index)) => format!("{}:{pair}", (index - 1) / 5),
+        _ => pair.to_owned(),
+    };
+    svm.lines().map(|line| line.split(' ').map(pair).collect::<Vec<_>>().join(" ") + "\n").collect()
+}
+
 /// `rows` records of CSV with a header: two numbers, a word, and the label.
 pub(crate) fn csv(rows: usize) -> String {
     let (mut numbers, mut text) = (Numbers(2), "size,weight,color,label\n".to_owned());
