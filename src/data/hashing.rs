@@ -88,11 +88,9 @@ impl Hashing {
         self.bucket(key(0, number.to_string().as_bytes()))
     }
 
-    /// The bucket of a libffm field and index.
-    pub(crate) fn pair(&self, field: u16, index: u32) -> u32 {
-        let (mut of_field, mut of_index) = (itoa::Buffer::new(), itoa::Buffer::new());
-        let seed = seed(of_field.format(field).as_bytes());
-        self.bucket(key(seed, of_index.format(index).as_bytes()))
+    /// The bucket of a libffm field and index, in digits.
+    pub(crate) fn pair(&self, field: &[u8], index: &[u8]) -> u32 {
+        self.bucket(key(seed(field), index))
     }
 }
 

@@ -153,10 +153,10 @@ fn word(name: &[u8]) -> u128 {
     padded(u128::from_le_bytes(bytes), name.len())
 }
 
-/// The word of a short name of `length` bytes.
+/// The word of a short name of `length` bytes, behind which anything may stand.
 #[inline(always)]
 fn padded(name: u128, length: usize) -> u128 {
-    name | WORD & u128::MAX << (8 * length)
+    (name | u128::MAX << (8 * length)) & WORD
 }
 
 /// True for the words of long names.
@@ -207,8 +207,8 @@ impl NameBatch {
         let (before, length) = (prefix.text.len(), prefix.text.len() + end - start);
         match text[start..].first_chunk() {
             Some(&bytes) if length <= SHORT => {
-                let name = u128::from_le_bytes(bytes) & !(u128::MAX << (8 * (end - start)));
-                self.words.push(padded(prefix.start | name << (8 * before), length));
+                // What stands behind the name gives way to the ones.
+                self.words.push(padded(prefix.start | u128::from_le_bytes(bytes) << (8 * before), length));
                 self.ends.push(self.text.len() as u32);
             }
             _ => self.push_parts(&[&prefix.text, &text[start..end]]),

@@ -5,7 +5,7 @@
 use memchr::memchr;
 
 use super::libsvm::{after_blanks, finite, token};
-use super::number::{float_at, integer_at, is_rounded};
+use super::number::{digits_at, float_at, is_rounded};
 use super::{Context, Fault, Parsed};
 use crate::data::hashing::Hashing;
 use crate::data::input::excerpt;
@@ -59,21 +59,6 @@ struct Rows<'p> {
     parsed: Parsed,
 }
 
-/// What stands between two blanks.
-#[derive(Debug, PartialEq)]
-struct Triple {
-    field: u16,
-    index: u32,
-    value: f32,
-}
-
-impl Triple {
-    /// Rises where fields do, and indices within them.
-    fn key(&self) -> u64 {
-        u64::from(self.field) << 32 | u64::from(self.index)
-    }
-}
-
 impl Rows<'_> {
     /// The line from `start` to `end`.
     fn add(&mut self, start: usize, end: usize) -> Result<(), String> {
@@ -112,61 +97,77 @@ impl Rows<'_> {
         Ok(())
     }
 
-    /// The triples from `at` to `end`. Whether they rise, so that none stands there twice.
+    /// The triples from `at` to `end`. Whether they are known to rise, so that none stands there twice.
     fn triples(&mut self, mut at: usize, end: usize) -> Result<bool, String> {
         let text = self.text;
         self.names.clear();
-        let (mut least, mut rising) = (0, true);
+        let (mut last, mut rising) = ((0, 0), true);
         loop {
             at = after_blanks(text, at, end);
             if at == end || text[at] == b'#' {
                 return Ok(rising);
             }
-            let (triple, name_end, after) = match quick_triple(text, at) {
-                Some((triple, name_end, after)) => (triple, Some(name_end), after),
-                None => {
-                    let token = token(text, at, end);
-                    let triple = triple(token).map_err(|what| format!("{} {what}", excerpt(token)))?;
-                    (triple, None, at + token.len())
+            if let Some(triple) = quick_triple(text, at) {
+                rising &= triple.order > last;
+                last = triple.order;
+                let (field, index) = (&text[at..triple.colon], &text[triple.colon + 1..triple.name_end]);
+                if let Some(hashing) = self.hashing {
+                    self.parsed.block.push(hashing.pair(field, index), triple.value);
+                } else if triple.value != 0.0 {
+                    self.parsed.block.push(0, triple.value);
+                    self.names.push(&self.no_prefix, text, at, triple.name_end);
                 }
-            };
-            rising &= triple.key() >= least;
-            least = triple.key() + 1;
-            let Triple { field, index, value } = triple;
+                at = triple.end;
+                continue;
+            }
+            let token = token(text, at, end);
+            let (field, index, value) = triple(token).map_err(|what| format!("{} {what}", excerpt(token)))?;
+            let (field, index) = (field.to_string(), index.to_string());
             if let Some(hashing) = self.hashing {
-                self.parsed.block.push(hashing.pair(field, index), value);
+                self.parsed.block.push(hashing.pair(field.as_bytes(), index.as_bytes()), value);
             } else if value != 0.0 {
                 self.parsed.block.push(0, value);
-                match name_end {
-                    Some(name_end) => self.names.push(&self.no_prefix, text, at, name_end),
-                    None => {
-                        let (field, index) = (field.to_string(), index.to_string());
-                        self.names.push_joined(&self.no_prefix, &[field.as_bytes(), b":", index.as_bytes()]);
-                    }
-                }
+                self.names.push_joined(&self.no_prefix, &[field.as_bytes(), b":", index.as_bytes()]);
             }
-            at = after;
+            rising = false;
+            at += token.len();
         }
     }
 }
 
-/// The triple at `at`, where its name ends and where itself, if it is one of the usual ones: few digits, written as the name
-/// has them, and more text after it. It ends within its line, since a newline ends a number.
-#[inline(always)]
-fn quick_triple(text: &[u8], at: usize) -> Option<(Triple, usize, usize)> {
-    let (field, colon) = integer_at(text, at)?;
-    let (index, name_end) = integer_at(text, colon + 1)?;
-    let is_plain = |from: usize, to: usize| text[from] != b'0' || to - from == 1;
-    if text[colon] != b':' || text[name_end] != b':' || !is_plain(at, colon) || !is_plain(colon + 1, name_end) {
-        return None;
-    }
-    let field = field.try_into().ok()?;
-    let (value, end) = float_at(text, name_end + 1)?;
-    Some((Triple { field, index, value }, name_end, end))
+/// One of the usual triples.
+struct Quick {
+    /// Of two of them that is larger whose field is, or else whose index is.
+    order: (u64, u64),
+    /// Where the first colon stands.
+    colon: usize,
+    /// Where the second one stands.
+    name_end: usize,
+    value: f32,
+    end: usize,
 }
 
-/// Any triple, or what is wrong with it.
-fn triple(token: &[u8]) -> Result<Triple, String> {
+/// The triple at `at`, if it is one of the usual ones: a small field, a value of few digits, written as the name has them, and more text after it. It ends
+/// within its line, since a newline ends a number.
+#[inline(always)]
+fn quick_triple(text: &[u8], at: usize) -> Option<Quick> {
+    let field = digits_at(text, at)?;
+    let colon = at + field.count;
+    let index = digits_at(text, colon + 1)?;
+    let name_end = colon + 1 + index.count;
+    // Fields of up to four digits are below 65536.
+    if field.count > 4 || field.has_zeros || index.has_zeros || text[colon] != b':' || text[name_end] != b':' {
+        return None;
+    }
+    let (value, end) = match text.get(name_end + 1..)?.first_chunk()? {
+        [b'1', b' ' | b'\n'] => (1.0, name_end + 2),
+        _ => float_at(text, name_end + 1)?,
+    };
+    Some(Quick { order: (field.order, index.order), colon, name_end, value, end })
+}
+
+/// Field, index and value of any triple, or what is wrong with it.
+fn triple(token: &[u8]) -> Result<(u16, u32, f32), String> {
     let mut parts = token.splitn(3, |&byte| byte == b':');
     let (Some(field), Some(index), Some(value)) = (parts.next(), parts.next(), parts.next()) else {
         return Err("is not field:index:value".into());
@@ -177,7 +178,7 @@ fn triple(token: &[u8]) -> Result<Triple, String> {
     let field = whole(field).ok_or("has a field that is not a whole number within 0 and 65535")?;
     let index = whole(index).ok_or("has an index that is not a whole number within 0 and 4294967295")?;
     let value = finite(value).map_err(|fault| format!("has a value that {fault}"))?;
-    Ok(Triple { field, index, value })
+    Ok((field, index, value))
 }
 
 /// The whole number that `digits` are, if they are digits and it is not too large.

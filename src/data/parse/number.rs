@@ -97,6 +97,41 @@ pub(crate) fn integer_at(text: &[u8], at: usize) -> Option<(u32, usize)> {
     Some((eight_digits(digits << (64 - 8 * count)), at + count as usize))
 }
 
+/// Digits of a whole number.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Digits {
+    pub(crate) count: usize,
+    /// Larger where the number is.
+    pub(crate) order: u64,
+    /// The first one is a 0 and not the only one.
+    pub(crate) has_zeros: bool,
+}
+
+/// The digits of a `u32` at `at`. `None` where there are none, or their number is larger, or the text ends soon.
+#[inline(always)]
+pub(crate) fn digits_at(text: &[u8], at: usize) -> Option<Digits> {
+    let digits = word(text, at)? ^ each(b'0');
+    let stop = above_nine(digits);
+    if stop == 0 {
+        return many_digits_at(text, at);
+    }
+    let count = stop.trailing_zeros() / 8;
+    if count == 0 {
+        return None;
+    }
+    let order = (digits << (64 - 8 * count)).swap_bytes();
+    Some(Digits { count: count as usize, order, has_zeros: digits as u8 == 0 && count > 1 })
+}
+
+/// [`digits_at`] for eight or more.
+fn many_digits_at(text: &[u8], at: usize) -> Option<Digits> {
+    let count = text[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let number: u32 = str::from_utf8(&text[at..at + count]).ok()?.parse().ok()?;
+    text.get(at + count)?;
+    // Above that of any seven digits, of which each takes a byte.
+    Some(Digits { count, order: 1 << 63 | u64::from(number), has_zeros: text[at] == b'0' })
+}
+
 /// The number of at most seven digits and one dot at `at`, up to a blank or another control character, and where it
 /// ends. `None` means that the long way must be taken.
 #[inline(always)]
@@ -207,6 +242,31 @@ mod tests {
                 assert_eq!(end, token.len(), "{token:?}");
                 assert_eq!(Some(value.to_bits()), bits(&token), "{token:?}");
             }
+        }
+    }
+
+    #[test]
+    fn digits_are_in_the_order_of_their_numbers() {
+        let mut random = Random(3);
+        let mut all: Vec<u64> = (0..2000).map(|_| random.digits(10).parse().unwrap_or_default()).collect();
+        all.extend([0, 9, 10, 9_999_999, 10_000_000, 99_999_999, u64::from(u32::MAX), 1 << 32, 99_999_999_999]);
+        all.sort_unstable();
+        let mut last = None;
+        for number in all {
+            let digits = digits_at(format!("{number}:and more").as_bytes(), 0);
+            assert_eq!(digits.is_some(), u32::try_from(number).is_ok(), "{number}");
+            let Some(digits) = digits else { continue };
+            assert!(!digits.has_zeros && digits.count == number.to_string().len(), "{number}");
+            let (before, order) = last.replace((number, digits.order)).unwrap_or((number, digits.order));
+            assert_eq!(number.cmp(&before), digits.order.cmp(&order), "{before} {number}");
+        }
+        for (text, has_zeros) in
+            [("0:1234567", false), ("00:1234567", true), ("012345678:", true), ("10:1234567", false)]
+        {
+            assert_eq!(digits_at(text.as_bytes(), 0).map(|digits| digits.has_zeros), Some(has_zeros), "{text}");
+        }
+        for text in [":1234567", "1", "1234567", "123456789", "x1234567"] {
+            assert!(digits_at(text.as_bytes(), 0).is_none(), "{text}");
         }
     }
 

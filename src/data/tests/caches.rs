@@ -7,7 +7,9 @@ use crate::store::{Claim, claim};
 #[test]
 fn a_cache_brings_back_what_was_read() {
     let ffm = long_text().replace(' ', " 3:").replace("3:# 3:", "# ");
-    for (name, text) in [("a.svm", long_text()), ("a.ffm", ffm), ("b.csv", "y,age,city\nno,3,Oslo\nyes,1.5,\nno,?,Rome\n".into())] {
+    for (name, text) in
+        [("a.svm", long_text()), ("a.ffm", ffm), ("b.csv", "y,age,city\nno,3,Oslo\nyes,1.5,\nno,?,Rome\n".into())]
+    {
         let data = Data::new(name, text);
         let options = ReadOptions { cache: CachePolicy::Beside, ..OPTIONS };
         let (plain, first, second) = (data.read(&OPTIONS), data.read(&options), data.read(&options));
