@@ -147,8 +147,8 @@ struct Quick {
     end: usize,
 }
 
-/// The triple at `at`, if it is one of the usual ones: a small field, a value of few digits, written as the name has them, and more text after it. It ends
-/// within its line, since a newline ends a number.
+/// The triple at `at`, if it is one of the usual ones: a small field, field and index written as the name has them, a value of few
+/// digits, and more text after it. It ends within its line, since a newline ends a number.
 #[inline(always)]
 fn quick_triple(text: &[u8], at: usize) -> Option<Quick> {
     let field = digits_at(text, at)?;
@@ -192,6 +192,7 @@ mod tests {
     use super::*;
     use crate::data::dictionary::Dictionary;
     use crate::data::hashing::{key, seed};
+    use crate::data::parse::libsvm::alike::Random;
 
     type Read = (f32, Vec<(String, f32)>);
 
@@ -306,5 +307,61 @@ mod tests {
         let bucket = |field: &[u8]| (key(seed(field), b"17") & ((1 << 31) - 1)) as u32;
         assert_eq!(parsed.block.ids, [bucket(b"3"), bucket(b"4")]);
         assert_eq!((parsed.block.values, parsed.plain), (vec![3.0, 1.0], 3));
+    }
+
+    /// The rows of `text`, word by word, or the first line that is wrong.
+    fn plainly(text: &str) -> Result<Vec<Read>, u64> {
+        let mut rows = Vec::new();
+        for (nth, line) in (0u64..).zip(text.split('\n')) {
+            let line = line.split('#').next().unwrap_or_default();
+            let mut words = line.split([' ', '\t', '\r']).filter(|word| !word.is_empty());
+            let Some(label) = words.next() else { continue };
+            let mut row: Vec<(String, f32)> = Vec::new();
+            for word in words {
+                let (field, index, value) = triple(word.as_bytes()).map_err(|_| nth)?;
+                let name = format!("{field}:{index}");
+                match row.iter_mut().find(|(other, _)| *other == name) {
+                    Some((_, sum)) => *sum += value,
+                    None if value != 0.0 => row.push((name, value)),
+                    None => {}
+                }
+            }
+            row.retain(|&(_, value)| value != 0.0);
+            let finite = row.iter().all(|(_, value)| value.is_finite());
+            let label = super::finite(label.as_bytes()).ok().filter(|_| finite).ok_or(nth)?;
+            rows.push((label, row));
+        }
+        Ok(rows)
+    }
+
+    #[test]
+    fn the_quick_way_reads_what_the_plain_way_does() {
+        let mut random = Random(5);
+        let (mut good, mut bad) = (0, 0);
+        for _ in 0..4000 {
+            let mut text = String::new();
+            for _ in 0..random.below(4) {
+                text += random.one(&["1", "0", "-1", " 2.5", "+1", "#"]);
+                for field in 0..random.below(12) {
+                    let blank = random.one(&[" ", " ", " ", "\t", "  ", " \t"]);
+                    let field = if random.below(9) > 0 { field.to_string() } else { random.digits(1, 6) };
+                    let index = if random.below(9) > 0 { random.below(999).to_string() } else { random.digits(1, 11) };
+                    let value = if random.below(3) > 0 { "1".to_owned() } else { random.number() };
+                    text += &format!("{blank}{field}:{index}:{value}");
+                }
+                text += random.one(&["\n", "\n", "\r\n", " \n", " # 1:2:3\n", "#\n", ""]);
+            }
+            let mut bytes = text.into_bytes();
+            if random.below(4) == 0 && !bytes.is_empty() {
+                let at = random.below(bytes.len() as u64) as usize;
+                let noise = random.noise().into_iter().filter(u8::is_ascii);
+                bytes.splice(at..at, noise);
+            }
+            let text = String::from_utf8(bytes).unwrap();
+            let (read, plain) = (rows(&text).map_err(|fault| fault.line), plainly(&text));
+            assert_eq!(read, plain, "{text:?}");
+            *if read.is_ok() { &mut good } else { &mut bad } += 1;
+        }
+        assert!(good > 1000 && bad > 500, "{good} {bad}");
     }
 }
