@@ -31,7 +31,7 @@ const HEAD: usize = 32;
 
 /// Keys and their rows, 0, 1, 2, … in the order in which they were added.
 ///
-/// Keys are all numbers (libsvm indices) or all names (`age`, `city=Oslo`).
+/// Keys are all numbers (libsvm indices) or all names (`age`, `city=Oslo`, `3:17` of libffm).
 #[derive(Clone, Debug)]
 pub struct Dictionary {
     keys: Keys,
