@@ -20,6 +20,8 @@ pub struct Step<'a> {
     pub decay: &'a [f32],
     /// λ1 of FTRL-proximal: weights whose accumulated gradient stays within it are 0. Not the intercept's.
     pub l1: f32,
+    /// The squared norm that each row of data is brought to, where there are factors; 0 where rows are taken as they are.
+    pub norm: f32,
 }
 
 /// What a row loop keeps between the margin and the update of a row. Private to a child, reused by every call.
@@ -96,7 +98,7 @@ pub(crate) struct Group<'c, 'a> {
     pub(crate) learn: usize,
     /// Ask for rows of the table ahead of use.
     pub(crate) ahead: bool,
-    /// The intercept, laid out as a row of the table; private to the child.
+    /// The intercept, laid out as [`Layout::intercept`] says; private to the child.
     pub(crate) bias: Cells<'c>,
     pub(crate) step: Step<'c>,
     /// The margins of each row before it was learned, the table's stride of them for each of the `learn` rows.
@@ -114,7 +116,7 @@ impl Group<'_, '_> {
     /// Where the group does not fit its table, or rows have values where all should be 1 (`ones`), or the reverse.
     pub(crate) fn check(&self, ones: bool) {
         let layout = self.table.layout;
-        assert_eq!(self.bias.len(), layout.width(), "an intercept of another width than the table's rows");
+        assert_eq!(self.bias.len(), layout.intercept().width(), "an intercept of another width than the table's rows");
         assert!(
             self.learn <= self.rows.len() && self.learn * layout.stride() <= self.margins.len(),
             "more rows to learn than there are"

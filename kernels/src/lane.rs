@@ -16,6 +16,8 @@ pub(crate) trait Lane: Copy {
     const WORDS: usize;
     /// A register of at most 8 floats that is there wherever this one is: for rows that are multiples of 8 and not of `WORDS`.
     type Half: Lane;
+    /// A register of at most 4 floats that is there wherever this one is.
+    type Quarter: Lane;
 
     /// All lanes `x`.
     unsafe fn splat(x: f32) -> Self;

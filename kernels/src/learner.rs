@@ -5,13 +5,14 @@
 use crate::backend::Backend;
 use crate::cells::Cells;
 use crate::dispatch::{Loop, Run, on};
+use crate::factors;
 use crate::group::{Group, Objective, Scratch, Shape, Step};
 use crate::lane::Lane;
 use crate::many;
 use crate::one;
 use crate::rows::Row;
 use crate::rules::{Adagrad, Ftrl, Rule, Sgd};
-use crate::table::{Layout, Table};
+use crate::table::{Factors, Layout, Table};
 
 /// What a row loop is specialised for.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +29,8 @@ pub struct LearnerSpec {
     pub ones: bool,
     /// There is an L2 penalty in [`Step::decay`].
     pub decay: bool,
+    /// The factor vectors of a row, if there are any: the rule is Adagrad, and the L2 penalty stands in the table.
+    pub factors: Option<Factors>,
 }
 
 /// A row loop, chosen once.
@@ -47,9 +50,13 @@ impl Learner {
     /// The row loop for `spec` on `backend`.
     ///
     /// # Panics
-    /// Where there are fewer than two classes.
+    /// Where there are fewer than two classes, or factors with another rule than Adagrad or with a penalty of [`Step::decay`].
     pub fn new(backend: Backend, spec: LearnerSpec) -> Self {
         let run = match spec.objective {
+            _ if spec.factors.is_some() => {
+                assert!(spec.rule == Rule::Adagrad && !spec.decay, "factors are learned by Adagrad, with their own penalty");
+                on::<Factored>(backend)
+            }
             Objective::One(_) => one_with_rule(backend, &spec),
             Objective::Classes { classes, .. } => {
                 assert!(classes > 1, "an output for each of at least two classes");
@@ -61,12 +68,16 @@ impl Learner {
 
     /// The rows of its table.
     pub fn layout(&self) -> Layout {
-        self.spec.rule.layout(self.spec.objective.outputs())
+        let outputs = self.spec.objective.outputs();
+        match self.spec.factors {
+            Some(factors) => Layout::factored(outputs, factors),
+            None => self.spec.rule.layout(outputs),
+        }
     }
 
     /// Learns the first rows, as many as `margins` holds strides, one after the other, in place; the rows behind them are those that
     /// come next, for asking ahead. `margins` receives the margins of each row before it was learned, a stride for each; what
-    /// stands behind the outputs there means nothing. `bias` is the intercept, laid out as a row of the table.
+    /// stands behind the outputs there means nothing. `bias` is the intercept, laid out as [`Layout::intercept`] says.
     ///
     /// # Panics
     /// Where the table, the rows and the step are not what the learner was made for, or do not fit each other.
@@ -112,6 +123,8 @@ impl<const HEAD: bool, const AHEAD: bool, const ONES: bool, const DECAY: bool> S
 
 /// The loop of one output under a rule.
 struct One<const RULE: u8, S>(core::marker::PhantomData<S>);
+/// The loop of rows with factors.
+struct Factored;
 /// The loop of several outputs under a rule.
 struct Many<const RULE: u8, const DECAY: bool>;
 
@@ -130,6 +143,14 @@ impl<const RULE: u8, S: Shape> Loop for One<RULE, S> {
                 _ => one::learn_pairs::<V, Ftrl<V>, S>(group),
             }
         }
+    }
+}
+
+impl Loop for Factored {
+    #[inline(always)]
+    unsafe fn run<V: Lane>(group: &mut Group<'_, '_>) {
+        // SAFETY: the caller's promise.
+        unsafe { factors::learn::<V>(group) }
     }
 }
 

@@ -186,7 +186,7 @@ unsafe fn weights<V: Lane, R: SlotRule<V>>(rule: R, words: *const AtomicU32, str
 /// # Safety
 /// The instruction set of `V`; whole registers of slopes; rows of that many words, and as many behind if the rule has a slot.
 #[inline(always)]
-unsafe fn update<V: Lane, R: SlotRule<V>, const DECAY: bool>(
+pub(crate) unsafe fn update<V: Lane, R: SlotRule<V>, const DECAY: bool>(
     rule: R,
     slopes: &[f32],
     touched: impl Fn(usize) -> (*const AtomicU32, f32, f32),

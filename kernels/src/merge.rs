@@ -8,6 +8,7 @@ use crate::cells::Cells;
 use crate::dispatch::Work;
 use crate::lane::Lane;
 use crate::scalar::{Scalar, check_floor};
+use crate::table::Layout;
 
 /// How a child's change of a row joins the changes that others have merged meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -16,14 +17,56 @@ pub enum MergeRule {
     Sum,
     /// The sum of such a part of every change.
     Part(f32),
-    /// Rows of Adagrad, a stride of weights w before as many accumulators n: n is summed; the change of w is scaled by
-    /// √((floor + n seen) / (floor + n merged)), the step the child would have taken had it known the others' squares.
+    /// Rows of Adagrad: accumulators n are summed; the change of what they are of is scaled by √((floor + n seen) / (floor + n merged)),
+    /// the step the child would have taken had it known the others' squares.
     Scaled {
         /// What Adagrad adds to n before the root; positive and normal.
         floor: f32,
-        /// The stride of the rows' [`crate::Layout`].
-        stride: usize,
+        /// The layout of the rows.
+        layout: Layout,
     },
+}
+
+impl MergeRule {
+    /// Joins the change of one row of `layout` into `master`, word by word: `before` and `after` say what a word was to the child, and is.
+    pub fn join_row(
+        self,
+        layout: Layout,
+        master: Cells<'_>,
+        before: impl Fn(usize) -> f32,
+        after: impl Fn(usize) -> f32,
+    ) {
+        let part = if let Self::Part(part) = self { part } else { 1.0 };
+        // Sums the accumulator at `slot`; what the words that it is of are scaled by.
+        let sum = |slot: usize| {
+            let merged = master.get(slot) + part * (after(slot) - before(slot));
+            master.set(slot, merged);
+            // SAFETY: the scalar instruction set is always there.
+            if let Self::Scaled { floor, .. } = self {
+                unsafe { scale(Scalar::splat(after(slot)), Scalar::splat(merged), Scalar::splat(floor)).first() }
+            } else {
+                part
+            }
+        };
+        let join = |at: usize, by: f32| master.set(at, master.get(at) + by * (after(at) - before(at)));
+        let outputs = layout.outputs();
+        if layout.factors().is_none() {
+            for output in 0..outputs {
+                let by = if layout.has_slots() { sum(layout.stride() + output) } else { part };
+                join(output, by);
+            }
+            return;
+        }
+        for from in (0..outputs).map(|output| output * layout.part()) {
+            let tail = from + layout.tail();
+            let by = sum(tail + Layout::FACTOR_SQUARES);
+            (from..tail).for_each(|at| join(at, by));
+            join(tail + Layout::WEIGHT, sum(tail + Layout::WEIGHT_SQUARES));
+            if layout.factors().is_some_and(|factors| factors.fields > 1) {
+                join(tail + Layout::OWN_SQUARES, part);
+            }
+        }
+    }
 }
 
 impl Backend {
@@ -63,9 +106,8 @@ impl Merge<'_> {
     fn check(&self) {
         let len = self.master.len();
         assert!(self.mine.len() == len && self.base.len() == len, "a merge of stretches of different lengths");
-        if let MergeRule::Scaled { floor, stride } = self.rule {
-            let whole = stride > 0 && len.is_multiple_of(2 * stride);
-            assert!(whole && (stride == 1 || stride.is_multiple_of(8)), "parts of rows cannot be merged");
+        if let MergeRule::Scaled { floor, layout } = self.rule {
+            assert!(layout.has_slots() && len.is_multiple_of(layout.width()), "parts of rows cannot be merged");
             check_floor(floor);
         }
     }
@@ -114,8 +156,19 @@ unsafe fn merge<V: Lane>(merge: &Merge<'_>) {
     // SAFETY: the instruction set by contract; whole registers within the stretches' one length; whole rows by the check.
     unsafe {
         match merge.rule {
-            MergeRule::Scaled { floor, stride } if stride.is_multiple_of(V::WORDS) => rows::<V>(merge, stride, floor),
-            MergeRule::Scaled { floor, stride } if stride > 1 => rows::<V::Half>(merge, stride, floor),
+            MergeRule::Scaled { layout, .. } if layout.factors().is_some() => {
+                for from in (0..len).step_by(layout.width()) {
+                    let row = merge.slice(from..from + layout.width());
+                    merge.rule.join_row(layout, row.master, |at| row.base.get(at), |at| row.mine.get(at));
+                    for at in 0..layout.width() {
+                        [row.mine, row.base].into_iter().for_each(|cells| cells.set(at, row.master.get(at)));
+                    }
+                }
+            }
+            MergeRule::Scaled { floor, layout } if layout.stride().is_multiple_of(V::WORDS) => {
+                rows::<V>(merge, layout.stride(), floor);
+            }
+            MergeRule::Scaled { floor, layout } if layout.stride() > 1 => rows::<V::Half>(merge, layout.stride(), floor),
             MergeRule::Scaled { floor, .. } => {
                 pairs::<V>(&merge.slice(0..whole), floor);
                 pairs::<Scalar>(&merge.slice(whole..len), floor);

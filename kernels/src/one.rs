@@ -246,7 +246,7 @@ impl<'a> Pairs<'a> {
 /// # Safety
 /// The cells hold a row.
 #[inline(always)]
-unsafe fn move_bias<V: Lane, R: SlotRule<V>>(rule: R, bias: Cells<'_>, slope: f32) {
+pub(crate) unsafe fn move_bias<V: Lane, R: SlotRule<V>>(rule: R, bias: Cells<'_>, slope: f32) {
     // SAFETY: the instruction set by contract.
     unsafe {
         let slot = if R::SLOTS > 0 { bias.get(1) } else { 0.0 };

@@ -12,6 +12,7 @@ pub(crate) struct Scalar([f32; 2]);
 impl Lane for Scalar {
     const WORDS: usize = 2;
     type Half = Self;
+    type Quarter = Self;
 
     #[inline(always)]
     unsafe fn splat(x: f32) -> Self {

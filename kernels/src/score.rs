@@ -5,6 +5,7 @@
 use crate::backend::Backend;
 use crate::cells::Cells;
 use crate::dispatch::Work;
+use crate::factors::{self, Model};
 use crate::group::{Scratch, Step};
 use crate::lane::Lane;
 use crate::many;
@@ -15,7 +16,7 @@ use crate::table::Table;
 
 impl Backend {
     /// The margins of `rows`, intercept included, by a table without a head, its words meaning what they do under `rule` and `step`;
-    /// nothing is changed. `bias` is laid out as a row of the table, `margins` has a stride of it for each row of data.
+    /// nothing is changed. `bias` is laid out as [`Layout::intercept`] says, `margins` has a stride of it for each row of data.
     ///
     /// # Panics
     /// Where `margins` is of another length, or table, intercept, rows and rule do not fit each other.
@@ -45,6 +46,10 @@ impl Backend {
                 // whole one is.
                 unsafe {
                     match (table.layout.stride(), rule) {
+                        _ if table.layout.factors().is_some() => {
+                            let model = Model { table: *table, step: *step };
+                            factors::score::<V>(&model, rows, bias, margins, scratch);
+                        }
                         (1, Rule::Sgd) => one::score_words::<V, 1>(table, rows, margins),
                         (1, Rule::Adagrad) => one::score_words::<V, 2>(table, rows, margins),
                         (1, Rule::Ftrl) => one::score_pairs::<V, Ftrl<V>>(table, step, rows, margins, scratch),
@@ -57,9 +62,10 @@ impl Backend {
             }
         }
         let layout = table.layout;
-        assert_eq!(layout, rule.layout(layout.outputs()), "a table of another layout than the rule's");
+        let fits = if layout.factors().is_some() { rule == Rule::Adagrad } else { layout == rule.layout(layout.outputs()) };
+        assert!(fits, "a table of another layout than the rule's");
         assert!(table.head_rows == 0, "scores are of whole tables");
-        assert_eq!(bias.len(), layout.width(), "an intercept of another width than the table's rows");
+        assert_eq!(bias.len(), layout.intercept().width(), "an intercept of another width than the table's rows");
         assert_eq!(rows.len() * layout.stride(), margins.len(), "a margin for each row and output");
         rule.check(step);
         for row in rows {
@@ -69,7 +75,7 @@ impl Backend {
             );
         }
         self.run(Score(rule, step, table, rows, bias, margins, scratch));
-        if layout.outputs() == 1 {
+        if layout.outputs() == 1 && layout.factors().is_none() {
             let slot = if layout.has_slots() { bias.get(1) } else { 0.0 };
             let bias = rule.weight(step, true, bias.get(0), slot);
             margins.iter_mut().for_each(|margin| *margin += bias);

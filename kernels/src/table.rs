@@ -5,17 +5,56 @@ use core::sync::atomic::AtomicU32;
 
 use crate::cells::Cells;
 
-/// What stands in a row of a sparse tensor: a word for each output, padded to [`Layout::stride`] words, and behind them, under a
-/// rule that has one, their optimiser slots in the same order. With one output that is `[w]` or `[w, n]`.
+/// What stands in a row of a sparse tensor.
+///
+/// Without factors: a word for each output, padded to [`Layout::stride`] words, and behind them, under a rule that has one, their
+/// optimiser slots in the same order. With one output that is `[w]` or `[w, n]`.
+///
+/// With factors: for each output a part of [`Layout::part`] words: the factor vectors, one for each field, [`Factors::stride`] words
+/// apart, and from [`Layout::tail`] on the weight, its accumulator, that of the vectors together, the L2 factor, and where there are
+/// several fields the accumulator of what each vector has of its own and the number of the row's field ([`Layout::WEIGHT`] and what
+/// follows it). L2 factor and field are written when the row is made and never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     outputs: usize,
     slots: usize,
+    factors: Option<Factors>,
+}
+
+/// The factor vectors of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Factors {
+    /// Numbers in a vector.
+    pub rank: usize,
+    /// Vectors in a row: one for each field that other rows may be of; 1 where fields do not matter.
+    pub fields: usize,
+}
+
+impl Factors {
+    /// Words from one vector to the next.
+    #[inline(always)]
+    pub fn stride(self) -> usize {
+        self.rank.next_multiple_of(4)
+    }
 }
 
 impl Layout {
     /// Rows of several outputs are whole registers of any backend.
     const REGISTER: usize = 8;
+    /// Words in a cache line.
+    const LINE: usize = 16;
+    /// Where the weight stands in the tail of a part.
+    pub const WEIGHT: usize = 0;
+    /// The accumulator of the weight.
+    pub const WEIGHT_SQUARES: usize = 1;
+    /// The accumulator of what the vectors have in common; of the one vector, where there is one.
+    pub const FACTOR_SQUARES: usize = 2;
+    /// The L2 factor of all that stands in the part.
+    pub const DECAY: usize = 3;
+    /// The accumulator of what each vector has of its own.
+    pub const OWN_SQUARES: usize = 4;
+    /// The number of the row's field.
+    pub const FIELD: usize = 5;
 
     /// The layout of rows of `outputs` weights with `slots` optimiser slots each, 0 or 1.
     ///
@@ -23,7 +62,16 @@ impl Layout {
     /// Where there is no output, or there are more slots.
     pub fn new(outputs: usize, slots: usize) -> Self {
         assert!(outputs > 0 && slots <= 1, "rows of {outputs} outputs with {slots} slots each");
-        Self { outputs, slots }
+        Self { outputs, slots, factors: None }
+    }
+
+    /// The layout of rows with factors for each of `outputs`, learned by Adagrad.
+    ///
+    /// # Panics
+    /// Where there is no output, or vectors are empty or none.
+    pub fn factored(outputs: usize, factors: Factors) -> Self {
+        assert!(outputs > 0 && factors.rank > 0 && factors.fields > 0, "{outputs} outputs with {factors:?}");
+        Self { outputs, slots: 1, factors: Some(factors) }
     }
 
     /// How many outputs.
@@ -32,7 +80,14 @@ impl Layout {
         self.outputs
     }
 
-    /// Words of the outputs, padding included; 1 for one output, else a multiple of 8.
+    /// The factor vectors of each output, if there are any.
+    #[inline(always)]
+    pub fn factors(self) -> Option<Factors> {
+        self.factors
+    }
+
+    /// Margins of a row of data, padding included; 1 for one output, else a multiple of 8. Without factors that is also how many words
+    /// of a row are the outputs'.
     #[inline(always)]
     pub fn stride(self) -> usize {
         if self.outputs == 1 { 1 } else { self.outputs.next_multiple_of(Self::REGISTER) }
@@ -41,7 +96,34 @@ impl Layout {
     /// Words in a row.
     #[inline(always)]
     pub fn width(self) -> usize {
-        self.stride() * (1 + self.slots)
+        match self.factors {
+            None => self.stride() * (1 + self.slots),
+            Some(_) => self.outputs * self.part(),
+        }
+    }
+
+    /// Words before the tail of a part: the factor vectors, padded to whole registers where there are many; 0 without factors.
+    #[inline(always)]
+    pub fn tail(self) -> usize {
+        self.factors.map_or(0, |factors| {
+            let words = factors.fields * factors.stride();
+            if factors.fields > 1 { words.next_multiple_of(Self::LINE) } else { words }
+        })
+    }
+
+    /// Words in the part of a row that belongs to one output, where there are factors: half a cache line, one, or several, but for
+    /// rows of a line and a half or two and a half.
+    #[inline(always)]
+    pub fn part(self) -> usize {
+        let tail = if self.factors.is_some_and(|factors| factors.fields > 1) { Self::FIELD + 1 } else { Self::DECAY + 1 };
+        let words = (self.tail() + tail).next_multiple_of(Self::REGISTER);
+        if words > 3 * Self::LINE { words.next_multiple_of(Self::LINE) } else { words }
+    }
+
+    /// The layout of the intercept: that of a row without factors.
+    #[inline(always)]
+    pub fn intercept(self) -> Self {
+        Self { factors: None, ..self }
     }
 
     /// True where each weight has an optimiser slot.

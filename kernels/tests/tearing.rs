@@ -60,12 +60,12 @@ fn store(backend: Backend, cells: Cells<'_>, times: u64, flags: &Flags) {
 /// Loads pairs and stores them as they were, until storing ends: a row of zeros whose margin is its target.
 fn restore_pairs(backend: Backend, cells: Cells<'_>, flags: &Flags) {
     let objective = Objective::One(Loss::Squared);
-    let spec = LearnerSpec { objective, rule: Rule::Adagrad, head: false, ahead: false, ones: false, decay: true };
+    let spec = LearnerSpec { objective, rule: Rule::Adagrad, head: false, ahead: false, ones: false, decay: true, factors: None };
     let learner = Learner::new(backend, spec);
     let ids: Vec<u32> = (0..WORDS as u32 / 2).collect();
     let zeros = vec![0.0; ids.len()];
     let row = Row::new(Ids::check(&ids, WORDS as u32 / 2).expect("ids within the slice"), &zeros, 0.0);
-    let step = Step { rate: 1.0, bias_rate: 1.0, floor: 1.0, decay: &zeros, l1: 0.0 };
+    let step = Step { rate: 1.0, bias_rate: 1.0, floor: 1.0, decay: &zeros, l1: 0.0, norm: 0.0 };
     let bias = [const { AtomicU32::new(0) }; 2];
     let mut scratch = Scratch::default();
     while !flags.done.load(Relaxed) {

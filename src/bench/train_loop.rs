@@ -121,11 +121,12 @@ impl Bare<'_> {
             ahead: table.len() * 4 > bench.caches().0,
             ones: file.all_ones(),
             decay: false,
+            factors: None,
         };
         let rate = (file.rows() as f64 / file.sum_squares()) as f32;
         Ok(Self {
             learner: Learner::new(bench.backend, spec),
-            step: Step { rate, bias_rate: rate / 2.0, floor: 1.0, decay: &[], l1: 0.0 },
+            step: Step { rate, bias_rate: rate / 2.0, floor: 1.0, decay: &[], l1: 0.0, norm: 0.0 },
             table,
             bias: Region::reserve(layout.width()).map_err(out_of_memory)?,
             scratch: Scratch::default(),

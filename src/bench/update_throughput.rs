@@ -96,9 +96,10 @@ fn sparse(
             ahead: words * 4 > bench.caches().0,
             ones: false,
             decay: false,
+            factors: None,
         };
         let learner = Learner::new(bench.backend, spec);
-        let step = Step { rate: 0.01, bias_rate: 0.01, floor: 1.0, decay: &[], l1: 0.0 };
+        let step = Step { rate: 0.01, bias_rate: 0.01, floor: 1.0, decay: &[], l1: 0.0, norm: 0.0 };
         let bias = Region::reserve(layout.width()).map_err(out_of_memory)?;
         let (mut margins, mut scratch) = ([0.0; GROUP], Scratch::default());
         let learn = || {

@@ -72,9 +72,13 @@ pub(super) struct Flags {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Model")]
 struct Learning {
-    /// The family of the model
-    #[arg(long, value_enum, default_value = "linear")]
-    kind: Kind,
+    /// The family of the model: linear; fm, a factorization machine, where features meet each other by vectors; ffm, field-aware, with
+    /// vectors for each field (libffm, VW namespaces, CSV columns) [default: linear]
+    #[arg(long, value_enum)]
+    kind: Option<Kind>,
+    /// Numbers in a vector of fm and ffm [default: 4]
+    #[arg(long, value_name = "K", value_parser = count::<u16>)]
+    rank: Option<u16>,
     /// What is minimised; hinge learns several classes one against all others [default: by the labels: logistic for two, softmax for
     /// words or a few whole numbers, else squared]
     #[arg(long, value_enum)]
@@ -85,13 +89,13 @@ struct Learning {
     /// How gradients move weights [default: adagrad; ftrl with --l1]
     #[arg(long, value_enum)]
     optimizer: Option<Optimizer>,
-    /// The learning rate, relative to the size of the rows [default: 1; for squared and poisson 0.5, for hinge of several classes 0.25]
+    /// The learning rate, relative to the size of the rows [default: 1; for squared and poisson 0.5, for hinge of several classes 0.25; with fm and ffm twice as much]
     #[arg(long, value_parser = positive, value_name = "RATE")]
     lr: Option<f32>,
     /// L1 penalty of FTRL-proximal: a weight is 0 as long as its gradients, over all passes, do not add up to more than this [default: 0]
     #[arg(long, value_parser = not_negative)]
     l1: Option<f32>,
-    /// L2 penalty: L2/2 times the sum of squared weights, without the intercept's, is added to the mean loss [default: 0]
+    /// L2 penalty: L2/2 times the sum of squared weights, without the intercept's, is added to the mean loss [default: 0; with fm what 20 rows are worth, with ffm 50, of squared a quarter]
     #[arg(long, value_parser = not_negative)]
     l2: Option<f32>,
     /// What the rows of classes weigh: `balanced`, or factors by name such as yes:10,no:1 [default: 1 each]
@@ -226,7 +230,6 @@ fn request(flags: Flags) -> Result<Request> {
         (Some(_), ..) => Existing::Refuse,
         (None, ..) => Existing::KeepPrevious,
     };
-    let Kind::Linear = flags.learning.kind;
     if flags.data.iter().filter(|&input| *input == Input::Stdin).count() > 1 {
         return Err(Error::Usage("standard input (-) can be read only once".to_owned()));
     }
@@ -250,6 +253,8 @@ fn request(flags: Flags) -> Result<Request> {
         model: flags.model.unwrap_or_else(|| PathBuf::from(MODEL)),
         existing,
         settings: Settings {
+            kind: flags.learning.kind,
+            rank: flags.learning.rank.map(usize::from),
             loss: flags.learning.loss,
             optimizer: flags.learning.optimizer,
             lr: flags.learning.lr,

@@ -1,18 +1,23 @@
 //! What a model is: everything that training decided and prediction needs to know, as it stands in the manifest.
 
 use clap::ValueEnum;
-use hogback_kernels::{ClassLoss, Loss, Objective, Rule};
+use hogback_kernels::{ClassLoss, Factors, Layout, Loss, Objective, Rule};
 use serde::{Deserialize, Serialize};
 
-use crate::data::{Column, Hashing};
+use crate::data::{Column, FieldSource, Hashing};
 use crate::engine::schedule::Schedule;
 
 /// The family of a model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// One weight a feature and output, and intercepts.
+    #[default]
     Linear,
+    /// A factorization machine: features have vectors beside their weights, and meet each other by them.
+    Fm,
+    /// A field-aware factorization machine: a vector for each field that others are of.
+    Ffm,
 }
 
 impl Kind {
@@ -20,6 +25,8 @@ impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Linear => "linear",
+            Self::Fm => "fm",
+            Self::Ffm => "ffm",
         }
     }
 }
@@ -128,6 +135,12 @@ pub struct Configuration {
     /// How keys are hashed, if they are.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub hashing: Option<Hashing>,
+    /// Numbers in a factor vector; 0 where there are none.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub rank: usize,
+    /// The fields that there are vectors for, where fields matter.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub fields: Option<FieldSource>,
     /// How gradients move weights.
     pub optimizer: Optimizer,
     /// The learning rate, see [`Configuration::rates`].
@@ -162,6 +175,10 @@ pub struct Configuration {
     pub mean_square: f64,
 }
 
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
 impl Configuration {
     /// What outputs are compared with.
     pub fn objective(&self) -> Objective {
@@ -178,6 +195,27 @@ impl Configuration {
             LossKind::Poisson => Objective::One(Loss::Poisson),
             LossKind::Softmax => Objective::Classes { loss: ClassLoss::Softmax, classes: classes.max(2) },
         }
+    }
+
+    /// The factor vectors of a feature, if it has any.
+    pub fn factors(&self) -> Option<Factors> {
+        let fields = self.fields.as_ref().map_or(1, |fields| fields.names.len());
+        (self.kind != Kind::Linear).then_some(Factors { rank: self.rank, fields })
+    }
+
+    /// What stands in a row of Θ.
+    pub fn layout(&self) -> Layout {
+        let outputs = self.objective().outputs();
+        match self.factors() {
+            Some(factors) => Layout::factored(outputs, factors),
+            None => self.optimizer.rule().layout(outputs),
+        }
+    }
+
+    /// The squared norm that rows are brought to where fields matter, so that a long row is no louder than a short one; 0 where
+    /// rows are taken as they are.
+    pub fn norm(&self) -> f32 {
+        if self.kind == Kind::Ffm { self.mean_square as f32 } else { 0.0 }
     }
 
     /// What a target is multiplied with to be a label; 1 for classes.

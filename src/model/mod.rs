@@ -2,8 +2,9 @@
 
 pub mod configuration;
 pub mod export;
+pub mod factors;
 pub mod inspect;
 pub mod labels;
-pub mod linear;
+pub mod sparse;
 pub mod predictor;
 pub mod tally;

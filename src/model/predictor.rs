@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::sync::atomic::AtomicU32;
 
-use hogback_kernels::{Backend, Cells, Ids, Layout, Row, Rule, Scratch, Step, Table};
+use hogback_kernels::{Backend, Cells, Factors, Ids, Layout, Row, Rule, Scratch, Step, Table};
 
 use super::configuration::{Configuration, LossKind, Target};
+use super::factors::{Fresh, Units};
 use super::labels::KnownLabels;
 use crate::checkpoint::{Loaded, Manifest, load_weights};
 use crate::data::{Block, Dictionary, Known};
@@ -22,13 +23,25 @@ pub struct Model {
     dictionary: Dictionary,
     labels: KnownLabels,
     layout: Layout,
+    /// The values that it takes rows by, where those are not the data's.
+    units: Option<Units>,
     weights: Region,
     bias: Vec<AtomicU32>,
     backend: Backend,
 }
 
-/// What scoring needs to be told of a rule; weights as they are saved stand for themselves.
-const PLAIN: (Rule, &Step<'_>) = (Rule::Sgd, &Step { rate: 1.0, bias_rate: 1.0, floor: 1.0, decay: &[], l1: 0.0 });
+/// What scoring needs to be told of a step; weights as they are saved stand for themselves.
+const PLAIN: Step<'_> = Step { rate: 1.0, bias_rate: 1.0, floor: 1.0, decay: &[], l1: 0.0, norm: 0.0 };
+
+/// Where the weight of an output stands in a row.
+fn weight_at(layout: Layout, output: usize) -> usize {
+    if layout.factors().is_some() { output * layout.part() + layout.tail() + Layout::WEIGHT } else { output }
+}
+
+/// Where the vector of an output for a field begins in a row.
+fn vector_at(layout: Layout, factors: Factors, output: usize, field: usize) -> usize {
+    output * layout.part() + field * factors.stride()
+}
 
 impl Model {
     /// Opens the current generation of a model directory; every file that is read is checked.
@@ -53,23 +66,42 @@ impl Model {
             .map_err(|error| format!("was made by another version of hogback: {error}"))?;
         let dictionary = Dictionary::from_bytes(&loaded.dictionary)?;
         let outputs = configuration.objective().outputs();
-        let layout = Layout::new(outputs, 0);
-        let tensor = |name: &str, rows: usize| {
+        let tensor = |name: &str, rows: usize, width: usize| {
             let found = loaded.weights.iter().find(|tensor| tensor.name == name);
-            let fits = |data: &Vec<f32>| data.len() == rows * outputs;
+            let fits = |data: &Vec<f32>| data.len() == rows * width;
             let found = found.map(|tensor| &tensor.data).filter(|data| fits(data));
-            found.ok_or(format!("has no tensor {name} of {rows} × {outputs} numbers"))
+            found.ok_or(format!("has no tensor {name} of {rows} × {width} numbers"))
         };
-        let stride = layout.stride();
+        let rows = dictionary.len();
+        let layout = match configuration.factors() {
+            Some(factors) => Layout::factored(outputs, factors),
+            None => Layout::new(outputs, 0),
+        };
         let weights =
-            Region::reserve(dictionary.len() * stride).map_err(|error| format!("does not fit into memory: {error}"))?;
-        for (row, words) in tensor("weight", dictionary.len())?.chunks(outputs.max(1)).enumerate() {
-            backend.copy_in(words, weights.cells().slice(row * stride..row * stride + outputs));
+            Region::reserve(rows * layout.width()).map_err(|error| format!("does not fit into memory: {error}"))?;
+        let rows_of = |row: usize| weights.cells().slice(row * layout.width()..(row + 1) * layout.width());
+        for (row, words) in tensor("weight", rows, outputs)?.chunks(outputs.max(1)).enumerate() {
+            words.iter().enumerate().for_each(|(output, &word)| rows_of(row).set(weight_at(layout, output), word));
         }
-        let bias: Vec<AtomicU32> = (0..stride).map(|_| AtomicU32::new(0)).collect();
-        backend.copy_in(tensor("bias", 1)?, Cells::new(&bias).slice(0..outputs));
+        if let Some(factors) = configuration.factors() {
+            let width = outputs * factors.fields * factors.rank;
+            let fields = configuration.fields.as_ref().map(|source| source.fields(&dictionary)).transpose()?;
+            let fresh = Fresh::new(&configuration, Vec::new(), fields.map_or(Vec::new(), |fields| fields.of));
+            for (row, words) in tensor("factors", rows, width)?.chunks(width).enumerate() {
+                let cells = rows_of(row);
+                fresh.fix(row, cells);
+                for (nth, vector) in words.chunks(factors.rank).enumerate() {
+                    let from = vector_at(layout, factors, nth / factors.fields, nth % factors.fields);
+                    backend.copy_in(vector, cells.slice(from..from + factors.rank));
+                }
+            }
+        }
+        let bias: Vec<AtomicU32> = (0..layout.intercept().width()).map(|_| AtomicU32::new(0)).collect();
+        backend.copy_in(tensor("bias", 1, outputs)?, Cells::new(&bias).slice(0..outputs));
         let labels = KnownLabels::of(&configuration.target, configuration.loss);
-        Ok(Self { configuration, manifest: loaded.manifest, dictionary, labels, layout, weights, bias, backend })
+        let units = configuration.factors().and_then(|_| Units::of(&configuration, &dictionary));
+        let manifest = loaded.manifest;
+        Ok(Self { configuration, manifest, dictionary, labels, layout, units, weights, bias, backend })
     }
 
     /// What reading data for this model needs.
@@ -124,9 +156,33 @@ impl Model {
     /// # Panics
     /// Where there is no such feature.
     pub fn weights(&self, row: usize) -> impl Iterator<Item = f32> + '_ {
-        let from = row * self.stride();
-        let cells = self.weights.cells().slice(from..from + self.outputs());
-        (0..cells.len()).map(move |output| cells.get(output))
+        let cells = self.row(row);
+        (0..self.outputs()).map(move |output| cells.get(weight_at(self.layout, output)))
+    }
+
+    /// How many numbers a factor vector has; 0 where there are none.
+    pub fn rank(&self) -> usize {
+        self.layout.factors().map_or(0, |factors| factors.rank)
+    }
+
+    /// The factor vectors of feature `row`, output by output, and of each field by field; none in a linear model.
+    ///
+    /// # Panics
+    /// Where there is no such feature.
+    pub fn factors(&self, row: usize) -> impl Iterator<Item = f32> + '_ {
+        let (cells, layout) = (self.row(row), self.layout);
+        layout.factors().into_iter().flat_map(move |factors| {
+            let vectors = (0..self.outputs()).flat_map(move |output| (0..factors.fields).map(move |field| (output, field)));
+            vectors.flat_map(move |(output, field)| {
+                let from = vector_at(layout, factors, output, field);
+                (from..from + factors.rank).map(move |at| cells.get(at))
+            })
+        })
+    }
+
+    fn row(&self, row: usize) -> Cells<'_> {
+        let width = self.layout.width();
+        self.weights.cells().slice(row * width..(row + 1) * width)
     }
 
     /// The intercepts, one for each output.
@@ -146,9 +202,28 @@ impl Model {
     }
 
     fn score(&self, rows: &[Row<'_>]) -> Vec<f32> {
+        let Some(units) = &self.units else { return self.score_converted(rows) };
+        let (mut converted, mut ends) = ((Vec::new(), Vec::new()), vec![0]);
+        for row in rows {
+            units.convert(row.ids().as_slice(), row.values(), &mut converted);
+            ends.push(converted.0.len());
+        }
+        let ids = Ids::check(&converted.0, self.dictionary.len() as u32).unwrap_or_default();
+        let row = |ends: &[usize]| Row::new(ids.slice(ends[0]..ends[1]), &converted.1[ends[0]..ends[1]], 0.0);
+        self.score_converted(&ends.windows(2).map(row).collect::<Vec<_>>())
+    }
+
+    /// The margins of rows whose values are as the model takes them.
+    fn score_converted(&self, rows: &[Row<'_>]) -> Vec<f32> {
         let mut margins = vec![0.0; rows.len() * self.stride()];
         let (table, bias) = (Table::whole(self.weights.cells(), self.layout), Cells::new(&self.bias));
-        self.backend.score(PLAIN, &table, rows, bias, &mut margins, &mut Scratch::default());
+        let rule = if self.layout.factors().is_some() { Rule::Adagrad } else { Rule::Sgd };
+        let step = Step { norm: self.configuration.norm(), ..PLAIN };
+        self.backend.score((rule, &step), &table, rows, bias, &mut margins, &mut Scratch::default());
+        if self.layout.factors().is_some() {
+            let unit = self.configuration.unit() as f32;
+            margins.iter_mut().for_each(|margin| *margin *= unit);
+        }
         margins
     }
 
@@ -172,7 +247,7 @@ impl Model {
     /// What the model predicts for a row of named values; names that it does not know count as absent, and of one that stands there
     /// twice the values add up. One number (see [`Model::predict`]), or one for each of [`Model::classes`].
     ///
-    /// A name is what the data calls a feature: `"7"` in libsvm, `"age"` or `"city=Oslo"` in CSV, `"namespace^feature"` in VW.
+    /// A name is what the data calls a feature: `"7"` in libsvm, `"age"` or `"city=Oslo"` in CSV, `"namespace^feature"` in VW, `"3:17"` (field and index) in libffm.
     ///
     /// # Errors
     /// [`Error::Usage`] where the model knows features by hash, not by name.

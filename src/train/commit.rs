@@ -105,6 +105,7 @@ impl Committer<'_, '_, '_> {
     /// `current` at `position`, and the best Θ beside it unless the run has finished with it.
     fn generation(&self, current: &Snapshot, position: &Position, judge: &Judge<'_, '_, '_>) -> Result<Generation> {
         let words = Words {
+            fresh: self.job.fresh.as_ref(),
             rule: self.job.rule,
             layout: self.job.head.layout,
             step: self.job.step(),

@@ -20,6 +20,10 @@ use crate::theta::exchange::hogwild::Head;
 const HEAD_BYTES: usize = 8 << 10;
 /// The same where a row has several outputs: 64 KiB are some 340 rows of 20 classes.
 const WIDE_HEAD_BYTES: usize = 64 << 10;
+/// The same where a row has factors.
+const FACTOR_HEAD_BYTES: usize = 16 << 10;
+/// How much longer than a merge the rows between two merges take at least, where that is not more rows than Adagrad bears.
+const WORK: usize = 10;
 /// The most children whose deltas may simply be summed.
 const SUMMED: usize = 8;
 /// Rows in flight, all children together, that Adagrad bears with less than half a percent of loss.
@@ -81,13 +85,13 @@ fn part(way: f64, interval: usize, children: usize) -> f32 {
 }
 
 /// What is private to each child, how often it is merged and how; and a line that says so, where `distance` has decided it. `floor`
-/// is Adagrad's, `way` what [`way`] says of SGD.
+/// is Adagrad's, `way` what [`way`] says of SGD, `nonzeros` the mean of a row of data.
 pub(super) fn head(
     request: &Request,
     plan: &Plan,
     topology: &Topology,
     theta: &Theta,
-    (rule, layout): (Rule, Layout),
+    (rule, layout, nonzeros): (Rule, Layout, usize),
     (floor, way): (f32, f64),
     distance: Option<f64>,
 ) -> (Head, Option<String>) {
@@ -96,21 +100,29 @@ pub(super) fn head(
     let table = theta.tensors()[0].rows() * row_bytes;
     // A table that fits a fraction of the second-level cache is replicated whole: then nothing is shared between merges.
     let cache = topology.caches.l2.map_or(256 << 10, |l2| l2.bytes as usize);
-    let of_rows = if layout.outputs() == 1 { HEAD_BYTES } else { WIDE_HEAD_BYTES };
+    let of_rows = match layout.outputs() {
+        1 if layout.factors().is_some() => FACTOR_HEAD_BYTES,
+        1 => HEAD_BYTES,
+        _ => WIDE_HEAD_BYTES,
+    };
     let far = table > cache / 8 && all_private(distance, children, rule, table, cache);
     let bytes = request.head.unwrap_or(if table <= cache / 8 || far { table } else { of_rows });
     let rows = if children == 1 { 0 } else { (bytes / row_bytes).min(theta.tensors()[0].rows()) };
     let hogwild = request.consistency == Consistency::Hogwild;
+    // Short rows are learned so fast that merging as often as long ones would take longer: a word is merged by three loads and stores,
+    // and learned by about as many.
+    let busy = WORK * rows / nonzeros.max(1) / 3;
+    let most = if layout.factors().is_some() { busy.clamp(64, BATCH) } else { 64 };
     let interval = match rule {
-        Rule::Adagrad | Rule::Ftrl => (IN_FLIGHT / children).clamp(8, if far { BATCH } else { 64 }),
+        Rule::Adagrad | Rule::Ftrl => (IN_FLIGHT / children).clamp(8, if far { BATCH } else { most }),
         // Constant rates bear few rows in flight, and fewer where their steps are summed.
         Rule::Sgd if hogwild => (64 / children).clamp(1, 32),
         Rule::Sgd => (64 / (children * children)).clamp(1, 32),
     };
     let interval = request.merge.unwrap_or(interval).min(BATCH);
     let every = if far { (IN_FLIGHT_WHOLE / children / interval) as u32 } else { 1 };
-    let scaled = match rule {
-        Rule::Adagrad => MergeRule::Scaled { floor, stride: layout.stride() },
+    let scaled = |layout| match rule {
+        Rule::Adagrad => MergeRule::Scaled { floor, layout },
         Rule::Sgd if hogwild => MergeRule::Part(part(way, interval, children)),
         // Sums of gradients and of their squares are sums, whoever has added to them.
         Rule::Sgd | Rule::Ftrl => MergeRule::Sum,
@@ -120,9 +132,9 @@ pub(super) fn head(
         rows,
         interval,
         every,
-        rule: if children > SUMMED || rule == Rule::Sgd { scaled } else { MergeRule::Sum },
+        rule: if children > SUMMED || rule == Rule::Sgd { scaled(layout) } else { MergeRule::Sum },
         // A feature that every row has: its deltas are the first to overshoot.
-        bias_rule: if children > 1 { scaled } else { MergeRule::Sum },
+        bias_rule: if children > 1 { scaled(layout.intercept()) } else { MergeRule::Sum },
     };
     let said = distance.filter(|_| far).map(|trip| note(trip, table, interval * every as usize));
     (head, said)
@@ -177,7 +189,7 @@ mod tests {
         let theta = Theta::reserve(specs(9000, layout), 1, Backend::best()).unwrap();
         for (merge, rows) in [(None, 8), (Some(200), 200), (Some(1), 1)] {
             request.merge = merge;
-            let (head, said) = head(&request, &plan, &topology, &theta, (Rule::Sgd, layout), (1.0, 0.0175), None);
+            let (head, said) = head(&request, &plan, &topology, &theta, (Rule::Sgd, layout, 60), (1.0, 0.0175), None);
             assert_eq!((head.interval, head.rule), (rows, MergeRule::Part(part(0.0175, rows, 8))));
             assert!(said.is_none());
         }

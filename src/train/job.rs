@@ -18,7 +18,8 @@ use crate::engine::reward::Answer;
 use crate::engine::{Job, Seat, Work};
 use crate::error::{Error, Result};
 use crate::fault::{Faults, Point};
-use crate::model::linear::{Buffers, Linear};
+use crate::model::factors::Fresh;
+use crate::model::sparse::{Buffers, Sparse};
 use crate::model::tally::{Scored, Tally};
 use crate::report::metrics::likeliest;
 use crate::sys::signal::StopRequest;
@@ -56,10 +57,12 @@ pub(super) struct Train<'t, 'd> {
     pub(super) held_out: HeldOut<'d>,
     /// The rows held out of the corpus.
     pub(super) holdout: Option<Holdout>,
-    pub(super) linear: Linear,
+    pub(super) sparse: Sparse,
     pub(super) rule: Rule,
     pub(super) head: Head,
     pub(super) penalties: Penalties,
+    /// What rows with factors begin with.
+    pub(super) fresh: Option<Fresh>,
     /// The bits of the rates of weights and intercept; written between phases.
     pub(super) rate: AtomicU32,
     pub(super) bias_rate: AtomicU32,
@@ -168,10 +171,10 @@ impl<'t> Train<'t, '_> {
                 let (table, bias) = view.parts();
                 let half = if self.faults.armed(Point::InsideUpdate) { group / 2 } else { 0 };
                 if half > 0 {
-                    self.linear.pass(&table, bias, &rows[from..n], half, &step, buffers, &mut tally);
+                    self.sparse.pass(&table, bias, &rows[from..n], half, &step, buffers, &mut tally);
                     self.faults.pass(Point::InsideUpdate);
                 }
-                self.linear.pass(&table, bias, &rows[from + half..n], group - half, &step, buffers, &mut tally);
+                self.sparse.pass(&table, bias, &rows[from + half..n], group - half, &step, buffers, &mut tally);
                 self.spoil_a_gradient(bias);
                 self.spoil_a_weight(&rows[from]);
                 self.faults.pass(Point::AfterUpdate);
@@ -232,10 +235,10 @@ impl<'t> Train<'t, '_> {
                         self.faults.pass(Point::BeforeUpdate);
                         let half = if self.faults.armed(Point::InsideUpdate) { n / 2 } else { 0 };
                         if half > 0 {
-                            self.linear.pass(table, bias, rows, half, &step, buffers, &mut tally);
+                            self.sparse.pass(table, bias, rows, half, &step, buffers, &mut tally);
                             self.faults.pass(Point::InsideUpdate);
                         }
-                        self.linear.pass(table, bias, &rows[half..], n - half, &step, buffers, &mut tally);
+                        self.sparse.pass(table, bias, &rows[half..], n - half, &step, buffers, &mut tally);
                         self.spoil_a_gradient(bias);
                         self.faults.pass(Point::AfterUpdate);
                     })
@@ -276,7 +279,7 @@ impl<'t> Train<'t, '_> {
         let corpus = self.held_out.corpus(&self.corpus);
         let Child { buffers, copies, margins, spare, .. } = child;
         let (table, bias) = (self.theta.tensors()[WEIGHT].cells(), self.theta.tensors()[BIAS].cells());
-        let (table, step, stride) = (Table::whole(table, self.head.layout), self.step(), self.linear.stride());
+        let (table, step, stride) = (Table::whole(table, self.head.layout), self.step(), self.sparse.stride());
         let mut tally = Tally::default();
         let mut from = range.start;
         while from < range.end {
@@ -292,7 +295,7 @@ impl<'t> Train<'t, '_> {
                 (*target, *weight) = (row.target, row.weight);
             }
             *spare = recycled(rows);
-            self.linear.tally(&mut tally, Scored { margins, targets: &targets[..n], weights: &weights[..n] });
+            self.sparse.tally(&mut tally, Scored { margins, targets: &targets[..n], weights: &weights[..n] });
             let outputs = self.head.layout.outputs();
             for (cell, margins) in self.held_out.scores[from..from + n].iter().zip(margins.chunks_exact(stride)) {
                 let score = if outputs == 1 { margins[0] } else { likeliest(&margins[..outputs]) as f32 };
@@ -328,7 +331,7 @@ impl<'t> Train<'t, '_> {
     /// finite has made it so.
     fn look_out(&self, tally: &Tally, bias: Cells<'_>, stop: &AtomicBool) {
         let finite = (0..bias.len()).all(|at| bias.get(at).is_finite());
-        if !finite || Guard::diverged(tally.loss, tally.constant, self.linear.constant().loss.max(1.0)) {
+        if !finite || Guard::diverged(tally.loss, tally.constant, self.sparse.constant().loss.max(1.0)) {
             self.diverged.store(true, Relaxed);
             stop.store(true, Relaxed);
         }

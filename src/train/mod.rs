@@ -9,6 +9,7 @@ mod commit;
 mod configure;
 mod constant;
 mod corpus;
+mod factored;
 mod hashing;
 mod head;
 mod held_out;
@@ -44,7 +45,7 @@ use crate::engine::schedule::Schedule;
 use crate::engine::topology::Topology;
 use crate::error::{Error, Result};
 use crate::fault::Faults;
-use crate::model::configuration::{LossKind, Optimizer};
+use crate::model::configuration::{Kind, LossKind, Optimizer};
 use crate::report::format::bad_rows;
 use crate::report::log::RunLog;
 use crate::report::progress::{Progress, ProgressMode};
@@ -87,6 +88,10 @@ pub enum ClassWeights {
 /// What the user said about the model; what is left open is chosen by the data, or taken from the model that is resumed.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
+    /// The family.
+    pub kind: Option<Kind>,
+    /// Numbers in a factor vector.
+    pub rank: Option<usize>,
     /// What is minimised.
     pub loss: Option<LossKind>,
     /// How gradients move weights.
@@ -123,7 +128,12 @@ impl Settings {
         let is_sparse = l1.is_some_and(|l1| l1 > 0.0);
         let optimizer = self.optimizer.or(is_sparse.then_some(Optimizer::Ftrl));
         let usage = |what: String| Err(Error::Usage(what));
+        let kind = self.kind.unwrap_or_default();
         match (optimizer, loss) {
+            (other, Some(loss)) if kind != Kind::Linear => configure::check_factors(kind, other, loss),
+            (Some(other), _) if kind != Kind::Linear && other != Optimizer::Adagrad => {
+                configure::check_factors(kind, Some(other), LossKind::Logistic)
+            }
             (Some(other), _) if is_sparse && other != Optimizer::Ftrl => {
                 usage(format!("--l1 needs --optimizer ftrl, which can keep weights at 0; this is {}", other.name()))
             }
@@ -132,6 +142,9 @@ impl Settings {
             }
             (_, Some(other)) if quantile.is_some() && other != LossKind::Quantile => {
                 usage(format!("--quantile is for --loss quantile; this is {}", other.name()))
+            }
+            _ if self.kind == Some(Kind::Linear) && self.rank.is_some() => {
+                usage("--rank is for --kind fm and ffm; this is linear".to_owned())
             }
             (_, Some(other)) if self.class_weights.is_some() && other.is_of_numbers() => Err(target::no_classes(other)),
             _ => Ok(()),

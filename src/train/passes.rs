@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use crossbeam::utils::CachePadded;
 
 use super::commit::{Committer, Dealt};
+use super::factored;
 use super::job::{EVERY, Task, Train, Wave, booked};
 use super::judge::Judge;
 use super::keep::Keeper;
@@ -25,7 +26,7 @@ use crate::model::tally::Tally;
 use crate::report::metrics::Metrics;
 use crate::report::progress::{Live, PassLine};
 use crate::report::staleness::Staleness;
-use crate::theta::exchange::BIAS;
+use crate::theta::exchange::{BIAS, WEIGHT};
 use crate::theta::exchange::rounds::Rounds;
 
 /// Nonzeros in a task: about a millisecond of work, so that dealing costs nothing and nobody waits long at the end of a pass.
@@ -160,10 +161,11 @@ fn set_up<R>(
         corpus: prepared.corpus,
         held_out: prepared.held_out,
         holdout: prepared.holdout,
-        linear: prepared.linear,
+        sparse: prepared.sparse,
         rule: configuration.optimizer.rule(),
         head: prepared.head,
         penalties: prepared.penalties,
+        fresh: prepared.fresh,
         rate: AtomicU32::new(0),
         bias_rate: AtomicU32::new(0),
         learned: (0..plan.children()).map(|_| CachePadded::default()).collect(),
@@ -249,10 +251,13 @@ impl Passes<'_, '_, '_> {
         self.job.bias_rate.store(bias_rate.to_bits(), Relaxed);
     }
 
-    /// Sets the intercept of a fresh Θ to the best constant prediction.
+    /// Sets the intercept of a fresh Θ to the best constant prediction, and has factors begin.
     fn begin(&self) {
+        if let Some(fresh) = &self.job.fresh {
+            factored::begin(fresh, self.job.head.layout, self.job.theta.tensors()[WEIGHT].cells(), 0);
+        }
         let (bias, step) = (self.job.theta.tensors()[BIAS].cells(), self.job.step());
-        for (output, &margin) in self.job.linear.constant().margins.iter().enumerate() {
+        for (output, &margin) in self.job.sparse.constant().margins.iter().enumerate() {
             bias.set(output, self.job.rule.word(&step, true, margin, 0.0));
         }
     }

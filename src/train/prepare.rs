@@ -15,13 +15,16 @@ use super::saved::{self, Words};
 use super::target::{self, LabelFacts};
 use super::{Consistency, Request, scale};
 use crate::data::order::Holdout;
-use crate::data::{Column, DataFile, Dictionary, OwnedBlock};
+use crate::data::{Column, DataFile, Dictionary, FieldSource, OwnedBlock};
 use crate::engine::plan::Plan;
 use crate::engine::topology::Topology;
 use crate::error::{Error, Result};
-use crate::model::configuration::Configuration;
-use crate::model::linear::Linear;
+use crate::model::configuration::{Configuration, Kind};
+use crate::model::factors::Fresh;
+use crate::model::sparse::Sparse;
 use crate::theta::exchange::hogwild::{Head, View};
+use crate::report::format::{memory, number};
+use crate::sys::memory::available;
 use crate::theta::{Snapshot, Theta};
 
 /// Everything a run needs.
@@ -35,10 +38,12 @@ pub(super) struct Prepared<'d> {
     pub(super) theta: Theta,
     pub(super) best: Option<Snapshot>,
     pub(super) penalties: Penalties,
+    /// What rows with factors begin with.
+    pub(super) fresh: Option<Fresh>,
     pub(super) head: Head,
     /// How far apart the cores of the children are, in seconds, where that was looked at.
     pub(super) distance: Option<f64>,
-    pub(super) linear: Linear,
+    pub(super) sparse: Sparse,
     pub(super) position: Position,
     pub(super) nonzeros: u64,
     /// Θ came from a model.
@@ -91,15 +96,26 @@ pub(super) fn prepare<'d>(
         None => files.iter().map(DataFile::sum_squares).sum::<f64>() / corpus.rows().max(1) as f64,
     };
     let nonzeros = files.iter().map(DataFile::nonzeros).sum();
-    let configuration = configuration(request, old, &facts, columns, centres, (mean_square, nonzeros, corpus.rows()))?;
+    let source = fields(request, old, files, &dictionary)?;
+    let size = (mean_square, nonzeros, corpus.rows());
+    let configuration = configuration(request, old, &facts, columns, source, centres, size)?;
 
     let share = if request.valid.is_some() { 0.0 } else { configuration.holdout };
     let holdout = (share > 0.0).then(|| Holdout::new(share, configuration.seed));
     let held_out = hold_out(&corpus, holdout, request, valid, &configuration, limit, factors.as_deref());
-    let penalties = penalties(&configuration, &corpus)?;
+    let mut penalties = penalties(&configuration, &corpus)?;
     let (rule, objective) = (configuration.optimizer.rule(), configuration.objective());
-    let layout = rule.layout(objective.outputs());
+    let layout = configuration.layout();
     let (rows, backend) = (dictionary.len(), request.backend);
+    let fresh = match &configuration.fields {
+        _ if layout.factors().is_none() => None,
+        None => Some(Fresh::new(&configuration, std::mem::take(&mut penalties.decays), Vec::new())),
+        Some(source) => {
+            let fields = source.fields(&dictionary).map_err(|what| Error::data(files[0].name(), what))?;
+            Some(Fresh::new(&configuration, std::mem::take(&mut penalties.decays), fields.of))
+        }
+    };
+    fits_memory(&configuration, rows)?;
     let data = Fingerprint {
         rows: corpus.rows(),
         nonzeros,
@@ -119,7 +135,8 @@ pub(super) fn prepare<'d>(
             let position = resumed.position.go_on(data, &request.settings, &configuration);
             let (rate, bias_rate) = configuration.rates(position.factor(&configuration));
             let step = penalties.step(rate, bias_rate);
-            let words = Words { rule, layout, step, dictionary: &dictionary, configuration: &configuration };
+            let (dictionary, configuration, fresh) = (&*dictionary, &configuration, fresh.as_ref());
+            let words = Words { fresh, rule, layout, step, dictionary, configuration };
             let load = |which| saved::theta(&resumed.loaded, which, rows, plan.shards, backend, &words);
             let theta = load("")?.ok_or_else(|| Error::model(&request.model, "holds no weights"))?;
             let best = load("best.")?.map(|theta| theta.snapshot());
@@ -128,7 +145,7 @@ pub(super) fn prepare<'d>(
     };
     let distance = distance(request, plan);
     let (head, said) =
-        head(request, plan, topology, &theta, (rule, layout), (configuration.floor, way(&configuration)), distance);
+        head(request, plan, topology, &theta, (rule, layout, (nonzeros / corpus.rows().max(1)) as usize), (configuration.floor, way(&configuration)), distance);
     said.iter().for_each(|text| notice(text));
     let spec = LearnerSpec {
         objective,
@@ -138,8 +155,9 @@ pub(super) fn prepare<'d>(
         ahead: exceeds_cache(&theta, topology) || plan.children() > 1 && head.rows < rows,
         ones: corpus.ones(),
         decay: !penalties.decays.is_empty(),
+        factors: layout.factors(),
     };
-    let linear = Linear::new(backend, spec, facts.constant.clone());
+    let sparse = Sparse::new(backend, spec, facts.constant.clone());
     let resumed = resumed.is_some();
     Ok(Prepared {
         configuration,
@@ -151,13 +169,47 @@ pub(super) fn prepare<'d>(
         theta,
         best,
         penalties,
+        fresh,
         head,
         distance,
-        linear,
+        sparse,
         position,
         nonzeros,
         resumed,
     })
+}
+
+/// The fields of a field-aware model: those of all files, which must be known to the model that is resumed.
+fn fields(
+    request: &Request,
+    old: Option<&Configuration>,
+    files: &[DataFile],
+    dictionary: &Dictionary,
+) -> Result<Option<FieldSource>> {
+    match old {
+        Some(old) => {
+            old.fields.as_ref().map_or(Ok(()), |fields| fields.check(files))?;
+            Ok(old.fields.clone())
+        }
+        None if request.settings.kind == Some(Kind::Ffm) => FieldSource::of_files(files, dictionary).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Refuses factors that memory has no room for, before any is touched.
+fn fits_memory(configuration: &Configuration, rows: usize) -> Result<()> {
+    let (Some(factors), Some(free)) = (configuration.factors(), available()) else { return Ok(()) };
+    // Θ, and the best of it so far.
+    let needed = 2 * 4 * rows as u64 * configuration.layout().width() as u64;
+    if needed <= free {
+        return Ok(());
+    }
+    let fields = if factors.fields > 1 { format!(" and {}", number(factors.fields as u64, "field")) } else { String::new() };
+    let (needed, free, rank) = (memory(needed), memory(free), factors.rank);
+    let features = number(rows as u64, "feature");
+    Err(Error::Usage(format!(
+        "--rank {rank} needs {needed} for {features}{fields} and the best pass so far, and {free} are free: choose a smaller --rank"
+    )))
 }
 
 /// The columns of all files, which must be the same, and those of the model that is resumed.

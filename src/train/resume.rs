@@ -58,6 +58,16 @@ pub(super) fn reading(request: &Request, resumed: Option<&Resumed>) -> Result<Re
 /// [`Error::Usage`] where it is not.
 pub(super) fn agree(request: &Request, resumed: Option<&Resumed>) -> Result<()> {
     let Some(Resumed { configuration: old, .. }) = resumed else { return Ok(()) };
+    if let Some(kind) = request.settings.kind
+        && kind != old.kind
+    {
+        return Err(Error::Usage(format!("the model was trained with --kind {}: leave out --kind", old.kind.name())));
+    }
+    if let Some(rank) = request.settings.rank
+        && rank != old.rank
+    {
+        return Err(Error::Usage(format!("the model was trained with --rank {}: leave out --rank", old.rank)));
+    }
     if let Some(loss) = request.settings.loss
         && loss != old.loss
     {

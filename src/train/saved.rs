@@ -6,17 +6,21 @@
 use hogback_kernels::{Backend, Layout, Rule, Step};
 use serde_json::Value;
 
+use super::factored;
 use super::position::Position;
 use super::scale::power;
 use crate::checkpoint::{Generation, Loaded, TensorData};
 use crate::data::Dictionary;
 use crate::error::{Error, Result};
 use crate::model::configuration::{Configuration, LossKind, Target};
+use crate::model::factors::Fresh;
 use crate::theta::exchange::{BIAS, WEIGHT};
 use crate::theta::{Class, Snapshot, TensorSpec, Theta};
 
 /// What the words of Θ stand for.
 pub(super) struct Words<'a> {
+    /// What rows with factors begin with.
+    pub(super) fresh: Option<&'a Fresh>,
     pub(super) rule: Rule,
     pub(super) layout: Layout,
     pub(super) step: Step<'a>,
@@ -27,7 +31,14 @@ pub(super) struct Words<'a> {
 impl Words<'_> {
     /// The exponent of two between labels and what is learned.
     fn label(&self) -> i32 {
-        if let Target::Number { exponent } = self.configuration.target { exponent } else { 0 }
+        if self.is_as_learned() {
+            0
+        } else if let Target::Number { exponent } = self.configuration.target { exponent } else { 0 }
+    }
+
+    /// True where weights stand on disk as they were learned, and prediction converts values and margins.
+    fn is_as_learned(&self) -> bool {
+        self.layout.factors().is_some()
     }
 
     /// True where margins are logarithms of what is predicted: a scale of the labels is then a shift of the intercept.
@@ -37,7 +48,7 @@ impl Words<'_> {
 
     /// True where the way of the intercept to the units of the data and back rounds.
     fn rounds_bias(&self) -> bool {
-        !self.configuration.centres.is_empty() || (self.is_log() && self.label() != 0)
+        !self.is_as_learned() && !self.configuration.centres.is_empty() || (self.is_log() && self.label() != 0)
     }
 
     /// Weights from learned units to those of the data (`direction` 1), or back (-1).
@@ -62,7 +73,8 @@ impl Words<'_> {
         let raw = |(output, &bias): (usize, &f32)| {
             let centred =
                 |&(row, centre): &(u32, f32)| f64::from(weights[row as usize * outputs + output]) * f64::from(centre);
-            let off: f64 = self.configuration.centres.iter().map(centred).sum();
+            let centres = if self.is_as_learned() { &[][..] } else { &self.configuration.centres };
+            let off: f64 = centres.iter().map(centred).sum();
             let bias = if self.is_log() {
                 f64::from(bias) + f64::from(self.label()) * std::f64::consts::LN_2
             } else {
@@ -77,10 +89,10 @@ impl Words<'_> {
 /// The intercept as it was learned, where the way from it to the one for the data rounds.
 const LEARNED: &str = "bias.learned";
 
-/// The tensors of a linear model over `rows` keys.
+/// The tensors of a sparse model over `rows` keys.
 pub(super) fn specs(rows: usize, layout: Layout) -> [TensorSpec; 2] {
-    let spec = |name, rows| TensorSpec { name, rows, capacity: rows, width: layout.width(), class: Class::Sparse };
-    [spec("weight", rows), spec("bias", 1)]
+    let spec = |name, rows, width| TensorSpec { name, rows, capacity: rows, width, class: Class::Sparse };
+    [spec("weight", rows, layout.width()), spec("bias", 1, layout.intercept().width())]
 }
 
 /// What a commit writes: the current Θ, and the best one so far where that is another.
@@ -121,7 +133,13 @@ fn tensors(snapshot: &Snapshot, words: &Words<'_>, prefix: &str) -> (Vec<TensorD
         data,
     };
     let (mut weights, mut state) = (Vec::<TensorData>::new(), Vec::new());
-    for (index, name) in [(WEIGHT, "weight"), (BIAS, "bias")] {
+    for plane in factored::planes(*layout) {
+        let tensor = plane.tensor(snapshot.plane(WEIGHT, 0), layout.width(), prefix);
+        if plane.is_weights { weights.push(tensor) } else { state.push(tensor) }
+    }
+    let simple = [(WEIGHT, "weight"), (BIAS, "bias")];
+    let layout = layout.intercept();
+    for (index, name) in simple.into_iter().skip(weights.len().min(1)) {
         let rows = || snapshot.plane(index, 0).chunks_exact(layout.width());
         let plane = |of: &dyn Fn(&[f32], &mut [f32])| {
             let mut plane = vec![0.0; rows().len() * outputs];
@@ -173,9 +191,22 @@ pub(super) fn theta(
         return Ok(None);
     }
     let Words { rule, layout, step, .. } = words;
-    let (outputs, stride, width) = (layout.outputs(), layout.stride(), layout.width());
     let theta = Theta::reserve(specs(rows, *layout), shards, backend).map_err(out_of_memory)?;
-    for (index, name) in [(WEIGHT, "weight"), (BIAS, "bias")] {
+    let mut there = 0;
+    for plane in factored::planes(*layout) {
+        let name = format!("{which}{}", plane.name);
+        let tensor = find(&name).ok_or_else(|| Error::model("model", format!("holds no tensor {name}")))?;
+        there = tensor.data.len() / tensor.width.max(1) as usize;
+        let table = theta.tensors()[WEIGHT].cells();
+        plane.restore(tensor, table, layout.width()).map_err(|what| Error::model("model", what))?;
+    }
+    if let Some(fresh) = words.fresh {
+        factored::begin(fresh, *layout, theta.tensors()[WEIGHT].cells(), there);
+    }
+    let simple = [(WEIGHT, "weight"), (BIAS, "bias")];
+    let layout = layout.intercept();
+    let (outputs, stride, width) = (layout.outputs(), layout.stride(), layout.width());
+    for (index, name) in simple.into_iter().skip(usize::from(words.is_as_learned())) {
         let cells = theta.tensors()[index].cells();
         let plane = |name: &str| {
             let tensor = find(name)

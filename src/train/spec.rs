@@ -10,7 +10,7 @@ use toml::Value;
 use super::{CHECKPOINT_EVERY, ClassWeights, Consistency, Request};
 use crate::data::{BITS, CachePolicy, Column, ColumnKind, Hashing, Input, LabelFile};
 use crate::engine::plan::Plan;
-use crate::model::configuration::{Configuration, LossKind, Optimizer, Target};
+use crate::model::configuration::{Configuration, Kind, LossKind, Optimizer, Target};
 
 const HEAD: &str = "\
 # How this model was trained. To train it again:
@@ -37,7 +37,10 @@ pub(super) fn written(request: &Request, plan: &Plan, configuration: &Configurat
     sheet.note("model", lossy(&request.model));
 
     sheet.heading("Model");
-    sheet.line("kind", configuration.kind.name(), false);
+    sheet.line("kind", configuration.kind.name(), said.kind.is_some());
+    if configuration.kind != Kind::Linear {
+        sheet.line("rank", whole(configuration.rank as u64), said.rank.is_some());
+    }
     sheet.line("loss", loss.name(), said.loss.is_some());
     if loss == LossKind::Quantile {
         sheet.line("quantile", short(configuration.quantile), said.quantile.is_some());

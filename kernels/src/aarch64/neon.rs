@@ -19,6 +19,7 @@ pub(crate) struct Neon(float32x4_t);
 impl Lane for Neon {
     const WORDS: usize = 4;
     type Half = Self;
+    type Quarter = Self;
 
     #[inline(always)]
     unsafe fn splat(x: f32) -> Self {

@@ -4,6 +4,7 @@ use core::arch::asm;
 use core::arch::x86_64::*;
 use core::sync::atomic::AtomicU32;
 
+use super::four::Four;
 use super::pair::{load_two, store_two};
 use crate::lane::Lane;
 
@@ -17,6 +18,7 @@ pub(crate) struct Avx2(__m256);
 impl Lane for Avx2 {
     const WORDS: usize = 8;
     type Half = Self;
+    type Quarter = Four;
 
     #[inline(always)]
     unsafe fn splat(x: f32) -> Self {

@@ -5,6 +5,7 @@ use core::arch::x86_64::*;
 use core::sync::atomic::AtomicU32;
 
 use super::avx2::Avx2;
+use super::four::Four;
 use super::pair::{load_two, store_two};
 use crate::lane::Lane;
 
@@ -18,6 +19,7 @@ pub(crate) struct Avx512(__m512);
 impl Lane for Avx512 {
     const WORDS: usize = 16;
     type Half = Avx2;
+    type Quarter = Four;
 
     #[inline(always)]
     unsafe fn splat(x: f32) -> Self {

@@ -90,7 +90,7 @@ fn specs() -> impl Iterator<Item = LearnerSpec> {
         };
         (0..flags).map(move |flags| {
             let [head, ahead, ones, decay] = [1, 2, 4, 8].map(|flag| flags & flag != 0);
-            LearnerSpec { objective, rule, head, ahead, ones, decay }
+            LearnerSpec { objective, rule, head, ahead, ones, decay, factors: None }
         })
     })
 }
@@ -114,7 +114,7 @@ impl Rates {
 
     fn step(&self) -> Step<'_> {
         let Self { rate, bias_rate, floor, l1, .. } = *self;
-        Step { rate, bias_rate, floor, decay: &self.decay, l1 }
+        Step { rate, bias_rate, floor, decay: &self.decay, l1, norm: 0.0 }
     }
 }
 
@@ -401,7 +401,7 @@ fn a_score_is_the_margin_and_changes_nothing() {
 
 #[test]
 fn a_word_of_ftrl_stands_for_the_weight_it_was_made_for() {
-    let step = Step { rate: 0.3, bias_rate: 0.1, floor: 0.25, decay: &[], l1: 0.7 };
+    let step = Step { rate: 0.3, bias_rate: 0.1, floor: 0.25, decay: &[], l1: 0.7, norm: 0.0 };
     for (weight, slot) in [(0.0f32, 0.0f32), (0.5, 0.0), (-0.5, 3.0), (1e-3, 1e4), (-20.0, 1e-6)] {
         for bias in [false, true] {
             for rule in [Rule::Sgd, Rule::Adagrad, Rule::Ftrl] {

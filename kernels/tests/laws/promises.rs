@@ -107,7 +107,7 @@ fn scores_refuse_what_does_not_fit() {
     let cells = words.cells().slice(0..12);
     let row = Row::new(Ids::check(&[0, 1], 7).expect("below 7"), &[], 1.0);
     let (one, two) = (Layout::new(1, 0), Layout::new(1, 1));
-    let step = Step { rate: 0.1, bias_rate: 0.1, floor: 1.0, decay: &[], l1: 0.0 };
+    let step = Step { rate: 0.1, bias_rate: 0.1, floor: 1.0, decay: &[], l1: 0.0, norm: 0.0 };
     for backend in Backend::all() {
         let score = |rule: Rule, table: Table<'_>, margins: usize| {
             let bias = cells.slice(0..rule.layout(1).width());
@@ -176,8 +176,8 @@ fn a_learner_refuses_what_it_was_not_made_for_and_touches_nothing() {
         let cells = words.cells().slice(0..10 * width);
         let head = |rows: usize| -> Cells<'_> { words.cells().slice(0..rows * width) };
         let objective = Objective::One(Loss::Squared);
-        let spec = LearnerSpec { objective, rule, head: false, ahead: true, ones: false, decay: false };
-        let step = Step { rate: 0.1, bias_rate: 0.1, floor: 1.0, decay: &[], l1: 0.0 };
+        let spec = LearnerSpec { objective, rule, head: false, ahead: true, ones: false, decay: false, factors: None };
+        let step = Step { rate: 0.1, bias_rate: 0.1, floor: 1.0, decay: &[], l1: 0.0, norm: 0.0 };
         let (table, rows) = (Table::whole(cells, layout), vec![row(10, &values)]);
         let good = Call { spec, table, rows, step, margins: 1, bias: width };
         good.spoiled(backend, |call| call.spec.ones = true, "values where all should be 1");

@@ -228,34 +228,18 @@ impl<'t> RoundView<'t> {
                 if own(WEIGHT, row / BLOCK_ROWS) {
                     let words = nth * width..(nth + 1) * width;
                     let cells = master.slice(row * width..(row + 1) * width);
-                    join(cells, &push.before[words.clone()], &push.after[words], self.layout, self.rule);
+                    let (before, after) = (&push.before[words.clone()], &push.after[words]);
+                    self.rule.join_row(self.layout, cells, |at| before[at], |at| after[at]);
                 }
             }
             if own(BIAS, 0) {
                 let cells = self.theta.tensors()[BIAS].cells();
-                join(cells, &push.bias_before, &push.bias_after, self.layout, self.bias_rule);
+                let (before, after) = (&push.bias_before, &push.bias_after);
+                self.bias_rule.join_row(self.layout.intercept(), cells, |at| before[at], |at| after[at]);
             }
             *applied += 1;
             self.faults.pass(Point::WhileMerging);
         }
-    }
-}
-
-/// Joins one row's change into Θ, by the formulas of [`MergeRule`].
-fn join(cells: Cells<'_>, before: &[f32], after: &[f32], layout: Layout, rule: MergeRule) {
-    let stride = layout.stride();
-    for output in 0..layout.outputs() {
-        let part = if let MergeRule::Part(part) = rule { part } else { 1.0 };
-        let mut scale = part;
-        if layout.has_slots() {
-            let slot = stride + output;
-            let merged = cells.get(slot) + part * (after[slot] - before[slot]);
-            cells.set(slot, merged);
-            if let MergeRule::Scaled { floor, .. } = rule {
-                scale = ((floor + after[slot]) / (floor + merged)).sqrt();
-            }
-        }
-        cells.set(output, cells.get(output) + scale * (after[output] - before[output]));
     }
 }
 

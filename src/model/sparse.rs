@@ -1,4 +1,4 @@
-//! The linear model: margins = intercepts + Σ w·x, learned row by row over any view of its weights.
+//! The sparse models, linear or with factors, learned row by row over any view of their weights.
 
 use hogback_kernels::{Backend, Cells, Learner, LearnerSpec, Objective, Row, Scratch, Step, Table};
 
@@ -7,9 +7,9 @@ use super::tally::{Constant, Scored, Tally};
 /// The most rows learned between two looks at their margins.
 const GROUP: usize = 64;
 
-/// A linear model's training pass, specialised for an objective, a rule and a kind of table.
+/// A sparse model's training pass, specialised for an objective, a rule and a kind of table.
 #[derive(Clone, Debug)]
-pub struct Linear {
+pub struct Sparse {
     backend: Backend,
     learner: Learner,
     objective: Objective,
@@ -24,7 +24,7 @@ pub struct Buffers {
     margins: Vec<f32>,
 }
 
-impl Linear {
+impl Sparse {
     /// A pass as `spec` says, over data whose best constant prediction is `constant`.
     pub fn new(backend: Backend, spec: LearnerSpec, constant: Constant) -> Self {
         Self { backend, learner: Learner::new(backend, spec), objective: spec.objective, constant }
@@ -46,7 +46,7 @@ impl Linear {
     }
 
     /// Learns the first `learn` of `rows` in place; those behind them come next and are only asked for ahead of use. `bias` is the
-    /// intercept, laid out as a row of the table.
+    /// intercept, laid out as a row of the table without factors.
     #[expect(clippy::too_many_arguments, reason = "a view's parts, the rows, and what is kept between calls")]
     pub fn pass(
         &self,
