@@ -21,8 +21,10 @@ use crate::rows::Row;
 use crate::rules::{Adagrad, Part, SlotRule};
 use crate::table::{Layout, Table};
 
-/// Features ahead of use for which rows of the table are asked.
+/// Features ahead of use for which rows of the table are asked, and bytes of these rows: more would push out of the first-level cache
+/// what is being worked on.
 const FEATURES_AHEAD: usize = 48;
+const BYTES_AHEAD: usize = 12 << 10;
 /// Rows of data ahead of use at most, however short they are.
 const ROWS_AHEAD: usize = 16;
 /// Words in a cache line.
@@ -128,7 +130,7 @@ unsafe fn learn_by<V: Lane, M: Meeting<V>>(group: &mut Group<'_, '_>) {
     let (stride, outputs, part, room) = (layout.stride(), layout.outputs(), layout.part(), M::room(layout));
     let model = Model { table, step };
     let head = stride.next_multiple_of(LINE);
-    let reach = reach(group.rows);
+    let reach = reach(group.rows, layout);
     // SAFETY: the caller's promise; rows and margins are there for every `i`; the scratch has room for a slope for each output,
     // padding included, and behind them for what `M` keeps of each.
     unsafe {
@@ -202,7 +204,7 @@ unsafe fn score_by<V: Lane, M: Meeting<V>>(
 ) {
     let layout = model.table.layout;
     let (stride, part, ahead) = (layout.stride(), layout.part(), model.table.shared.len() > IN_CACHE);
-    let reach = reach(rows);
+    let reach = reach(rows, layout);
     let kept = scratch.room(M::room(layout).div_ceil(LINE));
     for (i, (row, margins)) in rows.iter().zip(margins.chunks_exact_mut(stride)).enumerate() {
         look_ahead(&model.table, rows, i, reach, ahead);
@@ -218,8 +220,9 @@ unsafe fn score_by<V: Lane, M: Meeting<V>>(
 
 /// How many rows ahead of use the table is asked for what `rows` touch.
 #[inline(always)]
-fn reach(rows: &[Row<'_>]) -> usize {
-    (FEATURES_AHEAD / rows.first().map_or(1, Row::len).max(1)).clamp(1, ROWS_AHEAD)
+fn reach(rows: &[Row<'_>], layout: Layout) -> usize {
+    let features = rows.first().map_or(1, Row::len).max(1);
+    (FEATURES_AHEAD.min(BYTES_AHEAD / (4 * layout.width())) / features).clamp(1, ROWS_AHEAD)
 }
 
 /// Asks for what later rows will touch: the ids and values of one, and of a large table the rows of another.
@@ -420,19 +423,28 @@ unsafe fn sums<L: Lane, const N: usize>(
         let mut sums = [[zero; N]; 2];
         let mut squares = [zero; 2];
         let mut weights = [0.0f32; 2];
-        for at in 0..row.ids.len() {
+        let add = |at: usize, sums: &mut [L; N], squares: &mut L, weights: &mut f32| {
             let start = table.at(*row.ids.get_unchecked(at), width, true).add(part);
             let x = row.x(at);
             let by = L::splat(x);
-            let turn = at % 2;
-            for n in 0..N {
+            for (n, sum) in sums.iter_mut().enumerate() {
                 let term = L::load(start.add(from + n * L::WORDS)).mul(by);
-                sums[turn][n] = sums[turn][n].add(term);
-                squares[turn] = term.fma(term, squares[turn]);
+                *sum = sum.add(term);
+                *squares = term.fma(term, *squares);
             }
             if from == 0 {
-                weights[turn] = L::fma1(word(start.add(tail + Layout::WEIGHT)), x, weights[turn]);
+                *weights = L::fma1(word(start.add(tail + Layout::WEIGHT)), x, *weights);
             }
+        };
+        let ([even, odd], [of_even, of_odd], [weight, other]) = (&mut sums, &mut squares, &mut weights);
+        let mut at = 0;
+        while at + 2 <= row.ids.len() {
+            add(at, even, of_even, weight);
+            add(at + 1, odd, of_odd, other);
+            at += 2;
+        }
+        if at < row.ids.len() {
+            add(at, even, of_even, weight);
         }
         let mut both = zero.sub(squares[0].add(squares[1]));
         for n in 0..N {

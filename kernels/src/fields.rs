@@ -23,14 +23,20 @@ const SHARED: f32 = 0.5;
 /// Vectors of `K` words, one for each field; of any multiple of four where `K` is 0.
 pub(crate) struct ByField<V, const K: usize>(core::marker::PhantomData<V>);
 
-/// Where things stand in the scratch of an output: s by field, its transpose, Σ g of one feature over as many words as both a vector
-/// and a register divide, then by field how many features the row has of it.
+/// Where things stand in the scratch of an output.
 #[derive(Clone, Copy)]
 struct Kept {
+    /// By field, s of its features.
     sums: *mut f32,
+    /// By field, what its features meet: its row of the transpose of `sums`. A feature that is the only one of its field meets nothing
+    /// there.
     turned: *mut f32,
+    /// Σ g of one feature, over as many words as both a vector and a register divide.
     shared: *mut f32,
+    /// By field, how many features the row has of it.
     counts: *mut f32,
+    /// The fields that the row has features of, as they appear.
+    active: *mut f32,
     /// Words from the vectors of one field to those of the next.
     vectors: usize,
     fields: usize,
@@ -55,7 +61,7 @@ impl Kept {
         let turned = scratch.wrapping_add(fields * vectors);
         let shared = turned.wrapping_add(fields * vectors);
         let counts = shared.wrapping_add(period(stride));
-        Self { sums: scratch, turned, shared, counts, vectors, fields, stride }
+        Self { sums: scratch, turned, shared, counts, active: counts.wrapping_add(fields), vectors, fields, stride }
     }
 
     /// How many features the row has of a field.
@@ -66,6 +72,16 @@ impl Kept {
     unsafe fn count(&self, field: usize) -> f32 {
         // SAFETY: the caller's promise.
         unsafe { *self.counts.add(field) }
+    }
+
+    /// The `nth` field that the row has features of.
+    ///
+    /// # Safety
+    /// There are so many.
+    #[inline(always)]
+    unsafe fn active(&self, nth: usize) -> usize {
+        // SAFETY: the caller's promise.
+        unsafe { *self.active.add(nth) as usize }
     }
 }
 
@@ -83,7 +99,7 @@ impl<V: Lane, const K: usize> Meeting<V> for ByField<V, K> {
     #[inline(always)]
     fn room(layout: Layout) -> usize {
         let Some(factors) = layout.factors() else { unreachable!("a layout with factors") };
-        let words = 2 * factors.fields * layout.tail() + period(factors.stride()) + factors.fields;
+        let words = 2 * factors.fields * layout.tail() + period(factors.stride()) + 2 * factors.fields;
         words.next_multiple_of(16)
     }
 
@@ -98,7 +114,8 @@ impl<V: Lane, const K: usize> Meeting<V> for ByField<V, K> {
         // vectors of every field twice.
         unsafe {
             core::slice::from_raw_parts_mut(kept.counts, fields).fill(0.0);
-            let (mut weights, mut own) = (0.0f32, V::Quarter::splat(0.0));
+            let (mut weights, mut active) = (0.0f32, 0);
+            let mut both = V::Quarter::splat(0.0);
             for at in 0..row.ids.len() {
                 let start = table.at(*row.ids.get_unchecked(at), width, true).add(part);
                 let field = field_of(start.add(tail), fields);
@@ -107,35 +124,46 @@ impl<V: Lane, const K: usize> Meeting<V> for ByField<V, K> {
                 let (by, sums) = (V::splat(x), sums.add(field * vectors));
                 let first = kept.count(field) == 0.0;
                 *kept.counts.add(field) += 1.0;
-                for from in (0..vectors).step_by(V::WORDS) {
-                    let term = V::load(start.add(from)).mul(by);
-                    let sum = if first { term } else { term.add(V::load_private(sums.add(from))) };
-                    sum.store_private(sums.add(from));
+                if first {
+                    *kept.active.add(active) = field as f32;
+                    active += 1;
+                    for from in (0..vectors).step_by(V::WORDS) {
+                        V::load(start.add(from)).mul(by).store_private(sums.add(from));
+                    }
+                } else {
+                    for from in (0..vectors).step_by(V::WORDS) {
+                        let sum = V::load_private(sums.add(from));
+                        V::load(start.add(from)).fma(by, sum).store_private(sums.add(from));
+                    }
                 }
                 let by = V::Quarter::splat(x);
                 for from in (field * stride..(field + 1) * stride).step_by(V::Quarter::WORDS) {
                     let term = V::Quarter::load(start.add(from)).mul(by);
-                    own = term.fma(term, own);
+                    both = term.fnma(term, both);
                 }
             }
-            let mut both = V::splat(0.0);
-            for field in (0..fields).filter(|&field| kept.count(field) > 0.0) {
+            for nth in 0..active {
+                let field = kept.active(nth);
                 let (turned, sums) = (turned.add(field * vectors), sums.add(field * vectors));
-                core::slice::from_raw_parts_mut(turned.add(fields * stride), vectors - fields * stride).fill(0.0);
-                for other in 0..fields {
-                    let to = core::slice::from_raw_parts_mut(turned.add(other * stride), stride);
-                    if kept.count(other) > 0.0 {
-                        let from = kept.sums.add(other * vectors + field * stride);
-                        to.copy_from_slice(core::slice::from_raw_parts(from, stride));
-                    } else {
-                        to.fill(0.0);
+                // Vectors for fields that the row has no feature of meet nothing; neither do the words behind the last.
+                let from = if active < fields { 0 } else { fields * stride };
+                core::slice::from_raw_parts_mut(turned.add(from), vectors - from).fill(0.0);
+                for nth in 0..active {
+                    let other = kept.active(nth);
+                    let (here, there) = (sums.add(other * stride), kept.sums.add(other * vectors + field * stride));
+                    for at in (0..stride).step_by(V::Quarter::WORDS) {
+                        let met = V::Quarter::load_private(there.add(at));
+                        both = V::Quarter::load_private(here.add(at)).fma(met, both);
+                        met.store_private(turned.add(other * stride + at));
                     }
                 }
-                for from in (0..vectors).step_by(V::WORDS) {
-                    both = V::load_private(turned.add(from)).fma(V::load_private(sums.add(from)), both);
+                if kept.count(field) == 1.0 {
+                    for at in (0..stride).step_by(V::Quarter::WORDS) {
+                        V::Quarter::splat(0.0).store_private(turned.add(field * stride + at));
+                    }
                 }
             }
-            weights + 0.5 * (both.sum() - own.sum())
+            weights + 0.5 * both.sum()
         }
     }
 
@@ -155,13 +183,15 @@ impl<V: Lane, const K: usize> Meeting<V> for ByField<V, K> {
                 let field = field_of(end, fields);
                 let x = row.x(at);
                 let slopes = turned.add(field * vectors);
-                let by = V::Quarter::splat(x);
-                // The feature does not meet itself.
-                for from in (field * stride..(field + 1) * stride).step_by(V::Quarter::WORDS) {
-                    let sum = V::Quarter::load_private(sums.add(field * vectors + from));
-                    V::Quarter::load(start.add(from)).fnma(by, sum).store_private(slopes.add(from));
+                if kept.count(field) > 1.0 {
+                    // It does not meet itself.
+                    let by = V::Quarter::splat(x);
+                    for from in (field * stride..(field + 1) * stride).step_by(V::Quarter::WORDS) {
+                        let sum = V::Quarter::load_private(sums.add(field * vectors + from));
+                        V::Quarter::load(start.add(from)).fnma(by, sum).store_private(slopes.add(from));
+                    }
                 }
-                let (own, all) = totals::<V, K>(slopes, &kept);
+                let (own, all, sum) = totals::<V, K>(slopes, &kept);
                 let gradient = slope * x;
                 let decay = move_weight::<V::Quarter>(end, gradient, step);
                 let square = gradient * gradient / rank;
@@ -171,77 +201,62 @@ impl<V: Lane, const K: usize> Meeting<V> for ByField<V, K> {
                 let common = accumulate::<V::Quarter>(end.add(Layout::FACTOR_SQUARES), square * all, rates);
                 let (by, keep) = (V::splat(own * gradient), V::splat(left(own, decay)));
                 let common = V::splat((common - own / fields as f32) * gradient);
-                let period = if K > 0 && 16 % K == 0 { 16 } else { period(stride) };
-                let mut within = 0;
+                if in_register::<V, K>() {
+                    let common = sum.mul(common);
+                    for from in (0..vectors).step_by(V::WORDS) {
+                        let vector = V::load_private(slopes.add(from)).fnma(by, V::load(start.add(from)));
+                        vector.sub(common).mul(keep).store(start.add(from));
+                    }
+                    continue;
+                }
+                let (period, mut within) = (period(stride), 0);
                 for from in (0..vectors).step_by(V::WORDS) {
                     let vector = V::load_private(slopes.add(from)).fnma(by, V::load(start.add(from)));
                     let vector = V::load_private(shared.add(within)).fnma(common, vector);
                     vector.mul(keep).store(start.add(from));
-                    within += V::WORDS;
-                    if within == period {
-                        within = 0;
-                    }
+                    within = (within + V::WORDS) % period;
                 }
             }
         }
     }
 }
 
-/// Σ g² over the vectors of `slopes` and Σ (Σ g)²; Σ g itself goes to `kept`, again and again until it is as long as its place.
+/// Whether Σ g fits a register again and again.
+#[inline(always)]
+fn in_register<V: Lane, const K: usize>() -> bool {
+    (K == 4 || K == 8) && V::WORDS.is_multiple_of(K)
+}
+
+/// Σ g² over the vectors of `slopes` and Σ (Σ g)²; Σ g itself, again and again, in a register if it fits, and else in its place in
+/// `kept`.
 ///
 /// # Safety
 /// The instruction set of `V`, and scratch that `margin` has filled.
 #[inline(always)]
-unsafe fn totals<V: Lane, const K: usize>(slopes: *const f32, kept: &Kept) -> (f32, f32) {
+unsafe fn totals<V: Lane, const K: usize>(slopes: *const f32, kept: &Kept) -> (f32, f32, V) {
     let stride = if K > 0 { K } else { kept.stride };
     // SAFETY: the caller's promise; the vectors are whole registers, and as many words as `period` are kept for their sum.
     unsafe {
-        let mut squares = V::splat(0.0);
-        if K > 0 && V::WORDS.is_multiple_of(K) {
-            let mut sum = V::splat(0.0);
-            for from in (0..kept.vectors).step_by(V::WORDS) {
-                let slope = V::load_private(slopes.add(from));
-                squares = slope.fma(slope, squares);
-                sum = sum.add(slope);
-            }
-            sum.store_private(kept.shared);
-            fold::<V, K>(kept.shared, V::WORDS)
-        } else {
-            core::slice::from_raw_parts_mut(kept.shared, stride).fill(0.0);
-            for from in (0..kept.vectors).step_by(V::WORDS) {
-                let slope = V::load_private(slopes.add(from));
-                squares = slope.fma(slope, squares);
-            }
-            for field in 0..kept.fields {
-                for at in (0..stride).step_by(V::Quarter::WORDS) {
-                    let sum = V::Quarter::load_private(kept.shared.add(at));
-                    sum.add(V::Quarter::load_private(slopes.add(field * stride + at))).store_private(kept.shared.add(at));
-                }
-            }
+        let (mut squares, mut sum) = (V::splat(0.0), V::splat(0.0));
+        for from in (0..kept.vectors).step_by(V::WORDS) {
+            let slope = V::load_private(slopes.add(from));
+            squares = slope.fma(slope, squares);
+            sum = sum.add(slope);
+        }
+        if in_register::<V, K>() {
+            let sum = sum.fold(K);
+            // Each of its numbers stands there WORDS / K times.
+            return (squares.sum(), sum.mul(sum).sum() * K as f32 / V::WORDS as f32, sum);
         }
         let shared = core::slice::from_raw_parts_mut(kept.shared, period(stride));
-        let all = shared[..stride].iter().map(|g| g * g).sum();
+        shared[..stride].fill(0.0);
+        for field in 0..kept.fields {
+            let slopes = core::slice::from_raw_parts(slopes.add(field * stride), stride);
+            shared.iter_mut().zip(slopes).for_each(|(sum, slope)| *sum += slope);
+        }
         for at in stride..shared.len() {
             shared[at] = shared[at - stride];
         }
-        (squares.sum(), all)
-    }
-}
-
-/// Adds up every `K`-th of the `words` at `sums` into the first `K`.
-///
-/// # Safety
-/// That many floats there.
-#[inline(always)]
-unsafe fn fold<V: Lane, const K: usize>(sums: *mut f32, words: usize) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        for at in (0..K).step_by(V::Quarter::WORDS) {
-            let mut sum = V::Quarter::load_private(sums.add(at));
-            for from in (K..words).step_by(K) {
-                sum = sum.add(V::Quarter::load_private(sums.add(from + at)));
-            }
-            sum.store_private(sums.add(at));
-        }
+        (squares.sum(), shared[..stride].iter().map(|g| g * g).sum(), sum)
     }
 }

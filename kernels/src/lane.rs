@@ -73,6 +73,8 @@ pub(crate) trait Lane: Copy {
     unsafe fn slots_to_weights(self) -> Self;
     /// The sum of all lanes.
     unsafe fn sum(self) -> f32;
+    /// Each lane becomes the sum of those that are a multiple of `words` away from it; `words` is 4 or 8 and divides [`Lane::WORDS`].
+    unsafe fn fold(self, words: usize) -> Self;
     /// The first lane.
     unsafe fn first(self) -> f32;
     /// `a * b + c` of single floats, as this instruction set does it best.

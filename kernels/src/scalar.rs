@@ -139,6 +139,12 @@ impl Lane for Scalar {
     }
 
     #[inline(always)]
+    unsafe fn fold(self, words: usize) -> Self {
+        let _ = words;
+        self
+    }
+
+    #[inline(always)]
     unsafe fn first(self) -> f32 {
         self.0[0]
     }

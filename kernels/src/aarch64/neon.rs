@@ -141,6 +141,12 @@ impl Lane for Neon {
     }
 
     #[inline(always)]
+    unsafe fn fold(self, words: usize) -> Self {
+        let _ = words;
+        self
+    }
+
+    #[inline(always)]
     unsafe fn first(self) -> f32 {
         unsafe { vgetq_lane_f32::<0>(self.0) }
     }

@@ -159,6 +159,11 @@ impl Lane for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn fold(self, words: usize) -> Self {
+        unsafe { if words == 4 { Self(_mm256_add_ps(self.0, _mm256_permute2f128_ps::<1>(self.0, self.0))) } else { self } }
+    }
+
+    #[inline(always)]
     unsafe fn first(self) -> f32 {
         unsafe { _mm_cvtss_f32(_mm256_castps256_ps128(self.0)) }
     }

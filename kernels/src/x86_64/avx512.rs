@@ -163,6 +163,18 @@ impl Lane for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn fold(self, words: usize) -> Self {
+        unsafe {
+            let halves = _mm512_add_ps(self.0, _mm512_shuffle_f32x4::<0b01_00_11_10>(self.0, self.0));
+            Self(match words {
+                4 => _mm512_add_ps(halves, _mm512_shuffle_f32x4::<0b10_11_00_01>(halves, halves)),
+                8 => halves,
+                _ => self.0,
+            })
+        }
+    }
+
+    #[inline(always)]
     unsafe fn first(self) -> f32 {
         unsafe { _mm_cvtss_f32(_mm512_castps512_ps128(self.0)) }
     }

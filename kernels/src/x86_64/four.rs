@@ -144,6 +144,12 @@ impl Lane for Four {
     }
 
     #[inline(always)]
+    unsafe fn fold(self, words: usize) -> Self {
+        let _ = words;
+        self
+    }
+
+    #[inline(always)]
     unsafe fn first(self) -> f32 {
         unsafe { _mm_cvtss_f32(self.0) }
     }
