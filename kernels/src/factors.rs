@@ -362,7 +362,7 @@ impl<V: Lane, L: Lane, const N: usize> Meeting<V> for Together<L, N> {
         let Model { table, step } = model;
         let (layout, tail) = (table.layout, table.layout.tail());
         let width = layout.width();
-        let rank = layout.factors().map_or(1, |factors| factors.rank);
+        let share = 1.0 / layout.factors().map_or(1, |factors| factors.rank) as f32;
         let registers = if N > 0 { N } else { tail / L::WORDS };
         // SAFETY: the caller's promise; the registers are those of the vectors.
         unsafe {
@@ -383,7 +383,7 @@ impl<V: Lane, L: Lane, const N: usize> Meeting<V> for Together<L, N> {
                 let gradient = slope * x;
                 let end = start.add(tail);
                 let decay = move_weight::<L>(end, gradient, step);
-                let square = gradient * gradient * squares.sum() / rank as f32;
+                let square = gradient * gradient * squares.sum() * share;
                 let rate = accumulate::<L>(end.add(Layout::FACTOR_SQUARES), square, (step.rate, step.floor));
                 let (by, keep) = (L::splat(rate * gradient), L::splat(left(rate, decay)));
                 for n in 0..registers {

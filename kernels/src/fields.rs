@@ -26,17 +26,17 @@ pub(crate) struct ByField<V, const K: usize>(core::marker::PhantomData<V>);
 /// Where things stand in the scratch of an output.
 #[derive(Clone, Copy)]
 struct Kept {
-    /// By field, s of its features.
-    sums: *mut f32,
-    /// By field, what its features meet: its row of the transpose of `sums`. A feature that is the only one of its field meets nothing
-    /// there.
-    turned: *mut f32,
+    /// By field, s of its features; then, transposed in place, what its features meet: s of the others for this field. A feature that
+    /// is the only one of its field meets nothing there.
+    met: *mut f32,
+    /// By field, s for its own.
+    own: *mut f32,
     /// Σ g of one feature, over as many words as both a vector and a register divide.
     shared: *mut f32,
     /// By field, how many features the row has of it.
     counts: *mut f32,
-    /// The fields that the row has features of, as they appear.
-    active: *mut f32,
+    /// The numbers of the fields that the row has features of, as they appear.
+    active: *mut u32,
     /// Words from the vectors of one field to those of the next.
     vectors: usize,
     fields: usize,
@@ -58,30 +58,11 @@ impl Kept {
     fn of(layout: Layout, scratch: *mut f32) -> Self {
         let Some(factors) = layout.factors() else { unreachable!("a layout with factors") };
         let (vectors, fields, stride) = (layout.tail(), factors.fields, factors.stride());
-        let turned = scratch.wrapping_add(fields * vectors);
-        let shared = turned.wrapping_add(fields * vectors);
+        let own = scratch.wrapping_add(fields * vectors);
+        let shared = own.wrapping_add(fields * stride);
         let counts = shared.wrapping_add(period(stride));
-        Self { sums: scratch, turned, shared, counts, active: counts.wrapping_add(fields), vectors, fields, stride }
-    }
-
-    /// How many features the row has of a field.
-    ///
-    /// # Safety
-    /// A scratch with room, and such a field.
-    #[inline(always)]
-    unsafe fn count(&self, field: usize) -> f32 {
-        // SAFETY: the caller's promise.
-        unsafe { *self.counts.add(field) }
-    }
-
-    /// The `nth` field that the row has features of.
-    ///
-    /// # Safety
-    /// There are so many.
-    #[inline(always)]
-    unsafe fn active(&self, nth: usize) -> usize {
-        // SAFETY: the caller's promise.
-        unsafe { *self.active.add(nth) as usize }
+        let active = counts.wrapping_add(fields).cast();
+        Self { met: scratch, own, shared, counts, active, vectors, fields, stride }
     }
 }
 
@@ -99,7 +80,7 @@ impl<V: Lane, const K: usize> Meeting<V> for ByField<V, K> {
     #[inline(always)]
     fn room(layout: Layout) -> usize {
         let Some(factors) = layout.factors() else { unreachable!("a layout with factors") };
-        let words = 2 * factors.fields * layout.tail() + period(factors.stride()) + 2 * factors.fields;
+        let words = factors.fields * (layout.tail() + factors.stride() + 2) + period(factors.stride());
         words.next_multiple_of(16)
     }
 
@@ -108,24 +89,23 @@ impl<V: Lane, const K: usize> Meeting<V> for ByField<V, K> {
         let (table, layout) = (&model.table, model.table.layout);
         let (width, tail) = (layout.width(), layout.tail());
         let kept = Kept::of(layout, scratch);
-        let Kept { sums, turned, vectors, fields, .. } = kept;
+        let Kept { met, vectors, fields, .. } = kept;
         let stride = if K > 0 { K } else { kept.stride };
         // SAFETY: the caller's promise; fields are below their number, registers within the vectors, and the scratch has room for the
         // vectors of every field twice.
         unsafe {
-            core::slice::from_raw_parts_mut(kept.counts, fields).fill(0.0);
-            let (mut weights, mut active) = (0.0f32, 0);
-            let mut both = V::Quarter::splat(0.0);
+            let counts = core::slice::from_raw_parts_mut(kept.counts, fields);
+            counts.fill(0.0);
+            let (mut margin, mut active) = (0.0f32, 0);
             for at in 0..row.ids.len() {
                 let start = table.at(*row.ids.get_unchecked(at), width, true).add(part);
                 let field = field_of(start.add(tail), fields);
                 let x = row.x(at);
-                weights = V::fma1(word(start.add(tail + Layout::WEIGHT)), x, weights);
-                let (by, sums) = (V::splat(x), sums.add(field * vectors));
-                let first = kept.count(field) == 0.0;
-                *kept.counts.add(field) += 1.0;
-                if first {
-                    *kept.active.add(active) = field as f32;
+                margin = V::fma1(word(start.add(tail + Layout::WEIGHT)), x, margin);
+                let (by, sums) = (V::splat(x), met.add(field * vectors));
+                let count = counts.get_unchecked_mut(field);
+                if *count == 0.0 {
+                    *kept.active.add(active) = field as u32;
                     active += 1;
                     for from in (0..vectors).step_by(V::WORDS) {
                         V::load(start.add(from)).mul(by).store_private(sums.add(from));
@@ -136,34 +116,30 @@ impl<V: Lane, const K: usize> Meeting<V> for ByField<V, K> {
                         V::load(start.add(from)).fma(by, sum).store_private(sums.add(from));
                     }
                 }
-                let by = V::Quarter::splat(x);
-                for from in (field * stride..(field + 1) * stride).step_by(V::Quarter::WORDS) {
-                    let term = V::Quarter::load(start.add(from)).mul(by);
-                    both = term.fnma(term, both);
-                }
+                *count += 1.0;
             }
-            for nth in 0..active {
-                let field = kept.active(nth);
-                let (turned, sums) = (turned.add(field * vectors), sums.add(field * vectors));
-                // Vectors for fields that the row has no feature of meet nothing; neither do the words behind the last.
-                let from = if active < fields { 0 } else { fields * stride };
-                core::slice::from_raw_parts_mut(turned.add(from), vectors - from).fill(0.0);
-                for nth in 0..active {
-                    let other = kept.active(nth);
-                    let (here, there) = (sums.add(other * stride), kept.sums.add(other * vectors + field * stride));
-                    for at in (0..stride).step_by(V::Quarter::WORDS) {
-                        let met = V::Quarter::load_private(there.add(at));
-                        both = V::Quarter::load_private(here.add(at)).fma(met, both);
-                        met.store_private(turned.add(other * stride + at));
-                    }
-                }
-                if kept.count(field) == 1.0 {
-                    for at in (0..stride).step_by(V::Quarter::WORDS) {
-                        V::Quarter::splat(0.0).store_private(turned.add(field * stride + at));
+            let active = core::slice::from_raw_parts(kept.active, active);
+            for &field in active {
+                // What several features of a field have in common is met there; one alone meets nothing.
+                let field = field as usize;
+                let alone = *counts.get_unchecked(field) == 1.0;
+                // Behind the last vector nothing is met.
+                core::slice::from_raw_parts_mut(met.add(field * vectors + fields * stride), vectors - fields * stride)
+                    .fill(0.0);
+                for at in (0..stride).step_by(V::Quarter::WORDS) {
+                    let sum = met.add(field * (vectors + stride) + at);
+                    V::Quarter::load_private(sum).store_private(kept.own.add(field * stride + at));
+                    if alone {
+                        V::Quarter::splat(0.0).store_private(sum);
                     }
                 }
             }
-            weights + 0.5 * both.sum()
+            margin +=
+                if K == 4 && active.len() == fields { turn_all::<V>(&kept) } else { turn_some::<V>(&kept, active) };
+            if active.len() < row.ids.len() {
+                margin += within(model, row, part, &kept, counts);
+            }
+            margin
         }
     }
 
@@ -172,9 +148,9 @@ impl<V: Lane, const K: usize> Meeting<V> for ByField<V, K> {
         let (table, step, layout) = (&model.table, &model.step, model.table.layout);
         let (width, tail) = (layout.width(), layout.tail());
         let kept = Kept::of(layout, scratch);
-        let Kept { sums, turned, shared, vectors, fields, .. } = kept;
+        let Kept { met, shared, vectors, fields, .. } = kept;
         let stride = if K > 0 { K } else { kept.stride };
-        let rank = layout.factors().map_or(1, |factors| factors.rank) as f32;
+        let shares = (1.0 / layout.factors().map_or(1, |factors| factors.rank) as f32, 1.0 / fields as f32);
         // SAFETY: that of `margin`, which has filled the scratch; the sum over vectors is as long as a vector and a register divide.
         unsafe {
             for at in 0..row.ids.len() {
@@ -182,25 +158,25 @@ impl<V: Lane, const K: usize> Meeting<V> for ByField<V, K> {
                 let end = start.add(tail);
                 let field = field_of(end, fields);
                 let x = row.x(at);
-                let slopes = turned.add(field * vectors);
-                if kept.count(field) > 1.0 {
+                let slopes = met.add(field * vectors);
+                if *kept.counts.add(field) > 1.0 {
                     // It does not meet itself.
                     let by = V::Quarter::splat(x);
                     for from in (field * stride..(field + 1) * stride).step_by(V::Quarter::WORDS) {
-                        let sum = V::Quarter::load_private(sums.add(field * vectors + from));
+                        let sum = V::Quarter::load_private(kept.own.add(from));
                         V::Quarter::load(start.add(from)).fnma(by, sum).store_private(slopes.add(from));
                     }
                 }
                 let (own, all, sum) = totals::<V, K>(slopes, &kept);
                 let gradient = slope * x;
                 let decay = move_weight::<V::Quarter>(end, gradient, step);
-                let square = gradient * gradient / rank;
+                let square = gradient * gradient * shares.0;
                 let rates = (step.rate, step.floor);
-                let own = accumulate::<V::Quarter>(end.add(Layout::OWN_SQUARES), square * own / fields as f32, rates);
+                let own = accumulate::<V::Quarter>(end.add(Layout::OWN_SQUARES), square * own * shares.1, rates);
                 let rates = (SHARED * step.rate, step.floor);
                 let common = accumulate::<V::Quarter>(end.add(Layout::FACTOR_SQUARES), square * all, rates);
                 let (by, keep) = (V::splat(own * gradient), V::splat(left(own, decay)));
-                let common = V::splat((common - own / fields as f32) * gradient);
+                let common = V::splat((common - own * shares.1) * gradient);
                 if in_register::<V, K>() {
                     let common = sum.mul(common);
                     for from in (0..vectors).step_by(V::WORDS) {
@@ -219,6 +195,113 @@ impl<V: Lane, const K: usize> Meeting<V> for ByField<V, K> {
             }
         }
     }
+}
+
+/// Transposes what features of all fields are summed up to, vectors of four words, in place; the sum of what fields have to do with each
+/// other.
+///
+/// # Safety
+/// The instruction set of `V`, and sums for every field.
+#[inline(always)]
+unsafe fn turn_all<V: Lane>(kept: &Kept) -> f32 {
+    let Kept { met, vectors, fields, .. } = *kept;
+    let side = V::BLOCK;
+    let whole = if side > 1 { fields / side * side } else { 0 };
+    // SAFETY: the caller's promise; blocks lie within the vectors of all fields.
+    unsafe {
+        let (mut both, mut sum) = (V::Quarter::splat(0.0), V::splat(0.0));
+        for field in (0..whole).step_by(side) {
+            for other in (field + side..whole).step_by(side) {
+                let (here, there) = (met.add(field * vectors + other * 4), met.add(other * vectors + field * 4));
+                sum = V::turn(here, there, vectors, sum);
+            }
+        }
+        // Within the blocks on the diagonal, and between all fields and the last, which fill no block.
+        for field in 0..fields {
+            let end = if field < whole { (field / side + 1) * side } else { fields };
+            for other in (field + 1..end).chain(whole.max(end)..fields) {
+                both = swap::<V>(met.add(field * vectors + other * 4), met.add(other * vectors + field * 4), 4, both);
+            }
+        }
+        sum.sum() + both.sum()
+    }
+}
+
+/// The same for the fields that a row has features of; what they are summed up to for others becomes 0, for nothing is met there.
+///
+/// # Safety
+/// The instruction set of `V`, and sums for these fields.
+#[inline(always)]
+unsafe fn turn_some<V: Lane>(kept: &Kept, active: &[u32]) -> f32 {
+    let Kept { met, vectors, fields, stride, .. } = *kept;
+    let mut margin = 0.0;
+    // SAFETY: the caller's promise; fields are below their number.
+    unsafe {
+        for (nth, &field) in active.iter().enumerate() {
+            let field = field as usize;
+            let mut both = V::Quarter::splat(0.0);
+            for &other in active.get_unchecked(nth + 1..) {
+                let other = other as usize;
+                let (here, there) =
+                    (met.add(field * vectors + other * stride), met.add(other * vectors + field * stride));
+                both = swap::<V>(here, there, stride, both);
+            }
+            margin += both.sum();
+            if active.len() < fields {
+                let row = core::slice::from_raw_parts_mut(met.add(field * vectors), vectors);
+                let counts = core::slice::from_raw_parts(kept.counts, fields);
+                for (other, _) in counts.iter().enumerate().filter(|&(_, &count)| count == 0.0) {
+                    row[other * stride..(other + 1) * stride].fill(0.0);
+                }
+            }
+        }
+    }
+    margin
+}
+
+/// Swaps two vectors of `words`, and adds their products to `sum`.
+///
+/// # Safety
+/// The instruction set of `V`, and vectors that are not the same.
+#[inline(always)]
+unsafe fn swap<V: Lane>(one: *mut f32, other: *mut f32, words: usize, mut sum: V::Quarter) -> V::Quarter {
+    // SAFETY: the caller's promise.
+    unsafe {
+        for at in (0..words).step_by(V::Quarter::WORDS) {
+            let (a, b) = (V::Quarter::load_private(one.add(at)), V::Quarter::load_private(other.add(at)));
+            sum = a.fma(b, sum);
+            b.store_private(one.add(at));
+            a.store_private(other.add(at));
+        }
+    }
+    sum
+}
+
+/// What the features of one field have to do with each other, for all fields that the row has several of.
+///
+/// # Safety
+/// That of [`Meeting::margin`], with its sums made and features of each field counted.
+#[inline(never)]
+unsafe fn within(model: &Model<'_, '_>, row: &Touched<'_>, part: usize, kept: &Kept, counts: &[f32]) -> f32 {
+    let (table, layout) = (&model.table, model.table.layout);
+    let mut twice = 0.0;
+    // SAFETY: the caller's promise.
+    unsafe {
+        for (field, _) in counts.iter().enumerate().filter(|&(_, &count)| count > 1.0) {
+            let sum = kept.own.add(field * kept.stride);
+            twice += core::slice::from_raw_parts(sum, kept.stride).iter().map(|s| s * s).sum::<f32>();
+        }
+        for at in 0..row.ids.len() {
+            let start = table.at(*row.ids.get_unchecked(at), layout.width(), true).add(part);
+            let field = field_of(start.add(layout.tail()), kept.fields);
+            if counts[field] > 1.0 {
+                let x = row.x(at);
+                let own = (field * kept.stride..(field + 1) * kept.stride).map(|at| x * word(start.add(at)));
+                twice -= own.map(|v| v * v).sum::<f32>();
+            }
+        }
+    }
+    0.5 * twice
 }
 
 /// Whether Σ g fits a register again and again.

@@ -75,6 +75,15 @@ pub(crate) trait Lane: Copy {
     unsafe fn sum(self) -> f32;
     /// Each lane becomes the sum of those that are a multiple of `words` away from it; `words` is 4 or 8 and divides [`Lane::WORDS`].
     unsafe fn fold(self, words: usize) -> Self;
+    /// Vectors of four words on a side of the blocks that [`Lane::turn`] takes; 1 where it has no use.
+    const BLOCK: usize = 1;
+    /// Swaps two square blocks of [`Lane::BLOCK`] vectors of four words, whose rows are `stride` words apart, transposing both, and adds
+    /// the products of the vectors that change places to `sum`.
+    #[inline(always)]
+    unsafe fn turn(one: *mut f32, other: *mut f32, stride: usize, sum: Self) -> Self {
+        let _ = (one, other, stride);
+        sum
+    }
     /// The first lane.
     unsafe fn first(self) -> f32;
     /// `a * b + c` of single floats, as this instruction set does it best.

@@ -54,7 +54,10 @@ impl Learner {
     pub fn new(backend: Backend, spec: LearnerSpec) -> Self {
         let run = match spec.objective {
             _ if spec.factors.is_some() => {
-                assert!(spec.rule == Rule::Adagrad && !spec.decay, "factors are learned by Adagrad, with their own penalty");
+                assert!(
+                    spec.rule == Rule::Adagrad && !spec.decay,
+                    "factors are learned by Adagrad, with their own penalty"
+                );
                 on::<Factored>(backend)
             }
             Objective::One(_) => one_with_rule(backend, &spec),

@@ -168,7 +168,9 @@ unsafe fn merge<V: Lane>(merge: &Merge<'_>) {
             MergeRule::Scaled { floor, layout } if layout.stride().is_multiple_of(V::WORDS) => {
                 rows::<V>(merge, layout.stride(), floor);
             }
-            MergeRule::Scaled { floor, layout } if layout.stride() > 1 => rows::<V::Half>(merge, layout.stride(), floor),
+            MergeRule::Scaled { floor, layout } if layout.stride() > 1 => {
+                rows::<V::Half>(merge, layout.stride(), floor)
+            }
             MergeRule::Scaled { floor, .. } => {
                 pairs::<V>(&merge.slice(0..whole), floor);
                 pairs::<Scalar>(&merge.slice(whole..len), floor);

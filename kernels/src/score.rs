@@ -62,7 +62,8 @@ impl Backend {
             }
         }
         let layout = table.layout;
-        let fits = if layout.factors().is_some() { rule == Rule::Adagrad } else { layout == rule.layout(layout.outputs()) };
+        let fits =
+            if layout.factors().is_some() { rule == Rule::Adagrad } else { layout == rule.layout(layout.outputs()) };
         assert!(fits, "a table of another layout than the rule's");
         assert!(table.head_rows == 0, "scores are of whole tables");
         assert_eq!(bias.len(), layout.intercept().width(), "an intercept of another width than the table's rows");

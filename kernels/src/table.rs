@@ -115,7 +115,8 @@ impl Layout {
     /// rows of a line and a half or two and a half.
     #[inline(always)]
     pub fn part(self) -> usize {
-        let tail = if self.factors.is_some_and(|factors| factors.fields > 1) { Self::FIELD + 1 } else { Self::DECAY + 1 };
+        let tail =
+            if self.factors.is_some_and(|factors| factors.fields > 1) { Self::FIELD + 1 } else { Self::DECAY + 1 };
         let words = (self.tail() + tail).next_multiple_of(Self::REGISTER);
         if words > 3 * Self::LINE { words.next_multiple_of(Self::LINE) } else { words }
     }

@@ -60,7 +60,15 @@ fn store(backend: Backend, cells: Cells<'_>, times: u64, flags: &Flags) {
 /// Loads pairs and stores them as they were, until storing ends: a row of zeros whose margin is its target.
 fn restore_pairs(backend: Backend, cells: Cells<'_>, flags: &Flags) {
     let objective = Objective::One(Loss::Squared);
-    let spec = LearnerSpec { objective, rule: Rule::Adagrad, head: false, ahead: false, ones: false, decay: true, factors: None };
+    let spec = LearnerSpec {
+        objective,
+        rule: Rule::Adagrad,
+        head: false,
+        ahead: false,
+        ones: false,
+        decay: true,
+        factors: None,
+    };
     let learner = Learner::new(backend, spec);
     let ids: Vec<u32> = (0..WORDS as u32 / 2).collect();
     let zeros = vec![0.0; ids.len()];

@@ -35,7 +35,8 @@ impl Fresh {
         for output in 0..self.layout.outputs() {
             let part = output * self.layout.part();
             for at in 0..factors.rank {
-                let drawn = self.spread * deviate(self.seed, (row * self.layout.outputs() + output) * factors.rank + at);
+                let drawn =
+                    self.spread * deviate(self.seed, (row * self.layout.outputs() + output) * factors.rank + at);
                 (0..factors.fields).for_each(|field| cells.set(part + field * factors.stride() + at, drawn));
             }
         }

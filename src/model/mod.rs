@@ -5,6 +5,6 @@ pub mod export;
 pub mod factors;
 pub mod inspect;
 pub mod labels;
-pub mod sparse;
 pub mod predictor;
+pub mod sparse;
 pub mod tally;

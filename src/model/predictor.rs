@@ -172,7 +172,8 @@ impl Model {
     pub fn factors(&self, row: usize) -> impl Iterator<Item = f32> + '_ {
         let (cells, layout) = (self.row(row), self.layout);
         layout.factors().into_iter().flat_map(move |factors| {
-            let vectors = (0..self.outputs()).flat_map(move |output| (0..factors.fields).map(move |field| (output, field)));
+            let vectors =
+                (0..self.outputs()).flat_map(move |output| (0..factors.fields).map(move |field| (output, field)));
             vectors.flat_map(move |(output, field)| {
                 let from = vector_at(layout, factors, output, field);
                 (from..from + factors.rank).map(move |at| cells.get(at))

@@ -58,7 +58,8 @@ impl Plane {
     /// # Errors
     /// In words, where it is of another width or has more rows than the table.
     pub(super) fn restore(&self, tensor: &TensorData, table: Cells<'_>, width: usize) -> Result<(), String> {
-        let fits = tensor.width as usize == self.places.len() && tensor.data.len() / self.places.len() * width <= table.len();
+        let fits =
+            tensor.width as usize == self.places.len() && tensor.data.len() / self.places.len() * width <= table.len();
         if !fits {
             return Err(format!("tensor {} is not of the size that its settings call for", tensor.name));
         }

@@ -26,8 +26,8 @@ use crate::model::tally::Tally;
 use crate::report::metrics::Metrics;
 use crate::report::progress::{Live, PassLine};
 use crate::report::staleness::Staleness;
-use crate::theta::exchange::{BIAS, WEIGHT};
 use crate::theta::exchange::rounds::Rounds;
+use crate::theta::exchange::{BIAS, WEIGHT};
 
 /// Nonzeros in a task: about a millisecond of work, so that dealing costs nothing and nobody waits long at the end of a pass.
 const TASK_NONZEROS: u64 = 1 << 18;

@@ -22,9 +22,9 @@ use crate::error::{Error, Result};
 use crate::model::configuration::{Configuration, Kind};
 use crate::model::factors::Fresh;
 use crate::model::sparse::Sparse;
-use crate::theta::exchange::hogwild::{Head, View};
 use crate::report::format::{memory, number};
 use crate::sys::memory::available;
+use crate::theta::exchange::hogwild::{Head, View};
 use crate::theta::{Snapshot, Theta};
 
 /// Everything a run needs.
@@ -144,8 +144,15 @@ pub(super) fn prepare<'d>(
         }
     };
     let distance = distance(request, plan);
-    let (head, said) =
-        head(request, plan, topology, &theta, (rule, layout, (nonzeros / corpus.rows().max(1)) as usize), (configuration.floor, way(&configuration)), distance);
+    let (head, said) = head(
+        request,
+        plan,
+        topology,
+        &theta,
+        (rule, layout, (nonzeros / corpus.rows().max(1)) as usize),
+        (configuration.floor, way(&configuration)),
+        distance,
+    );
     said.iter().for_each(|text| notice(text));
     let spec = LearnerSpec {
         objective,
@@ -204,7 +211,8 @@ fn fits_memory(configuration: &Configuration, rows: usize) -> Result<()> {
     if needed <= free {
         return Ok(());
     }
-    let fields = if factors.fields > 1 { format!(" and {}", number(factors.fields as u64, "field")) } else { String::new() };
+    let fields =
+        if factors.fields > 1 { format!(" and {}", number(factors.fields as u64, "field")) } else { String::new() };
     let (needed, free, rank) = (memory(needed), memory(free), factors.rank);
     let features = number(rows as u64, "feature");
     Err(Error::Usage(format!(

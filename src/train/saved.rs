@@ -33,7 +33,11 @@ impl Words<'_> {
     fn label(&self) -> i32 {
         if self.is_as_learned() {
             0
-        } else if let Target::Number { exponent } = self.configuration.target { exponent } else { 0 }
+        } else if let Target::Number { exponent } = self.configuration.target {
+            exponent
+        } else {
+            0
+        }
     }
 
     /// True where weights stand on disk as they were learned, and prediction converts values and margins.

@@ -160,7 +160,27 @@ impl Lane for Avx2 {
 
     #[inline(always)]
     unsafe fn fold(self, words: usize) -> Self {
-        unsafe { if words == 4 { Self(_mm256_add_ps(self.0, _mm256_permute2f128_ps::<1>(self.0, self.0))) } else { self } }
+        unsafe {
+            if words == 4 { Self(_mm256_add_ps(self.0, _mm256_permute2f128_ps::<1>(self.0, self.0))) } else { self }
+        }
+    }
+
+    const BLOCK: usize = 2;
+
+    #[inline(always)]
+    unsafe fn turn(one: *mut f32, other: *mut f32, stride: usize, sum: Self) -> Self {
+        unsafe {
+            let here = [_mm256_loadu_ps(one), _mm256_loadu_ps(one.add(stride))];
+            let there = [_mm256_loadu_ps(other), _mm256_loadu_ps(other.add(stride))];
+            let (turned, met) = (transposed(here), transposed(there));
+            let mut sum = sum.0;
+            for row in 0..2 {
+                sum = _mm256_fmadd_ps(here[row], met[row], sum);
+                _mm256_storeu_ps(one.add(row * stride), met[row]);
+                _mm256_storeu_ps(other.add(row * stride), turned[row]);
+            }
+            Self(sum)
+        }
     }
 
     #[inline(always)]
@@ -172,6 +192,13 @@ impl Lane for Avx2 {
     unsafe fn fma1(a: f32, b: f32, c: f32) -> f32 {
         unsafe { _mm_cvtss_f32(_mm_fmadd_ss(_mm_set_ss(a), _mm_set_ss(b), _mm_set_ss(c))) }
     }
+}
+
+/// Two rows of two halves, transposed.
+#[inline]
+#[target_feature(enable = "avx")]
+fn transposed([a, b]: [__m256; 2]) -> [__m256; 2] {
+    [_mm256_permute2f128_ps::<0x20>(a, b), _mm256_permute2f128_ps::<0x31>(a, b)]
 }
 
 /// # Safety

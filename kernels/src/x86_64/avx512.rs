@@ -174,6 +174,23 @@ impl Lane for Avx512 {
         }
     }
 
+    const BLOCK: usize = 4;
+
+    #[inline(always)]
+    unsafe fn turn(one: *mut f32, other: *mut f32, stride: usize, sum: Self) -> Self {
+        unsafe {
+            let (here, there) = (load_rows(one, stride), load_rows(other, stride));
+            let (turned, met) = (transposed(here), transposed(there));
+            let mut sum = sum.0;
+            for row in 0..4 {
+                sum = _mm512_fmadd_ps(here[row], met[row], sum);
+                _mm512_storeu_ps(one.add(row * stride), met[row]);
+                _mm512_storeu_ps(other.add(row * stride), turned[row]);
+            }
+            Self(sum)
+        }
+    }
+
     #[inline(always)]
     unsafe fn first(self) -> f32 {
         unsafe { _mm_cvtss_f32(_mm512_castps512_ps128(self.0)) }
@@ -183,6 +200,40 @@ impl Lane for Avx512 {
     unsafe fn fma1(a: f32, b: f32, c: f32) -> f32 {
         unsafe { _mm_cvtss_f32(_mm_fmadd_ss(_mm_set_ss(a), _mm_set_ss(b), _mm_set_ss(c))) }
     }
+}
+
+/// Four rows of private floats, `stride` of them apart.
+///
+/// # Safety
+/// The instruction set, and sixteen floats in each row.
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn load_rows(at: *const f32, stride: usize) -> [__m512; 4] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        [
+            _mm512_loadu_ps(at),
+            _mm512_loadu_ps(at.add(stride)),
+            _mm512_loadu_ps(at.add(2 * stride)),
+            _mm512_loadu_ps(at.add(3 * stride)),
+        ]
+    }
+}
+
+/// Four rows of four quarters, transposed.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn transposed([a, b, c, d]: [__m512; 4]) -> [__m512; 4] {
+    // Quarters 0 and 1 of both, and 2 and 3.
+    let (low, high) = (_mm512_shuffle_f32x4::<0b01_00_01_00>(a, b), _mm512_shuffle_f32x4::<0b11_10_11_10>(a, b));
+    let (low_next, high_next) =
+        (_mm512_shuffle_f32x4::<0b01_00_01_00>(c, d), _mm512_shuffle_f32x4::<0b11_10_11_10>(c, d));
+    [
+        _mm512_shuffle_f32x4::<0b10_00_10_00>(low, low_next),
+        _mm512_shuffle_f32x4::<0b11_01_11_01>(low, low_next),
+        _mm512_shuffle_f32x4::<0b10_00_10_00>(high, high_next),
+        _mm512_shuffle_f32x4::<0b11_01_11_01>(high, high_next),
+    ]
 }
 
 /// # Safety
