@@ -109,7 +109,7 @@ fn compare_tunes_other_tools_without_the_test_file() {
         ("prat vw", " 1 ", "0.0000 --lrq ui8 -l 0.1 (best of 2)"),
         ("prat xlearn", " 2 0.25 ", "0.0000 -s 4 -k 8 -b 0 -r 0.3 -e 2 (best of 2)"),
         ("prat libfm", " 10 0.12 ", "0.0000 -iter 10 -learn_rate 0.005 (best of 2)"),
-        ("prat libmf", " 40 ", "0.0000 -k 8 -l2 0.05 -r 0.1 -t 40 (best of 2)"),
+        ("prat libmf", " 40 ", "0.0000 -k 8 -l2 0.02 -r 0.1 -t 40 (best of 2)"),
     ] {
         let mut lines = run.out.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
         let line = lines.find(|line| line.starts_with(tool)).unwrap_or_else(|| panic!("no {tool}: {run:?}"));
@@ -121,12 +121,12 @@ fn compare_tunes_other_tools_without_the_test_file() {
         "ffm-train -k 4 -l 0 -r 0.2 -t 15 -s 1 -p tuning/pctr.test.ffm --auto-stop tuning/pctr.train.ffm model",
         "ffm-train -k 4 -l 0 -r 0.2 -t 2 -s 1 pctr-quick/pctr.train.ffm model",
         "ffm-predict pctr-quick/pctr.test.ffm model predictions",
-        "xlearn_train tuning/pctr.train.ffm -s 2 -k 4 -b 0 -r 0.5 -e 15 -nthread 1 -m model -v tuning/pctr.test.ffm",
+        "xlearn_train tuning/pctr.train.ffm -s 2 -k 4 -b 0 -r 0.5 -e 30 -nthread 1 -m model -v tuning/pctr.test.ffm",
         "xlearn_train pctr-quick/pctr.train.svm -s 1 -k 4 -b 0 -r 0.5 -e 2 -nthread 1 -m model --dis-es",
         "xlearn_predict pctr-quick/pctr.test.svm model -o predictions --sigmoid",
         "xlearn_predict prat-quick/prat.test.svm model -o predictions",
-        "mf-train -f 0 -k 8 -l2 0.02 -r 0.1 -t 20 -s 1 tuning/prat.train.mf model",
-        "mf-train -f 0 -k 8 -l2 0.05 -r 0.1 -t 40 -s 1 prat-quick/prat.train.mf model",
+        "mf-train -f 0 -k 8 -l2 0.05 -r 0.1 -t 40 -s 1 tuning/prat.train.mf model",
+        "mf-train -f 0 -k 8 -l2 0.02 -r 0.1 -t 40 -s 1 prat-quick/prat.train.mf model",
         "mf-predict -e 0 prat-quick/prat.test.mf model predictions",
         "libFM -task c -dim 1,1,4 -method sgd -seed 1 -train pctr-quick/pctr.train.svm -test pctr-quick/pctr.test.svm -out model \
          -iter 4 -learn_rate 0.01 -rlog measured",

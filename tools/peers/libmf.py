@@ -18,7 +18,7 @@ class LibMf(Peer):
     def settings(self, data):
         if not data.file("train", "mf").exists():
             return []
-        tried = ["-l2 0.02 -r 0.1 -t 20", "-l2 0.05 -r 0.1 -t 40", "-l2 0.05 -r 0.05 -t 40", "-l2 0.1 -r 0.1 -t 40"]
+        tried = ["-l2 0.05 -r 0.1 -t 40", "-l2 0.02 -r 0.1 -t 40", "-l2 0.03 -r 0.2 -t 40", "-l2 0.05 -r 0.1 -t 80"]
         return [f"-k {data.rank} {rest}" for rest in tried]
 
     def train(self, data, setting, model, threads):

@@ -60,7 +60,7 @@ def given(variable: str) -> str:
     """The program whose path is in an environment variable."""
     path = os.environ.get(variable)
     if not path:
-        raise Missing(f"in no registry; say {variable}=PATH")
+        raise Missing(f"no registry has the program; say {variable}=PATH")
     found = shutil.which(path)
     if not found:
         raise Missing(f"{variable}={path} is no program")

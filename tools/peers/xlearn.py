@@ -1,4 +1,8 @@
-"""xLearn: xlearn_train in XLEARN, with xlearn_predict beside it. Lock-free Adagrad; two classes and ratings."""
+"""xLearn: xlearn_train in XLEARN, with xlearn_predict beside it. Lock-free Adagrad; two classes and ratings.
+
+Both are made of the source in PyPI's xlearn (pip download --no-binary :all: xlearn): cmake -DCMAKE_POLICY_VERSION_MINIMUM=3.5 compile,
+then make xlearn_train xlearn_predict. Its Python package has a library only.
+"""
 
 import re
 from pathlib import Path
@@ -6,7 +10,8 @@ from pathlib import Path
 from .peer import Missing, Peer, given, option, with_option
 
 RATES = {"p16": ["0.7"], "p20": ["0.5", "1"], "pctr": ["0.05"], "pctr-fm": ["1", "0.5"], "pctr-ffm": ["0.2", "0.5"], "prat": ["0.1", "0.3"]}
-EPOCH = re.compile(r"%\s*\]\s+(\d+)\s.*?([0-9.]+)\s*(?:\x1b.*)?$")
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+EPOCH = re.compile(r"%\s*\]\s+\d+\s.*?([0-9.]+)\s*$", re.MULTILINE)
 STOPPED = re.compile(r"[Ee]arly-stopping at epoch (\d+)")
 
 
@@ -25,7 +30,7 @@ class XLearn(Peer):
             return []
         kind = ["linear", "fm", "ffm"].index(data.model) + (0 if data.classes else 3)
         rank = f" -k {data.rank}" if data.rank else ""
-        return [f"-s {kind}{rank} -b 0 -r {rate} -e 15" for rate in RATES.get(data.name, ["0.5", "0.2"])]
+        return [f"-s {kind}{rank} -b 0 -r {rate} -e 30" for rate in RATES.get(data.name, ["0.5", "0.2"])]
 
     def train(self, data, setting, model, threads):
         # It writes FILE.bin beside its data, and ends where USER is not set.
@@ -47,6 +52,5 @@ class XLearn(Peer):
         return str(data.file(part, "ffm" if data.model == "ffm" else "svm"))
 
     def passes(self, said, setting):
-        epochs = [found for line in said.splitlines() if (found := EPOCH.search(line))]
-        seconds = sum(float(epoch.group(2)) for epoch in epochs)
+        seconds = sum(map(float, EPOCH.findall(COLOUR.sub("", said))))
         return int(option(setting, "-e", "10")), seconds or None
