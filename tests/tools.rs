@@ -71,6 +71,87 @@ fn run_wrong(arguments: &[&str]) -> Run {
     run
 }
 
+/// Programs that stand in for those of other tools: what each is called with, and that the setting which is best on the last tenth
+/// of the rows to learn from is the one that all rows are learned with, for as many passes as were best.
+#[test]
+fn compare_tunes_other_tools_without_the_test_file() {
+    let python = ["-c", "import sys; assert sys.version_info >= (3, 10), 'older than 3.10'"];
+    if !works("python3", &python) {
+        return;
+    }
+    let folder = common::Folder::new();
+    let mut command =
+        tool("compare", &["--quick", "--threads", "1", "--tools", "vw,fw,xlearn,libffm,libfm,libmf", "pctr-fm"]);
+    command.args(["pctr-ffm", "prat"]).env("TOLD", folder.path("told"));
+    let programs = ["vw", "fw", "xlearn_train", "ffm-train", "libFM", "mf-train"];
+    let variables = ["VW", "FW", "XLEARN", "LIBFFM", "LIBFM", "LIBMF"];
+    for program in programs.iter().chain(&["xlearn_predict", "ffm-predict", "mf-predict"]) {
+        let path = folder.path(program);
+        std::fs::write(&path, include_str!("fixtures/peer.py")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    for (variable, program) in variables.iter().zip(programs) {
+        command.env(variable, folder.path(program));
+    }
+    let run = run(&mut command).done();
+    println!("{}", run.out);
+    let told = String::from_utf8(folder.read("told")).unwrap();
+    println!("{told}");
+
+    // Log losses are those of .9 for what is, and ratings are clipped; passes and their seconds are what the program printed.
+    for (tool, passes, end) in [
+        ("pctr-fm xlearn", " 2 0.25 ", "0.1054 1.0000 -s 1 -k 4 -b 0 -r 0.5 -e 2 (best of 2)"),
+        ("pctr-fm libfm", " 4 0.3 ", "0.1054 1.0000 -iter 4 -learn_rate 0.01 (best of 2)"),
+        ("pctr-ffm vw", " 1 ", "0.1054 1.0000 -l 0.02 (best of 2)"),
+        ("pctr-ffm fw", " 1 ", "0.1054 1.0000 -l 0.1 --ffm_learning_rate 0.02 (best of 2)"),
+        ("pctr-ffm xlearn", " 2 0.25 ", "0.1054 1.0000 -s 2 -k 4 -b 0 -r 0.5 -e 2 (best of 2)"),
+        ("pctr-ffm libffm", " 2 0.75 ", "0.1054 1.0000 -k 4 -l 0 -r 0.2 -t 2 (best of 2)"),
+        ("prat vw", " 1 ", "0.0000 --lrq ui8 -l 0.1 (best of 2)"),
+        ("prat xlearn", " 2 0.25 ", "0.0000 -s 4 -k 8 -b 0 -r 0.3 -e 2 (best of 2)"),
+        ("prat libfm", " 10 0.12 ", "0.0000 -iter 10 -learn_rate 0.005 (best of 2)"),
+        ("prat libmf", " 40 ", "0.0000 -k 8 -l2 0.02 -r 0.1 -t 40 (best of 2)"),
+    ] {
+        let mut lines = run.out.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+        let line = lines.find(|line| line.starts_with(tool)).unwrap_or_else(|| panic!("no {tool}: {run:?}"));
+        assert!(line.contains(passes) && line.ends_with(&format!(" {end}")), "{line}");
+    }
+    assert!(run.out.ends_with("rmse: every tool's predictions clipped to the range of the ratings\n"), "{run:?}");
+
+    for wanted in [
+        "ffm-train -k 4 -l 0 -r 0.2 -t 15 -s 1 -p tuning/pctr.test.ffm --auto-stop tuning/pctr.train.ffm model",
+        "ffm-train -k 4 -l 0 -r 0.2 -t 2 -s 1 pctr-quick/pctr.train.ffm model",
+        "ffm-predict pctr-quick/pctr.test.ffm model predictions",
+        "xlearn_train tuning/pctr.train.ffm -s 2 -k 4 -b 0 -r 0.5 -e 30 -nthread 1 -m model -v tuning/pctr.test.ffm",
+        "xlearn_train pctr-quick/pctr.train.svm -s 1 -k 4 -b 0 -r 0.5 -e 2 -nthread 1 -m model --dis-es",
+        "xlearn_predict pctr-quick/pctr.test.svm model -o predictions --sigmoid",
+        "xlearn_predict prat-quick/prat.test.svm model -o predictions",
+        "mf-train -f 0 -k 8 -l2 0.05 -r 0.1 -t 40 -s 1 tuning/prat.train.mf model",
+        "mf-train -f 0 -k 8 -l2 0.02 -r 0.1 -t 40 -s 1 prat-quick/prat.train.mf model",
+        "mf-predict -e 0 prat-quick/prat.test.mf model predictions",
+        "libFM -task c -dim 1,1,4 -method sgd -seed 1 -train pctr-quick/pctr.train.svm -test pctr-quick/pctr.test.svm -out model \
+         -iter 4 -learn_rate 0.01 -rlog measured",
+        "libFM -task r -dim 1,1,8 -method sgd -seed 1 -train tuning/prat.train.fm -test tuning/prat.test.fm -out model \
+         -iter 10 -learn_rate 0.01 -regular 0,0,0.02 -rlog measured",
+        "vw -d prat-quick/prat.train.vw -f model -b 21 --lrq ui8 -l 0.1 --quiet",
+        "vw -t -d prat-quick/prat.test.vw -i model -p predictions --quiet",
+    ] {
+        assert!(told.lines().any(|line| line == wanted), "{wanted}");
+    }
+    let fw = told.lines().find(|line| line.starts_with("fw --data pctr-quick/pctr.train.vw")).unwrap();
+    assert!(fw.contains(" --ffm_k 4 --ffm_bit_precision 24 --ffm_field A --ffm_field B "), "{fw}");
+    let vw = told.lines().find(|line| line.starts_with("vw -d pctr-quick/pctr.train.vw")).unwrap();
+    assert!(vw.contains(" --loss_function logistic --lrqfa ABCDEFGHIJKLMNOPQRSTUVWX4 "), "{vw}");
+    // Ten times a tool on a set, and each meets the test file but once.
+    assert_eq!(told.lines().filter(|line| line.contains("-quick/") && line.contains(".test.")).count(), 10);
+    let rows = |file: &str| {
+        let data = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compare/data/pctr-quick");
+        std::fs::read_to_string(data.join(file)).unwrap()
+    };
+    let parts = [rows("tuning/pctr.train.ffm"), rows("tuning/pctr.test.ffm")];
+    assert_eq!(parts.each_ref().map(|text| text.lines().count()), [1800, 200]);
+    assert_eq!(parts.concat(), rows("pctr.train.ffm"));
+}
+
 #[test]
 fn metrics_of_compare_are_those_of_hogback() {
     if !works("python3", &["--version"]) {

@@ -4,18 +4,23 @@ import re
 
 from .peer import Peer, given
 
-SETTINGS = {"pctr": ["-l 0.1"], "p20": ["-l 1", "-l 2"]}
+SETTINGS = {
+    "pctr": ["-l 0.1"],
+    "p20": ["-l 1", "-l 2"],
+    "pctr-ffm": ["-l 0.1 --ffm_learning_rate 0.05", "-l 0.1 --ffm_learning_rate 0.02", "-l 0.1 --ffm_learning_rate 0.1"],
+}
 ELAPSED = re.compile(r"Elapsed: ([0-9.]+)")
 
 
 class Fwumious(Peer):
     name = "fw"
+    models = ("linear", "ffm")
 
     def __init__(self, home):
         self.program = given("FW")
 
     def settings(self, data):
-        return SETTINGS.get(data.kind, ["-l 1", "-l 0.3"]) if data.classes == 2 else []
+        return SETTINGS.get(data.name, ["-l 1", "-l 0.3"]) if data.classes == 2 else []
 
     def options(self, data):
         spaces = data.namespaces()
@@ -24,6 +29,10 @@ class Fwumious(Peer):
         keep = [word for space in spaces for word in ("--keep", space)]
         bits = str(max(data.features.bit_length() + 2, 18))  # all keys are hashed
         same = ["--loss_function", "logistic", "--link", "logistic", "--hash", "all", "-b", bits]
+        if data.model == "ffm":
+            # As many keys as there are, in each of the fields, would take gigabytes: some meet.
+            fields = [word for space in spaces for word in ("--ffm_field", space)]
+            same += ["--ffm_k", str(data.rank), "--ffm_bit_precision", "24", *fields]
         return [*same, "--sgd", "--adaptive", "--power_t", "0.5", "--l2", "0.0", *keep]
 
     def train(self, data, setting, model, threads):

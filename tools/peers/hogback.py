@@ -1,4 +1,4 @@
-"""Hogback with no flag but --children."""
+"""Hogback with no flag but --children, and those that name the model."""
 
 import json
 
@@ -7,6 +7,7 @@ from .peer import Peer
 
 class Hogback(Peer):
     name = "hogback"
+    models = ("linear", "fm", "ffm")
 
     def __init__(self, home, program):
         self.program = program
@@ -17,10 +18,15 @@ class Hogback(Peer):
     def train(self, data, setting, model, threads):
         # The cache goes into the folder of the run, so that every run reads the text.
         options = ["--children", str(threads), "--cache", "cache", "--json", "--quiet"]
-        return [[self.program, "train", str(data.file("train", "svm")), "--model", str(model), *options]]
+        if data.model != "linear":
+            options = ["--kind", data.model, "--rank", str(data.rank), *options]
+        return [[self.program, "train", self.text(data, "train"), "--model", str(model), *options]]
 
     def predict(self, data, setting, model, out):
-        return [self.program, "predict", str(model), str(data.file("test", "svm"))]
+        return [self.program, "predict", str(model), self.text(data, "test")]
+
+    def text(self, data, part):
+        return str(data.file(part, "ffm" if data.model == "ffm" else "svm"))
 
     def passes(self, said, setting):
         summary = json.loads([line for line in said.splitlines() if line.startswith("{")][-1])

@@ -1,12 +1,16 @@
 """What predictions are worth, the same way for all tools."""
 
-from math import log
+from math import isfinite, log, sqrt
 
 
-def measure(labels: list[float], scores: list[float]) -> dict[str, float]:
-    """Log loss and AUC of probabilities where labels are 1 and -1, accuracy where they are classes."""
+def measure(labels: list[float], scores: list[float], ratings: bool = False) -> dict[str, float]:
+    """RMSE of ratings, log loss and AUC of probabilities where labels are 1 and -1, accuracy where they are classes."""
     if len(labels) != len(scores):
         raise ValueError(f"{len(scores)} predictions for {len(labels)} rows")
+    if not all(map(isfinite, scores)):
+        raise ValueError("a prediction is no number")
+    if ratings:
+        return {"rmse": rmse(labels, scores)}
     if set(labels) <= {1.0, -1.0}:
         return {"logloss": logloss(labels, scores), "auc": auc(labels, scores)}
     return {"accuracy": sum(label == score for label, score in zip(labels, scores)) / len(labels)}
@@ -14,7 +18,16 @@ def measure(labels: list[float], scores: list[float]) -> dict[str, float]:
 
 def better(one: dict[str, float], other: dict[str, float]) -> bool:
     """Whether `one` predicts better."""
-    return one["logloss"] < other["logloss"] if "logloss" in one else one["accuracy"] > other["accuracy"]
+    if "accuracy" in one:
+        return one["accuracy"] > other["accuracy"]
+    name = "logloss" if "logloss" in one else "rmse"
+    return one[name] < other[name]
+
+
+def rmse(labels, scores):
+    """Predictions are clipped to the range of the labels, as some tools do and others do not."""
+    least, most = min(labels), max(labels)
+    return sqrt(sum((min(max(score, least), most) - label) ** 2 for label, score in zip(labels, scores)) / len(labels))
 
 
 def logloss(labels, scores):

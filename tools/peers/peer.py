@@ -13,6 +13,7 @@ class Missing(Exception):
 
 class Peer:
     name = ""
+    models: tuple[str, ...] = ("linear",)  # what it can learn of those that sets are for
 
     def __init__(self, home: Path):
         """Finds or installs the tool; what is installed and not Debian's goes below `home`. Raises Missing."""
@@ -22,15 +23,19 @@ class Peer:
         raise NotImplementedError
 
     def train(self, data, setting: str, model: Path, threads: int) -> list[list[str]]:
-        """The commands that make a model of the text in `data.train`. They run in an empty folder."""
+        """The commands that make a model of the train file. They run in an empty folder."""
         raise NotImplementedError
+
+    def settle(self, said: str, setting: str) -> str:
+        """The setting to learn all rows with, once this one was tried: by what the tool printed, if it watched the tuning part."""
+        return setting
 
     def predict(self, data, setting: str, model: Path, out: Path) -> list[str]:
         """The command that writes to `out`, or prints, what the model says of the rows of the test file."""
         raise NotImplementedError
 
     def scores(self, data, lines: list[str]) -> list[float]:
-        """A probability of the positive class for each row, or a class where there are several."""
+        """A probability of the positive class for each row, a class where there are several, or a rating."""
         return [float(line.split()[0]) for line in lines]
 
     def passes(self, said: str, setting: str):
@@ -44,11 +49,18 @@ def option(setting: str, name: str, usual: str) -> str:
     return words[words.index(name) + 1] if name in words else usual
 
 
+def with_option(setting: str, name: str, value: str) -> str:
+    """A setting in which an option has another value."""
+    words = setting.split()
+    words[words.index(name) + 1] = value
+    return " ".join(words)
+
+
 def given(variable: str) -> str:
     """The program whose path is in an environment variable."""
     path = os.environ.get(variable)
     if not path:
-        raise Missing(f"in no registry; say {variable}=PATH")
+        raise Missing(f"no registry has the program; say {variable}=PATH")
     found = shutil.which(path)
     if not found:
         raise Missing(f"{variable}={path} is no program")

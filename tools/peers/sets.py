@@ -1,6 +1,7 @@
 """The sets of tools/compare: a file to learn and a file to measure with, in every format that a tool reads, made once and kept.
 
-Labels are 1 and -1, or classes from 1 on; rows and their order are the same in all formats. A quick set is the beginning of a set.
+Labels are 1 and -1, classes from 1 on, or ratings; rows and their order are the same in all formats. A quick set is the beginning of
+a set. Settings are chosen by `Data.tuning_part`, which has no row of the file to measure with.
 """
 
 import gzip
@@ -9,13 +10,16 @@ import os
 import re
 import shutil
 import subprocess
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 from .peer import Missing, python
 
-NAMES = ["adult", "p16", "p20", "pctr", "news20", "mnist"]
+# The data that models other than linear ones are made of, the model, and its factors.
+FACTORS = {"pctr-fm": ("pctr", "fm", 4), "pctr-ffm": ("pctr", "ffm", 4), "prat": ("prat", "fm", 8)}
+NAMES = ["adult", "p16", "p20", "pctr", "news20", "mnist", *FACTORS]
+ENDINGS = ["svm", "vw", "ffm", "mf", "fm", "txt"]  # of the files that a tool reads
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = 2000  # rows to learn of a quick set; a quarter of them to measure with
 
@@ -23,11 +27,18 @@ QUICK = 2000  # rows to learn of a quick set; a quarter of them to measure with
 @dataclass
 class Data:
     folder: Path
-    kind: str  # its name, without -quick
+    kind: str  # the data: how its files begin
     rows: int
     nonzeros: int
     features: int  # the largest key
-    classes: int
+    classes: int  # 0: labels are ratings
+    model: str = "linear"  # or fm, ffm: what is learned of it
+    rank: int = 0  # factors of such a model
+    tuning: bool = False  # whether the file to measure with is there to choose settings
+
+    @property
+    def name(self) -> str:
+        return next((name for name, of in FACTORS.items() if of[:2] == (self.kind, self.model)), self.kind)
 
     def file(self, part: str, ending: str) -> Path:
         return self.folder / f"{self.kind}.{part}.{ending}"
@@ -37,6 +48,22 @@ class Data:
         with open(self.file("test", "svm")) as file:
             return [float(line.split(None, 1)[0]) for line in file]
 
+    def tuning_part(self) -> "Data":
+        """The rows to learn from as a set of their own: the last tenth of them is what is measured with."""
+        folder, learn = self.folder / "tuning", self.rows - max(self.rows // 10, 1)
+        if not folder.exists():
+            draft = self.folder / "tuning.draft"
+            shutil.rmtree(draft, ignore_errors=True)
+            draft.mkdir()
+            for ending in ENDINGS:
+                if self.file("train", ending).exists():
+                    with open(self.file("train", ending), "rb") as lines:
+                        for part, count in (("train", learn), ("test", None)):
+                            with open(draft / f"{self.kind}.{part}.{ending}", "wb") as file:
+                                file.writelines(islice(lines, count))
+            draft.rename(folder)  # last: with this name, it is whole
+        return replace(self, folder=folder, rows=learn, tuning=True)
+
     def namespaces(self) -> list[str]:
         with open(self.file("train", "vw")) as file:
             return sorted({space for line in islice(file, 100) for space in re.findall(r"\|(\S+)", line)})
@@ -44,6 +71,11 @@ class Data:
 
 def prepare(name: str, quick: bool, home: Path, hogback: str) -> Data:
     """A set, from below `home` or made there. Raises Missing."""
+    kind, *model = FACTORS.get(name, (name,))
+    return replace(rows_of(kind, quick, home, hogback), **dict(zip(("model", "rank"), model)))
+
+
+def rows_of(name, quick, home, hogback) -> Data:
     folder = home / "data" / (f"{name}-quick" if quick else name)
     facts = folder / "set.json"
     if facts.exists():
@@ -52,18 +84,19 @@ def prepare(name: str, quick: bool, home: Path, hogback: str) -> Data:
     folder.mkdir(parents=True)
     limit = QUICK if quick else None
     try:
-        if name in ("p16", "p20", "pctr"):
+        if name in ("p16", "p20", "pctr", "prat"):
             planted(name, folder, hogback, limit)
         else:
             {"adult": adult, "news20": news20, "mnist": mnist}[name](folder, home, limit)
-        data = Data(folder, name, *count(folder / f"{name}.train.svm"))
+        *facts_of, classes = count(folder / f"{name}.train.svm")
+        data = Data(folder, name, *facts_of, 0 if name == "prat" else classes)
         for part in ("train", "test"):
             if not data.file(part, "vw").exists():
                 vowpal(data.file(part, "svm"), data.file(part, "vw"))
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    facts.write_text(json.dumps(astuple(data)[1:]))  # last: with it, the set is whole
+    facts.write_text(json.dumps(astuple(data)[1:6]))  # last: with it, the set is whole
     return data
 
 

@@ -2,21 +2,23 @@
 
 from statistics import median
 
-COLUMNS = ["set", "tool", "seconds (spread)", "ratio", "rows/s", "passes", "rows/s in passes", "peak MB"]
-COLUMNS += ["log loss", "auc", "accuracy", "setting"]
+COLUMNS = ["set", "tool", "seconds (spread)", "ratio", "rows/s", "passes", "s/pass", "rows/s in passes", "peak MB"]
+COLUMNS += ["log loss", "auc", "accuracy", "rmse", "setting"]
 LEFT = {"set", "tool", "setting"}
 
 
 def table(results) -> str:
-    """A line for each set and tool, in the order of the results."""
-    hogback = {result.data.kind: median(result.seconds) for result in results if result.peer.name == "hogback"}
-    rows = [COLUMNS, *(row(result, hogback.get(result.data.kind)) for result in results)]
+    """A line for each set and tool, in the order of the results, and what has to be known of them."""
+    hogback = {result.data.name: median(result.seconds) for result in results if result.peer.name == "hogback"}
+    rows = [COLUMNS, *(row(result, hogback.get(result.data.name)) for result in results)]
     used = [at for at in range(len(COLUMNS)) if any(line[at] for line in rows[1:])]
     width = {at: max(len(line[at]) for line in rows) for at in used}
     lines = []
     for line in rows:
         cells = [line[at].ljust(width[at]) if COLUMNS[at] in LEFT else line[at].rjust(width[at]) for at in used]
         lines.append("  ".join(cells).rstrip())
+    if any("rmse" in result.metrics for result in results):
+        lines.append("rmse: every tool's predictions clipped to the range of the ratings")
     return "\n".join(lines)
 
 
@@ -25,15 +27,16 @@ def row(result, hogback):
     count, times = result.passes, [seconds for seconds in result.pass_seconds if seconds]
     spread = f" ({min(result.seconds):.2f}–{max(result.seconds):.2f})" if len(result.seconds) > 1 else ""
     return [
-        data.kind,
+        data.name,
         result.peer.name,
         f"{whole:.2f}{spread}",
         f"{whole / hogback:.1f}" if hogback else "",
         short(data.rows / whole),
         str(count or ""),
+        f"{median(times) / count:.3g}" if count and times else "",
         short(data.rows * count / median(times)) if count and times else "",
         f"{max(result.peaks) / 1e6:.0f}",
-        *(f"{metrics[name]:.4f}" if name in metrics else "" for name in ("logloss", "auc", "accuracy")),
+        *(f"{metrics[name]:.4f}" if name in metrics else "" for name in ("logloss", "auc", "accuracy", "rmse")),
         result.setting + (f" (best of {result.tried})" if result.tried > 1 else ""),
     ]
 
