@@ -87,11 +87,11 @@ fn a_value_that_is_no_number() {
 
 #[test]
 fn indices_that_are_none() {
-    for pair in ["0:1", "-3:1", "4294967296:1", "99999999999999999999:1"] {
-        refused_line(&format!("1 {pair}"), &format!("\"{pair}\" has an index that is not within 1 and 4294967295"));
+    for pair in ["-0:1", "-3:1", "4294967296:1", "99999999999999999999:1"] {
+        refused_line(&format!("1 {pair}"), &format!("\"{pair}\" has an index that is not within 0 and 4294967295"));
     }
     let folder = Folder::new();
-    folder.write("edge.svm", "1 4294967295:1\n-1 1:1\n".repeat(20));
+    folder.write("edge.svm", "1 4294967295:1\n-1 0:1\n".repeat(20));
     folder.run(&["train", "edge.svm"]).done();
 }
 

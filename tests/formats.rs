@@ -54,6 +54,44 @@ fn the_same_data_by_any_way_is_the_same_model() {
 }
 
 #[test]
+fn indices_count_from_0_as_well_as_from_1() {
+    let folder = Folder::new();
+    let from_1 = svm(300);
+    let pair = |pair: &str| match pair.split_once(':') {
+        Some((index, value)) => format!("{}:{value}", index.parse::<u32>().unwrap() - 1),
+        None => pair.to_owned(),
+    };
+    let from_0: String =
+        from_1.lines().map(|line| line.split(' ').map(pair).collect::<Vec<_>>().join(" ") + "\n").collect();
+    folder.write("one.svm", &from_1);
+    folder.write("zero.svm", &from_0);
+    for model in ["one", "zero"] {
+        train(&folder, model, &[&format!("{model}.svm")], &[]);
+    }
+    assert_eq!(folder.predictions("zero", "zero.svm"), folder.predictions("one", "one.svm"));
+    let said = train(&folder, "cached", &["zero.svm"], &[]);
+    assert!(said.contains("from the cache"), "{said}");
+    folder.pipe(&["train", "-", "--model", "piped", "--children", "1"], &from_0).done();
+    for model in ["cached", "piped"] {
+        assert_eq!(folder.model_bytes(model), folder.model_bytes("zero"), "{model}");
+    }
+    let names = folder.run(&["inspect", "zero", "--top", "40"]).done().out;
+    assert!(names.split_whitespace().any(|word| word == "0"), "{names}");
+
+    // However it is written, and wherever it stands.
+    folder.write("odd.svm", "0:1 7:1\n1 7:1 0:1\n1 00:0.25 7:1e0 0:0.75\n+1 0:1 7:1 9999:0\n");
+    let odd = folder.predictions("zero", "odd.svm");
+    assert_close(&odd, &odd.lines().next().map(|line| format!("{line}\n").repeat(4)).unwrap());
+    // Hashed, it is the feature that vw calls 0.
+    let vw: String = from_0.lines().map(|line| line.replacen(' ', " | ", 1) + "\n").collect();
+    folder.write("zero.vw", vw);
+    for (model, data) in [("numbers", "zero.svm"), ("names", "zero.vw")] {
+        train(&folder, model, &[data], &["--bits", "12"]);
+    }
+    assert_eq!(folder.model_bytes("numbers"), folder.model_bytes("names"));
+}
+
+#[test]
 fn a_model_of_libffm_is_that_of_the_same_data_as_libsvm() {
     let folder = Folder::new();
     folder.write("a.svm", svm(300));

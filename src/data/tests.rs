@@ -187,13 +187,13 @@ fn the_first_bad_line_of_the_file_is_told_whatever_the_threads() {
     let mut text = long_text();
     let middle = text[..text.len() / 2].rfind('\n').unwrap() + 1;
     let line = text[..middle].lines().count() + 1;
-    text.insert_str(middle, "1 0:1\n");
+    text.insert_str(middle, "1 -1:1\n");
     text.push_str("1 x:1\n");
     for name in ["a.svm", "a.svm.gz"] {
         let data = Data::new(name, if name.ends_with("gz") { gzip(text.as_bytes()) } else { text.clone().into() });
         let options = ReadOptions { cache: CachePolicy::Beside, ..OPTIONS };
         let error = data.read(&options).unwrap_err().to_string();
-        assert!(error.contains(&format!("{name}:{line}: \"0:1\"")), "{error}");
+        assert!(error.contains(&format!("{name}:{line}: \"-1:1\"")), "{error}");
         assert_eq!(data.files(), [name], "no cache and no half of one");
     }
 }
@@ -204,9 +204,9 @@ fn a_bad_line_is_told_though_the_file_is_cut_short_behind_it() {
     for part in [8, 2] {
         let at = text[..text.len() / part].rfind('\n').unwrap() + 1;
         let (before, after) = text.split_at(at);
-        let packed = gzip(format!("{before}1 0:1\n{after}").as_bytes());
+        let packed = gzip(format!("{before}1 -1:1\n{after}").as_bytes());
         let error = Data::new("a.svm.gz", &packed[..packed.len() - 9]).read(&OPTIONS).unwrap_err().to_string();
-        assert!(error.contains(&format!("a.svm.gz:{}: \"0:1\"", before.lines().count() + 1)), "{error}");
+        assert!(error.contains(&format!("a.svm.gz:{}: \"-1:1\"", before.lines().count() + 1)), "{error}");
     }
 }
 
@@ -396,7 +396,7 @@ fn images_of_many_chunks_keep_their_labels_whatever_the_threads() {
 fn bad_rows_that_are_skipped_leave_nothing_behind_whatever_the_threads() {
     let text = long_text();
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-    let bad = ["1 4000000000:1 4000000001:x", "word", "1 4000000000:1 0:1", "1 3:3e38 3:3e38"];
+    let bad = ["1 4000000000:1 4000000001:x", "word", "1 4000000000:1 -1:1", "1 3:3e38 3:3e38"];
     for (at, line) in (0..lines.len()).step_by(501).zip(bad.iter().cycle()) {
         lines.insert(at + at / 501, (*line).to_owned());
     }
