@@ -353,6 +353,17 @@ fn wrong_usage_is_one_line() {
         ("train a.ffm --ignore 3 --model n", &["a.ffm is libffm data, which has no columns: leave out --ignore"]),
         ("train a.ffm --interact 1:2 --model n", &["libffm data", "no namespaces or columns: leave out --interact"]),
         ("train a.csv --ignore colour --model n", &["--ignore colour", "did you mean \"color\"?"]),
+        (
+            "train a.ffm --categorical 3 --model n",
+            &["a.ffm is libffm data, which has no columns: leave out --categorical"],
+        ),
+        ("train good.svm --categorical 3 --model n", &["which has no columns: leave out --categorical"]),
+        (
+            "train a.csv --categorical size,colour --model n",
+            &["--categorical colour: a.csv has no such column", "size, weight, color, label"],
+        ),
+        ("train a.csv --categorical label --model n", &["--categorical label: this column is the label"]),
+        ("predict m a.csv --categorical size", &["--categorical"]),
         ("train a.csv --ignore label --model n", &["--ignore label: this column is the label"]),
         ("predict m", &["<DATA>"]),
         ("eval m good.svm more.svm", &["'more.svm'"]),

@@ -219,6 +219,66 @@ fn words_can_be_the_label() {
     assert_eq!(eval("words"), eval("numbers"));
 }
 
+/// Ratings by users of movies, whose ids are numbers, or words that begin as `marks` say.
+fn ratings([user, movie]: [&str; 2]) -> String {
+    let row = |at: usize| {
+        let (id, other) = (at * 7 % 23, at * 11 % 37);
+        let rating = (id * 13 % 5 + other * 17 % 7 + at % 2) as f64 / 2.0;
+        format!("{user}{id},{movie}{other},{rating},{}\n", 800_000_000 + at)
+    };
+    "userId,movieId,rating,timestamp\n".to_owned() + &(0..600).map(row).collect::<String>()
+}
+
+#[test]
+fn ids_are_words_where_it_is_said() {
+    let folder = Folder::new();
+    folder.write("ids.csv", ratings(["", ""]));
+    folder.write("words.csv", ratings(["u", "m"]));
+    let reading = ["--label", "rating", "--ignore", "timestamp"];
+    let ids = [&reading[..], &["--categorical", "userId,movieId"]].concat();
+    let numbers = train(&folder, "numbers", &["ids.csv"], &reading);
+    let said = train(&folder, "ids", &["ids.csv"], &ids);
+    train(&folder, "words", &["words.csv"], &reading);
+    assert!(numbers.contains("2 features") && said.contains("60 features"), "{numbers}{said}");
+    // The cache of another reading is not taken for this one's, and this one's is.
+    assert!(said.contains("read in") && train(&folder, "again", &["ids.csv"], &ids).contains("from the cache"));
+    let piped = [&["train", "-", "--model", "piped", "--children", "1"], &ids[..]].concat();
+    folder.pipe(&piped, ratings(["", ""])).done();
+    for model in ["again", "piped"] {
+        assert_eq!(folder.model_bytes(model), folder.model_bytes("ids"), "{model}");
+    }
+
+    // The model knows what it was: what it is held against needs no flag.
+    let predictions = folder.predictions("ids", "ids.csv");
+    assert_eq!(predictions, folder.predictions("words", "words.csv"));
+    let eval = |model: &str, data: &str| folder.run(&["eval", model, data, "--json"]).done().summary()["eval"].clone();
+    let (rmse, of_numbers) = (eval("ids", "ids.csv")["rmse"].as_f64(), eval("numbers", "ids.csv")["rmse"].as_f64());
+    assert!(rmse < of_numbers.map(|rmse| rmse / 2.0), "{rmse:?} {of_numbers:?}");
+    let names = folder.run(&["inspect", "ids", "--top", "99"]).done().out;
+    assert!(names.contains("userId=17") && names.contains("movieId=5"), "{names}");
+    // One that was never seen, and none at all.
+    folder.write("new.csv", "movieId,userId\n5,17\n5,99\n5,\n");
+    let run = folder.run(&["predict", "ids", "new.csv"]).done();
+    assert_eq!(run.err, "note: 1 value of features that the model does not know: ignored\n");
+    let lines: Vec<&str> = run.out.lines().collect();
+    assert!(lines[0] != lines[1] && lines[1] == lines[2], "{lines:?}");
+
+    // Hashed, and by place where there is no header.
+    let bits =
+        |model: &str, data: &str, flags: &[&str]| train(&folder, model, &[data], &[flags, &["--bits", "14"]].concat());
+    bits("hashed", "ids.csv", &ids);
+    assert_eq!(eval("hashed", "ids.csv")["rmse"].as_f64().map(|rmse| rmse < 1.0), Some(true));
+    folder.write("bare.csv", ratings(["", ""]).split_once('\n').unwrap().1);
+    train(&folder, "bare", &["bare.csv"], &["--label", "3", "--ignore", "4", "--categorical", "1,2"]);
+    assert_eq!(folder.predictions("bare", "bare.csv"), predictions);
+
+    // A model that is gone on with is read as it was said, which is said again.
+    let resume = [&["train", "ids.csv", "--model", "ids", "--resume", "--passes", "2"], &ids[..]].concat();
+    folder.run(&resume).done();
+    let run = folder.run(&[&["train", "ids.csv", "--model", "ids", "--resume"], &reading[..]].concat());
+    run.failed_with(1, &["ids.csv: has other columns than the model was trained on, or other kinds of them", "userId"]);
+}
+
 #[test]
 fn missing_cells_are_features_that_are_not_there() {
     let folder = Folder::new();

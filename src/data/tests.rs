@@ -18,6 +18,7 @@ const OPTIONS: ReadOptions = ReadOptions {
     format: None,
     label: None,
     ignore: Vec::new(),
+    categorical: Vec::new(),
     labels: LabelFile::Beside,
     skip_bad_rows: false,
     hashing: None,
@@ -247,6 +248,22 @@ fn csv_columns_become_keys() {
 }
 
 #[test]
+fn csv_columns_of_ids_become_words_where_it_is_said() {
+    let options = ReadOptions { categorical: vec!["id".into(), "age".into()], ..OPTIONS };
+    let read = Data::new("a.csv", PEOPLE).read(&options).unwrap();
+    let mut names: Vec<String> = (0..7).map(|row| read.dictionary().name_of(row)).collect();
+    names.sort();
+    assert_eq!(names, ["age=30", "age=41.5", "city=Oslo", "city=Rome, IT", "id=1", "id=2", "id=3"]);
+    let kinds: Vec<ColumnKind> = read.columns().unwrap().iter().map(|column| column.kind).collect();
+    assert_eq!(kinds, [ColumnKind::Words, ColumnKind::Words, ColumnKind::Words, ColumnKind::Label]);
+    assert!(read.all_ones());
+    // What is left out is left out, whatever it is.
+    let left_out = ReadOptions { ignore: vec!["id".into()], ..options };
+    let read = Data::new("a.csv", PEOPLE).read(&left_out).unwrap();
+    assert_eq!((read.dictionary().len(), read.columns().unwrap()[0].kind), (4, ColumnKind::Ignored));
+}
+
+#[test]
 fn csv_of_many_chunks_with_newlines_in_quotes_is_read_alike_by_any_number_of_threads() {
     let note = "-".repeat(3000);
     let mut text = String::from("name,\"a\nb\",label\n");
@@ -278,6 +295,9 @@ fn csv_flags_are_checked_against_the_columns() {
     assert!(fault("a,b\n1,2\n", &OPTIONS).to_string().contains("Use --label with one of a, b"));
     let ignored = ReadOptions { ignore: vec!["aeg".into()], ..OPTIONS };
     assert!(fault(PEOPLE, &ignored).to_string().contains("did you mean \"age\"?"));
+    let words = ReadOptions { categorical: vec!["aeg".into()], ..OPTIONS };
+    let words = fault(PEOPLE, &words).to_string();
+    assert!(words.contains("--categorical aeg") && words.contains("It has id, age, city, target"), "{words}");
     assert!(fault("y,a\n1,2\n1\n", &OPTIONS).to_string().contains("a.csv:3: 1 cells, but 2 columns"));
     let both = ReadOptions { ignore: vec!["target".into()], ..OPTIONS };
     assert!(fault(PEOPLE, &both).to_string().contains("this column is the label"));
