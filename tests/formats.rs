@@ -276,7 +276,10 @@ fn ids_are_words_where_it_is_said() {
     let resume = [&["train", "ids.csv", "--model", "ids", "--resume", "--passes", "2"], &ids[..]].concat();
     folder.run(&resume).done();
     let run = folder.run(&[&["train", "ids.csv", "--model", "ids", "--resume"], &reading[..]].concat());
-    run.failed_with(1, &["ids.csv: has other columns than the model was trained on, or other kinds of them", "userId"]);
+    run.failed_with(1, &["ids.csv: has other columns than the model", "column userId", "--categorical userId makes"]);
+    let two = [&["train", "words.csv", "ids.csv", "--loss", "squared", "--model", "two"], &reading[..]].concat();
+    folder.run(&two).failed_with(1, &["ids.csv: has other columns than words.csv", "--categorical userId makes"]);
+    folder.run(&[&two[..], &["--categorical", "userId,movieId"]].concat()).done();
 }
 
 #[test]
