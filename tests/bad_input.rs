@@ -87,11 +87,11 @@ fn a_value_that_is_no_number() {
 
 #[test]
 fn indices_that_are_none() {
-    for pair in ["0:1", "-3:1", "4294967296:1", "99999999999999999999:1"] {
-        refused_line(&format!("1 {pair}"), &format!("\"{pair}\" has an index that is not within 1 and 4294967295"));
+    for pair in ["-0:1", "-3:1", "4294967296:1", "99999999999999999999:1"] {
+        refused_line(&format!("1 {pair}"), &format!("\"{pair}\" has an index that is not within 0 and 4294967295"));
     }
     let folder = Folder::new();
-    folder.write("edge.svm", "1 4294967295:1\n-1 1:1\n".repeat(20));
+    folder.write("edge.svm", "1 4294967295:1\n-1 0:1\n".repeat(20));
     folder.run(&["train", "edge.svm"]).done();
 }
 
@@ -353,6 +353,17 @@ fn wrong_usage_is_one_line() {
         ("train a.ffm --ignore 3 --model n", &["a.ffm is libffm data, which has no columns: leave out --ignore"]),
         ("train a.ffm --interact 1:2 --model n", &["libffm data", "no namespaces or columns: leave out --interact"]),
         ("train a.csv --ignore colour --model n", &["--ignore colour", "did you mean \"color\"?"]),
+        (
+            "train a.ffm --categorical 3 --model n",
+            &["a.ffm is libffm data, which has no columns: leave out --categorical"],
+        ),
+        ("train good.svm --categorical 3 --model n", &["which has no columns: leave out --categorical"]),
+        (
+            "train a.csv --categorical size,colour --model n",
+            &["--categorical colour: a.csv has no such column", "size, weight, color, label"],
+        ),
+        ("train a.csv --categorical label --model n", &["--categorical label: this column is the label"]),
+        ("predict m a.csv --categorical size", &["--categorical"]),
         ("train a.csv --ignore label --model n", &["--ignore label: this column is the label"]),
         ("predict m", &["<DATA>"]),
         ("eval m good.svm more.svm", &["'more.svm'"]),

@@ -75,7 +75,7 @@ fn every_row_has_its_line_of_predictions() {
         .enumerate()
         .map(|(at, line)| line.to_owned() + if places.contains(&(at + 1)) { " 1:x\n" } else { "\n" })
         .collect();
-    let bad = bad.concat() + "# no row\n\n1 0:1\n";
+    let bad = bad.concat() + "# no row\n\n1 -1:1\n";
     folder.write("all.svm", &text);
     folder.write("bad.svm", &bad);
     let clean = folder.predictions("m", "all.svm");
@@ -92,7 +92,7 @@ fn every_row_has_its_line_of_predictions() {
 
     let left: String = bad
         .lines()
-        .filter(|line| !line.ends_with(":x") && !line.ends_with(" 0:1"))
+        .filter(|line| !line.ends_with(":x") && !line.ends_with(" -1:1"))
         .map(|line| line.to_owned() + "\n")
         .collect();
     folder.write("left.svm", left);
@@ -182,7 +182,7 @@ fn images_that_are_bad_take_their_labels_with_them() {
 #[test]
 fn a_file_of_nothing_but_bad_rows_is_an_error() {
     let folder = Folder::with_model();
-    folder.write("none.svm", "1 x\n\n2 0:1\n");
+    folder.write("none.svm", "1 x\n\n2 -1:1\n");
     for arguments in ["train none.svm --model n", "eval m none.svm", "train good.svm --valid none.svm --model n"] {
         let arguments: Vec<&str> = arguments.split(' ').chain(["--skip-bad-rows"]).collect();
         folder.run(&arguments).failed_with(1, &["none.svm: holds no good row; the first one is none.svm:1: \"x\""]);

@@ -54,6 +54,44 @@ fn the_same_data_by_any_way_is_the_same_model() {
 }
 
 #[test]
+fn indices_count_from_0_as_well_as_from_1() {
+    let folder = Folder::new();
+    let from_1 = svm(300);
+    let pair = |pair: &str| match pair.split_once(':') {
+        Some((index, value)) => format!("{}:{value}", index.parse::<u32>().unwrap() - 1),
+        None => pair.to_owned(),
+    };
+    let from_0: String =
+        from_1.lines().map(|line| line.split(' ').map(pair).collect::<Vec<_>>().join(" ") + "\n").collect();
+    folder.write("one.svm", &from_1);
+    folder.write("zero.svm", &from_0);
+    for model in ["one", "zero"] {
+        train(&folder, model, &[&format!("{model}.svm")], &[]);
+    }
+    assert_eq!(folder.predictions("zero", "zero.svm"), folder.predictions("one", "one.svm"));
+    let said = train(&folder, "cached", &["zero.svm"], &[]);
+    assert!(said.contains("from the cache"), "{said}");
+    folder.pipe(&["train", "-", "--model", "piped", "--children", "1"], &from_0).done();
+    for model in ["cached", "piped"] {
+        assert_eq!(folder.model_bytes(model), folder.model_bytes("zero"), "{model}");
+    }
+    let names = folder.run(&["inspect", "zero", "--top", "40"]).done().out;
+    assert!(names.split_whitespace().any(|word| word == "0"), "{names}");
+
+    // However it is written, and wherever it stands.
+    folder.write("odd.svm", "0:1 7:1\n1 7:1 0:1\n1 00:0.25 7:1e0 0:0.75\n+1 0:1 7:1 9999:0\n");
+    let odd = folder.predictions("zero", "odd.svm");
+    assert_close(&odd, &odd.lines().next().map(|line| format!("{line}\n").repeat(4)).unwrap());
+    // Hashed, it is the feature that vw calls 0.
+    let vw: String = from_0.lines().map(|line| line.replacen(' ', " | ", 1) + "\n").collect();
+    folder.write("zero.vw", vw);
+    for (model, data) in [("numbers", "zero.svm"), ("names", "zero.vw")] {
+        train(&folder, model, &[data], &["--bits", "12"]);
+    }
+    assert_eq!(folder.model_bytes("numbers"), folder.model_bytes("names"));
+}
+
+#[test]
 fn a_model_of_libffm_is_that_of_the_same_data_as_libsvm() {
     let folder = Folder::new();
     folder.write("a.svm", svm(300));
@@ -179,6 +217,69 @@ fn words_can_be_the_label() {
         run.summary()["eval"].clone()
     };
     assert_eq!(eval("words"), eval("numbers"));
+}
+
+/// Ratings by users of movies, whose ids are numbers, or words that begin as `marks` say.
+fn ratings([user, movie]: [&str; 2]) -> String {
+    let row = |at: usize| {
+        let (id, other) = (at * 7 % 23, at * 11 % 37);
+        let rating = (id * 13 % 5 + other * 17 % 7 + at % 2) as f64 / 2.0;
+        format!("{user}{id},{movie}{other},{rating},{}\n", 800_000_000 + at)
+    };
+    "userId,movieId,rating,timestamp\n".to_owned() + &(0..600).map(row).collect::<String>()
+}
+
+#[test]
+fn ids_are_words_where_it_is_said() {
+    let folder = Folder::new();
+    folder.write("ids.csv", ratings(["", ""]));
+    folder.write("words.csv", ratings(["u", "m"]));
+    let reading = ["--label", "rating", "--ignore", "timestamp"];
+    let ids = [&reading[..], &["--categorical", "userId,movieId"]].concat();
+    let numbers = train(&folder, "numbers", &["ids.csv"], &reading);
+    let said = train(&folder, "ids", &["ids.csv"], &ids);
+    train(&folder, "words", &["words.csv"], &reading);
+    assert!(numbers.contains("2 features") && said.contains("60 features"), "{numbers}{said}");
+    // The cache of another reading is not taken for this one's, and this one's is.
+    assert!(said.contains("read in") && train(&folder, "again", &["ids.csv"], &ids).contains("from the cache"));
+    let piped = [&["train", "-", "--model", "piped", "--children", "1"], &ids[..]].concat();
+    folder.pipe(&piped, ratings(["", ""])).done();
+    for model in ["again", "piped"] {
+        assert_eq!(folder.model_bytes(model), folder.model_bytes("ids"), "{model}");
+    }
+
+    // The model knows what it was: what it is held against needs no flag.
+    let predictions = folder.predictions("ids", "ids.csv");
+    assert_eq!(predictions, folder.predictions("words", "words.csv"));
+    let eval = |model: &str, data: &str| folder.run(&["eval", model, data, "--json"]).done().summary()["eval"].clone();
+    let (rmse, of_numbers) = (eval("ids", "ids.csv")["rmse"].as_f64(), eval("numbers", "ids.csv")["rmse"].as_f64());
+    assert!(rmse < of_numbers.map(|rmse| rmse / 2.0), "{rmse:?} {of_numbers:?}");
+    let names = folder.run(&["inspect", "ids", "--top", "99"]).done().out;
+    assert!(names.contains("userId=17") && names.contains("movieId=5"), "{names}");
+    // One that was never seen, and none at all.
+    folder.write("new.csv", "movieId,userId\n5,17\n5,99\n5,\n");
+    let run = folder.run(&["predict", "ids", "new.csv"]).done();
+    assert_eq!(run.err, "note: 1 value of features that the model does not know: ignored\n");
+    let lines: Vec<&str> = run.out.lines().collect();
+    assert!(lines[0] != lines[1] && lines[1] == lines[2], "{lines:?}");
+
+    // Hashed, and by place where there is no header.
+    let bits =
+        |model: &str, data: &str, flags: &[&str]| train(&folder, model, &[data], &[flags, &["--bits", "14"]].concat());
+    bits("hashed", "ids.csv", &ids);
+    assert_eq!(eval("hashed", "ids.csv")["rmse"].as_f64().map(|rmse| rmse < 1.0), Some(true));
+    folder.write("bare.csv", ratings(["", ""]).split_once('\n').unwrap().1);
+    train(&folder, "bare", &["bare.csv"], &["--label", "3", "--ignore", "4", "--categorical", "1,2"]);
+    assert_eq!(folder.predictions("bare", "bare.csv"), predictions);
+
+    // A model that is gone on with is read as it was said, which is said again.
+    let resume = [&["train", "ids.csv", "--model", "ids", "--resume", "--passes", "2"], &ids[..]].concat();
+    folder.run(&resume).done();
+    let run = folder.run(&[&["train", "ids.csv", "--model", "ids", "--resume"], &reading[..]].concat());
+    run.failed_with(1, &["ids.csv: has other columns than the model", "column userId", "--categorical userId makes"]);
+    let two = [&["train", "words.csv", "ids.csv", "--loss", "squared", "--model", "two"], &reading[..]].concat();
+    folder.run(&two).failed_with(1, &["ids.csv: has other columns than words.csv", "--categorical userId makes"]);
+    folder.run(&[&two[..], &["--categorical", "userId,movieId"]].concat()).done();
 }
 
 #[test]

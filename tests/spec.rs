@@ -53,7 +53,8 @@ fn a_spec_says_what_flags_say() {
         r#"schedule = "plateau""#,
         r#"format = "csv""#,
         r#"label = "label""#,
-        r#"ignore = ["size", "weight"]"#,
+        r#"ignore = ["size"]"#,
+        r#"categorical = ["weight", "color"]"#,
         "bits = 12",
         r#"interact = ["color:color", "::"]"#,
         "skip-bad-rows = true",
@@ -70,7 +71,7 @@ fn a_spec_says_what_flags_say() {
     train(&folder, &spec, &[]).done();
     let flags = "train one.csv other.csv --model by-flags --kind linear --loss hinge --optimizer sgd --lr 0.5 --l2 0.001 \
                  --class-weight 0:2,1:1 --seed 16 --passes 10 --holdout 0.25 --early-stop 0 --schedule plateau --format csv --label label \
-                 --ignore size,weight --bits 12 --interact color:color,:: --skip-bad-rows --no-cache --shards 2 --controllers 1 --children 1 --nodes 1 \
+                 --ignore size --categorical weight,color --bits 12 --interact color:color,:: --skip-bad-rows --no-cache --shards 2 --controllers 1 --children 1 --nodes 1 \
                  --consistency sync --head 0 --merge 16 --checkpoint-every 5";
     folder.run(&flags.split_whitespace().collect::<Vec<_>>()).done();
     assert_eq!(folder.model_bytes("by-spec"), folder.model_bytes("by-flags"));
@@ -92,6 +93,7 @@ fn every_model_can_be_trained_again_by_its_spec() {
         &["good.svm", "--loss", "quantile", "--quantile", "0.3", "--children", "2", "--consistency", "sync"],
         &["good.svm", "--valid", "valid.svm", "--class-weight", "balanced", "--schedule", "linear"],
         &["data.csv", "--interact", "::", "--bits", "12", "--ignore", "weight", "--class-weight", "0:2,1:0.5"],
+        &["data.csv", "--categorical", "weight,size"],
         &["data.csv", "--label", "color", "--loss", "hinge", "--holdout", "0.3", "--skip-bad-rows"],
         &["numbers.csv", "--label", "weight", "--cache", "caches", "--optimizer", "sgd", "--early-stop", "3"],
     ]

@@ -160,7 +160,7 @@ impl Reading {
         };
         let (label, ignore) = (self.label.clone(), self.ignore.clone());
         let (skip_bad_rows, kernels) = (self.skip_bad_rows, Some(kernels()?));
-        Ok(ReadOptions { format, label, ignore, labels, skip_bad_rows, hashing: None, cache, kernels })
+        Ok(ReadOptions { format, label, ignore, labels, skip_bad_rows, cache, kernels, ..ReadOptions::default() })
     }
 }
 

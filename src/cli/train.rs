@@ -53,6 +53,9 @@ pub(super) struct Flags {
     stopping: Stopping,
     #[command(flatten)]
     reading: Reading,
+    /// CSV columns whose cells are words whatever they look like, as ids are, separated by commas
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', help_heading = "Reading")]
+    categorical: Vec<String>,
     #[command(flatten)]
     labels: Labels,
     #[command(flatten)]
@@ -246,6 +249,7 @@ fn request(flags: Flags) -> Result<Request> {
     Ok(Request {
         read: ReadOptions {
             hashing: flags.hashing.resolve(&flags.reading.ignore),
+            categorical: flags.categorical,
             ..flags.reading.options(flags.labels.file(), cache)?
         },
         data: flags.data,

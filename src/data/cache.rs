@@ -65,7 +65,8 @@ impl Stamp {
         let (size, modified) = state(path)?;
         // What cannot be read now is said when it is needed.
         let labels = idx::labels_of(path, options).map(|labels| (state(&labels).ok(), labels));
-        let settings = format!("{:?}", (options.format, &options.label, &options.ignore, &options.hashing, labels));
+        let ReadOptions { format, label, ignore, categorical, hashing, .. } = options;
+        let settings = format!("{:?}", (format, label, ignore, categorical, hashing, labels));
         Ok(Self { size, modified, settings: xxh3_64(settings.as_bytes()) })
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::ReadOptions;
 use super::cut::Cut;
 use super::parse::csv::{Cell, Plan, Records, Role};
 use super::source::{Chunk, Source};
@@ -147,14 +148,14 @@ fn distance(a: &str, b: &str) -> usize {
 ///
 /// # Errors
 /// Where the file cannot be read, or it is not clear which column is the label.
-pub(crate) fn learn(source: &mut Source, label: Option<&str>, ignore: &[String]) -> Result<(Plan, Vec<Column>, bool)> {
+pub(crate) fn learn(source: &mut Source, options: &ReadOptions) -> Result<(Plan, Vec<Column>, bool)> {
     let path = source.name().to_path_buf();
     let delimiter = delimiter(source.head()?);
     let mut chunks = source.chunks(Cut::Records(delimiter), false);
     let mut batch = chunks.batch(1)?;
     let Some(first) = batch.first() else { return Err(Error::data(path, "holds no rows")) };
     let header = Header::read(&first.text, delimiter, &[], &path)?;
-    let label = match label {
+    let label = match &options.label {
         Some(name) => header.flagged("--label", name, &path)?,
         None => {
             let called = |label: &&str| header.names.iter().position(|name: &String| name.eq_ignore_ascii_case(label));
@@ -168,13 +169,17 @@ pub(crate) fn learn(source: &mut Source, label: Option<&str>, ignore: &[String])
         }
     };
     let mut roles = vec![Role::Number; header.names.len()];
-    for name in ignore {
-        roles[header.flagged("--ignore", name, &path)?] = Role::Ignored;
+    let said = [("--categorical", &options.categorical, Role::Words), ("--ignore", &options.ignore, Role::Ignored)];
+    for (flag, names, role) in said {
+        for name in names {
+            let at = header.flagged(flag, name, &path)?;
+            if at == label {
+                return Err(Error::Usage(format!("{flag} {name}: this column is the label")));
+            }
+            roles[at] = role;
+        }
     }
-    if roles[label] == Role::Ignored {
-        return Err(Error::Usage(format!("--ignore {}: this column is the label", header.names[label])));
-    }
-    let mut numeric = vec![true; roles.len()];
+    let mut numeric: Vec<bool> = roles.iter().map(|role| *role == Role::Number).collect();
     while !batch.is_empty() {
         let width = 2 * rayon::current_num_threads();
         let (next, seen) = rayon::join(

@@ -98,6 +98,8 @@ pub struct ReadOptions {
     pub label: Option<String>,
     /// Columns (CSV) or namespaces (VW) that are left out.
     pub ignore: Vec<String>,
+    /// Columns (CSV) whose cells are words whatever they look like, as ids are.
+    pub categorical: Vec<String>,
     /// Where the labels are (IDX).
     pub labels: LabelFile,
     /// Rows that are wrong are left out and counted; else the first one ends the reading.
@@ -314,8 +316,9 @@ fn open(input: &Input, options: &ReadOptions, stop: &StopRequest) -> Result<Opti
     }
     let format = Format::recognise(options.format, input, head)?;
     let name = format.name();
-    if format != Format::Csv && options.label.is_some() {
-        return Err(Error::Usage(format!("{input} is {name} data, which has no columns: leave out --label")));
+    let of_columns = [("--label", options.label.is_some()), ("--categorical", !options.categorical.is_empty())];
+    if let Some((flag, _)) = of_columns.iter().find(|(_, said)| *said && format != Format::Csv) {
+        return Err(Error::Usage(format!("{input} is {name} data, which has no columns: leave out {flag}")));
     }
     let has_spaces = matches!(format, Format::Csv | Format::Vw);
     if !has_spaces && !options.ignore.is_empty() {
@@ -412,7 +415,7 @@ fn read_into<E: From<Error> + Send>(
         Format::Csv => {
             // Gone through twice: for what its columns are, then for its rows.
             source.keep_if_once(keep)?;
-            let (mut plan, columns, words) = columns::learn(&mut source, options.label.as_deref(), &options.ignore)?;
+            let (mut plan, columns, words) = columns::learn(&mut source, options)?;
             source.rewind()?;
             plan.hashing = hashing;
             (Parser::Csv(plan), Some(columns), words)

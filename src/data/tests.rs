@@ -18,6 +18,7 @@ const OPTIONS: ReadOptions = ReadOptions {
     format: None,
     label: None,
     ignore: Vec::new(),
+    categorical: Vec::new(),
     labels: LabelFile::Beside,
     skip_bad_rows: false,
     hashing: None,
@@ -187,13 +188,13 @@ fn the_first_bad_line_of_the_file_is_told_whatever_the_threads() {
     let mut text = long_text();
     let middle = text[..text.len() / 2].rfind('\n').unwrap() + 1;
     let line = text[..middle].lines().count() + 1;
-    text.insert_str(middle, "1 0:1\n");
+    text.insert_str(middle, "1 -1:1\n");
     text.push_str("1 x:1\n");
     for name in ["a.svm", "a.svm.gz"] {
         let data = Data::new(name, if name.ends_with("gz") { gzip(text.as_bytes()) } else { text.clone().into() });
         let options = ReadOptions { cache: CachePolicy::Beside, ..OPTIONS };
         let error = data.read(&options).unwrap_err().to_string();
-        assert!(error.contains(&format!("{name}:{line}: \"0:1\"")), "{error}");
+        assert!(error.contains(&format!("{name}:{line}: \"-1:1\"")), "{error}");
         assert_eq!(data.files(), [name], "no cache and no half of one");
     }
 }
@@ -204,9 +205,9 @@ fn a_bad_line_is_told_though_the_file_is_cut_short_behind_it() {
     for part in [8, 2] {
         let at = text[..text.len() / part].rfind('\n').unwrap() + 1;
         let (before, after) = text.split_at(at);
-        let packed = gzip(format!("{before}1 0:1\n{after}").as_bytes());
+        let packed = gzip(format!("{before}1 -1:1\n{after}").as_bytes());
         let error = Data::new("a.svm.gz", &packed[..packed.len() - 9]).read(&OPTIONS).unwrap_err().to_string();
-        assert!(error.contains(&format!("a.svm.gz:{}: \"0:1\"", before.lines().count() + 1)), "{error}");
+        assert!(error.contains(&format!("a.svm.gz:{}: \"-1:1\"", before.lines().count() + 1)), "{error}");
     }
 }
 
@@ -247,6 +248,22 @@ fn csv_columns_become_keys() {
 }
 
 #[test]
+fn csv_columns_of_ids_become_words_where_it_is_said() {
+    let options = ReadOptions { categorical: vec!["id".into(), "age".into()], ..OPTIONS };
+    let read = Data::new("a.csv", PEOPLE).read(&options).unwrap();
+    let mut names: Vec<String> = (0..7).map(|row| read.dictionary().name_of(row)).collect();
+    names.sort();
+    assert_eq!(names, ["age=30", "age=41.5", "city=Oslo", "city=Rome, IT", "id=1", "id=2", "id=3"]);
+    let kinds: Vec<ColumnKind> = read.columns().unwrap().iter().map(|column| column.kind).collect();
+    assert_eq!(kinds, [ColumnKind::Words, ColumnKind::Words, ColumnKind::Words, ColumnKind::Label]);
+    assert!(read.all_ones());
+    // What is left out is left out, whatever it is.
+    let left_out = ReadOptions { ignore: vec!["id".into()], ..options };
+    let read = Data::new("a.csv", PEOPLE).read(&left_out).unwrap();
+    assert_eq!((read.dictionary().len(), read.columns().unwrap()[0].kind), (4, ColumnKind::Ignored));
+}
+
+#[test]
 fn csv_of_many_chunks_with_newlines_in_quotes_is_read_alike_by_any_number_of_threads() {
     let note = "-".repeat(3000);
     let mut text = String::from("name,\"a\nb\",label\n");
@@ -278,6 +295,9 @@ fn csv_flags_are_checked_against_the_columns() {
     assert!(fault("a,b\n1,2\n", &OPTIONS).to_string().contains("Use --label with one of a, b"));
     let ignored = ReadOptions { ignore: vec!["aeg".into()], ..OPTIONS };
     assert!(fault(PEOPLE, &ignored).to_string().contains("did you mean \"age\"?"));
+    let words = ReadOptions { categorical: vec!["aeg".into()], ..OPTIONS };
+    let words = fault(PEOPLE, &words).to_string();
+    assert!(words.contains("--categorical aeg") && words.contains("It has id, age, city, target"), "{words}");
     assert!(fault("y,a\n1,2\n1\n", &OPTIONS).to_string().contains("a.csv:3: 1 cells, but 2 columns"));
     let both = ReadOptions { ignore: vec!["target".into()], ..OPTIONS };
     assert!(fault(PEOPLE, &both).to_string().contains("this column is the label"));
@@ -396,7 +416,7 @@ fn images_of_many_chunks_keep_their_labels_whatever_the_threads() {
 fn bad_rows_that_are_skipped_leave_nothing_behind_whatever_the_threads() {
     let text = long_text();
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-    let bad = ["1 4000000000:1 4000000001:x", "word", "1 4000000000:1 0:1", "1 3:3e38 3:3e38"];
+    let bad = ["1 4000000000:1 4000000001:x", "word", "1 4000000000:1 -1:1", "1 3:3e38 3:3e38"];
     for (at, line) in (0..lines.len()).step_by(501).zip(bad.iter().cycle()) {
         lines.insert(at + at / 501, (*line).to_owned());
     }

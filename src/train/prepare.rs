@@ -15,7 +15,7 @@ use super::saved::{self, Words};
 use super::target::{self, LabelFacts};
 use super::{Consistency, Request, scale};
 use crate::data::order::Holdout;
-use crate::data::{Column, DataFile, Dictionary, FieldSource, OwnedBlock};
+use crate::data::{Column, ColumnKind, DataFile, Dictionary, FieldSource, OwnedBlock};
 use crate::engine::plan::Plan;
 use crate::engine::topology::Topology;
 use crate::error::{Error, Result};
@@ -224,19 +224,35 @@ fn fits_memory(configuration: &Configuration, rows: usize) -> Result<()> {
 fn columns(files: &[DataFile], old: Option<&Configuration>) -> Result<Option<Vec<Column>>> {
     let first = files[0].columns();
     if let Some(other) = files.iter().find(|file| file.columns() != first) {
-        let what = format!("has other columns than {}, or other kinds of them", files[0].name());
+        let which = difference(first, other.columns(), false);
+        let what = format!("has other columns than {}, or other kinds of them: look at {which}", files[0].name());
         return Err(Error::data(other.name(), what));
     }
     if let Some(old) = old
         && old.columns.as_deref() != first
     {
-        let (then, now) = (old.columns.as_deref().unwrap_or_default(), first.unwrap_or_default());
-        let odd = then.iter().find(|column| !now.contains(column)).or(now.iter().find(|column| !then.contains(column)));
-        let which = odd.map_or("their order".to_owned(), |column| format!("column {}", column.name));
+        let which = difference(old.columns.as_deref(), first, true);
         let what = format!("has other columns than the model was trained on, or other kinds of them: look at {which}");
         return Err(Error::data(files[0].name(), what));
     }
     Ok(first.map(<[Column]>::to_vec))
+}
+
+/// A column that `then` and `now` do not both have, and what may be said for it, unless what was then is `fixed`.
+fn difference(then: Option<&[Column]>, now: Option<&[Column]>, fixed: bool) -> String {
+    let (then, now) = (then.unwrap_or_default(), now.unwrap_or_default());
+    let odd = then.iter().find(|column| !now.contains(column)).or(now.iter().find(|column| !then.contains(column)));
+    let Some(Column { name, .. }) = odd else { return "their order".to_owned() };
+    let kind = |columns: &[Column]| columns.iter().find(|column| column.name == *name).map(|column| column.kind);
+    match (kind(then), kind(now)) {
+        (Some(ColumnKind::Words), Some(ColumnKind::Number)) => {
+            format!("column {name}, all numbers here: --categorical {name} makes them words")
+        }
+        (Some(ColumnKind::Number), Some(ColumnKind::Words)) if !fixed => {
+            format!("column {name}, all numbers there: --categorical {name} makes them words")
+        }
+        _ => format!("column {name}"),
+    }
 }
 
 /// Gives the dictionary column scales, if the data needs them and the model has no say yet.

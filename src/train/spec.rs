@@ -72,6 +72,9 @@ pub(super) fn written(request: &Request, plan: &Plan, configuration: &Configurat
     if let Some(column) = label(configuration.columns.as_deref()) {
         sheet.line("label", column, read.label.is_some());
     }
+    if !read.categorical.is_empty() {
+        sheet.line("categorical", read.categorical.clone(), true);
+    }
     let hashing = configuration.hashing.as_ref();
     let ignored = hashing.map_or(&read.ignore, |Hashing { ignored, .. }| ignored);
     if !ignored.is_empty() {

@@ -99,9 +99,8 @@ impl Quad for Avx2 {
                 let high = _mm256_mul_epu32(words, _mm256_set1_epi64x(100_000_000));
                 let keys = _mm256_add_epi64(_mm256_srli_epi64::<32>(words), high);
                 // At most 10¹⁶, so that signs do not matter.
-                let least = _mm256_cmpgt_epi64(_mm256_set1_epi64x(1), keys);
                 let most = _mm256_cmpgt_epi64(keys, _mm256_set1_epi64x(u32::MAX.into()));
-                wrong |= _mm256_movemask_pd(_mm256_castsi256_pd(_mm256_or_si256(least, most))) << (4 * half);
+                wrong |= _mm256_movemask_pd(_mm256_castsi256_pd(most)) << (4 * half);
                 let lows = _mm256_permutevar8x32_epi32(keys, _mm256_setr_epi32(0, 2, 4, 6, 0, 2, 4, 6));
                 _mm_storeu_si128(to.add(4 * half).cast(), _mm256_castsi256_si128(lows));
             }

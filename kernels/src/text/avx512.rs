@@ -104,9 +104,7 @@ impl Quad for Avx512 {
         unsafe {
             let keys = wholes(even.0, odd.0);
             _mm256_storeu_si256(to.cast(), _mm512_cvtepi64_epi32(keys));
-            // 0 less 1 is far above the limit.
-            let one = _mm512_set1_epi64(1);
-            _mm512_cmpge_epu64_mask(_mm512_sub_epi64(keys, one), _mm512_set1_epi64(u32::MAX.into()))
+            _mm512_cmpgt_epu64_mask(keys, _mm512_set1_epi64(u32::MAX.into()))
         }
     }
 

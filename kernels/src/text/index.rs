@@ -104,7 +104,7 @@ impl<'t> Lines<'t> {
     }
 
     /// Reads the pairs of the line that was handed out last, which must have some or none, to the beginning of `keys` and
-    /// `values`: keys of up to ten digits from 1 to 2³² - 1, values of up to fourteen digits without an exponent, correctly
+    /// `values`: keys of up to ten digits from 0 to 2³² - 1, values of up to fourteen digits without an exponent, correctly
     /// rounded. All others are left to whoever asks, see [`Lines::odd`]; what stands in their places is nothing.
     ///
     /// # Panics

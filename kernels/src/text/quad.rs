@@ -33,7 +33,7 @@ pub(crate) trait Quad: Copy {
     /// The digits of values, and so on.
     unsafe fn value(self, lengths: Self) -> Values<Self>;
 
-    /// The whole numbers that the digits make, words of `even` and `odd` in turn, to `to`; the bits of those that are 0 or above
+    /// The whole numbers that the digits make, words of `even` and `odd` in turn, to `to`; the bits of those that are above
     /// 2³² - 1.
     unsafe fn store_keys(even: Self, odd: Self, to: *mut u32) -> u8;
 

@@ -136,7 +136,7 @@ impl<'p> Rows<'p> {
             at += word.len();
             finite(word).map_err(|fault| format!("the label {} {fault}", excerpt(word)))?
         };
-        let (mut last, mut rising) = (0, true);
+        let (mut least, mut rising) = (0, true);
         loop {
             at = after_blanks(text, at, end);
             if at == end || text[at] == b'#' {
@@ -151,8 +151,8 @@ impl<'p> Rows<'p> {
                     (key, value, at + token.len())
                 }
             };
-            rising &= key > last;
-            last = key;
+            rising &= u64::from(key) >= least;
+            least = u64::from(key) + 1;
             self.parsed.block.push(key, value);
         }
     }
@@ -163,7 +163,7 @@ impl<'p> Rows<'p> {
 #[inline(always)]
 fn quick_pair(text: &[u8], at: usize) -> Option<(u32, f32, usize)> {
     let (key, colon) = integer_at(text, at)?;
-    if key == 0 || text[colon] != b':' {
+    if text[colon] != b':' {
         return None;
     }
     let (value, end) = float_at(text, colon + 1)?;
@@ -182,8 +182,8 @@ fn pair(token: &[u8]) -> Result<(u32, f32), String> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) || value.is_empty() {
         return Err(expected.into());
     }
-    let index = str::from_utf8(index).ok().and_then(|index| index.parse().ok()).filter(|&index| index > 0);
-    let index = index.ok_or("has an index that is not within 1 and 4294967295")?;
+    let index = str::from_utf8(index).ok().and_then(|index| index.parse().ok());
+    let index = index.ok_or("has an index that is not within 0 and 4294967295")?;
     let value = finite(value).map_err(|fault| format!("has a value that {fault}"))?;
     Ok((index, value))
 }
@@ -246,11 +246,11 @@ mod tests {
     #[test]
     fn the_usual_lines_are_read() {
         let text =
-            "+1 1:0.5 20:-3 4294967295:1e-3 \r\n\n  # nothing\n-3.5e1\t7:.25\t8:1 # note 9:9\n2\n0 5:1#x\n1 16777216:2";
+            "+1 0:0.5 20:-3 4294967295:1e-3 \r\n\n  # nothing\n-3.5e1\t7:.25\t8:1 # note 9:9\n2\n0 5:1#x\n1 16777216:2";
         assert_eq!(
             rows(text, true).unwrap(),
             [
-                (1.0, pairs(&[("1", 0.5), ("20", -3.0), ("4294967295", 0.001)])),
+                (1.0, pairs(&[("0", 0.5), ("20", -3.0), ("4294967295", 0.001)])),
                 (-35.0, pairs(&[("7", 0.25), ("8", 1.0)])),
                 (2.0, vec![]),
                 (0.0, pairs(&[("5", 1.0)])),
@@ -265,12 +265,13 @@ mod tests {
         assert_eq!(row("1 9:1 4:2 9:0.5").1, pairs(&[("9", 1.5), ("4", 2.0)]));
         assert_eq!(row("1 9:1 9:-1 4:2").1, pairs(&[("4", 2.0)]));
         assert_eq!(row("1 9:1e-60").1, pairs(&[]));
+        assert_eq!(row("1 0:1 7:2 00:0.5 0:1e0").1, pairs(&[("0", 2.5), ("7", 2.0)]));
     }
 
     #[test]
     fn faults_name_the_line_and_the_token() {
         for (line, what) in [
-            ("1 0:1 2:1", "\"0:1\" has an index that is not within"),
+            ("1 -0:1 2:1", "\"-0:1\" has an index that is not within 0 and 4294967295"),
             ("1 -3:1", "\"-3:1\" has an index that is not within"),
             ("1 4294967296:1", "has an index that is not within"),
             ("1 a:1", "\"a:1\" is not index:value"),
@@ -288,7 +289,7 @@ mod tests {
             ("1 5:3e38 5:3e38", "add up to more"),
             ("1 5:\u{1}2 6:1 7:1", "is not a number"),
         ] {
-            for text in [format!("1 1:1\n\n{line}\n1 0:0\n"), format!("1 1:1\r\n \r\n{line}")] {
+            for text in [format!("1 1:1\n\n{line}\n1 x\n"), format!("1 1:1\r\n \r\n{line}")] {
                 let fault = rows(&text, true).unwrap_err();
                 assert!(fault.what.contains(what) && fault.line == 2, "{text:?}: {fault:?}");
             }

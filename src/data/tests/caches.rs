@@ -33,6 +33,9 @@ fn a_cache_of_other_data_or_other_settings_is_written_anew() {
     data.read(&options).unwrap();
     assert!(!data.read(&other).unwrap().from_cache());
     assert!(data.read(&other).unwrap().from_cache());
+    let words = ReadOptions { categorical: vec!["w".into()], ..other.clone() };
+    assert!(!data.read(&words).unwrap().from_cache());
+    assert!(data.read(&words).unwrap().from_cache() && !data.read(&other).unwrap().from_cache());
     fs::write(&data.path, "y,z,w\n1,2,3\n4,7,6\n").unwrap();
     let changed = fs::File::open(&data.path).unwrap();
     changed.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
