@@ -290,41 +290,127 @@ pub(crate) unsafe fn set_word(at: *const AtomicU32, value: f32) {
     unsafe { &*at }.store(value.to_bits(), Relaxed);
 }
 
-/// What is left of a number whose rate is `rate` by an L2 factor of `decay`.
-#[inline(always)]
-pub(crate) fn left(rate: f32, decay: f32) -> f32 {
-    let by = rate * decay;
-    1.0 - if by < 0.5 { by } else { 0.5 }
+/// Features of a row that are moved together.
+pub(crate) const CHUNK: usize = 16;
+
+/// The tails of some features of a row, word by word, on their way through a step.
+#[repr(align(64))]
+pub(crate) struct Tails {
+    /// Where the tails stand.
+    ends: [*const AtomicU32; CHUNK],
+    /// The values of the features; 0 where there are no more.
+    pub(crate) x: [f32; CHUNK],
+    weight: [f32; CHUNK],
+    weight_squares: [f32; CHUNK],
+    factor_squares: [f32; CHUNK],
+    own_squares: [f32; CHUNK],
+    decay: [f32; CHUNK],
+    /// In: the mean square of the slopes that move the vectors' accumulator, by a margin's slope of 1. Out: what these slopes are
+    /// multiplied with.
+    pub(crate) factor: [f32; CHUNK],
+    /// The same for what vectors have of their own.
+    pub(crate) own: [f32; CHUNK],
+    /// Out: what is left of the vectors by the L2 factor.
+    pub(crate) keep: [f32; CHUNK],
 }
 
-/// Adds `square` to the accumulator at `slot`, and says what a gradient there is to be multiplied with.
-///
-/// # Safety
-/// The instruction set of `L`, and a shared word there.
-#[inline(always)]
-pub(crate) unsafe fn accumulate<L: Lane>(slot: *const AtomicU32, square: f32, (rate, floor): (f32, f32)) -> f32 {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let squares = word(slot) + square;
-        set_word(slot, squares);
-        rate * L::splat(squares + floor).rsqrt().first()
+impl Tails {
+    #[inline(always)]
+    pub(crate) fn new() -> Self {
+        let zeros = [0.0; CHUNK];
+        Self {
+            ends: [core::ptr::null(); CHUNK],
+            x: zeros,
+            weight: zeros,
+            weight_squares: zeros,
+            factor_squares: zeros,
+            own_squares: zeros,
+            decay: zeros,
+            factor: zeros,
+            own: zeros,
+            keep: zeros,
+        }
     }
-}
 
-/// Moves the weight in `tail` one step of `gradient`; its L2 factor.
-///
-/// # Safety
-/// The instruction set of `L`, and the tail of a row's part.
-#[inline(always)]
-pub(crate) unsafe fn move_weight<L: Lane>(tail: *const AtomicU32, gradient: f32, step: &Step<'_>) -> f32 {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let decay = word(tail.add(Layout::DECAY));
-        let rates = (step.rate, step.floor);
-        let rate = accumulate::<L>(tail.add(Layout::WEIGHT_SQUARES), gradient * gradient, rates);
-        let weight = word(tail.add(Layout::WEIGHT)) - rate * gradient;
-        set_word(tail.add(Layout::WEIGHT), weight * left(rate, decay));
-        decay
+    /// Takes the tail at `end` in, as number `at`, of a feature whose value is `x`; `has_own` says that vectors have something of their own.
+    ///
+    /// # Safety
+    /// The tail of a row's part, with an own accumulator if so.
+    #[inline(always)]
+    pub(crate) unsafe fn load(&mut self, at: usize, end: *const AtomicU32, x: f32, has_own: bool) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            self.ends[at] = end;
+            self.x[at] = x;
+            self.weight[at] = word(end.add(Layout::WEIGHT));
+            self.weight_squares[at] = word(end.add(Layout::WEIGHT_SQUARES));
+            self.factor_squares[at] = word(end.add(Layout::FACTOR_SQUARES));
+            self.decay[at] = word(end.add(Layout::DECAY));
+            if has_own {
+                self.own_squares[at] = word(end.add(Layout::OWN_SQUARES));
+            }
+        }
+    }
+
+    /// Moves the weights of the first `count` features one step of `slope`, and says how far the vectors go: the rate of their shared part
+    /// is `shared` times the step's, `fields` how many vectors share it. Stores the tails.
+    ///
+    /// # Safety
+    /// The instruction set of `L`, and that many tails taken in.
+    #[inline(always)]
+    pub(crate) unsafe fn step<L: Lane>(
+        &mut self,
+        count: usize,
+        slope: f32,
+        step: &Step<'_>,
+        (shared, fields): (f32, usize),
+    ) {
+        // SAFETY: the caller's promise; registers divide the arrays.
+        unsafe {
+            let (rate, floor, half) = (L::splat(step.rate), L::splat(step.floor), L::splat(0.5));
+            let (shared, slope, one) = (L::splat(shared * step.rate), L::splat(slope), L::splat(1.0));
+            let share = L::splat(1.0 / fields as f32);
+            // Half at most is taken away.
+            let left = |rate: L, decay: L| one.sub(rate.mul(decay).min(half));
+            let mut at = 0;
+            while at < count {
+                let get = |words: &[f32; CHUNK]| L::load_private(words.as_ptr().add(at));
+                let gradient = slope.mul(get(&self.x));
+                let square = gradient.mul(gradient);
+                let decay = get(&self.decay);
+
+                let squares = get(&self.weight_squares).add(square);
+                let by = rate.mul(squares.add(floor).rsqrt());
+                let weight = gradient.fnma(by, get(&self.weight)).mul(left(by, decay));
+                squares.store_private(self.weight_squares.as_mut_ptr().add(at));
+                weight.store_private(self.weight.as_mut_ptr().add(at));
+
+                let squares = square.fma(get(&self.factor), get(&self.factor_squares));
+                let by = shared.mul(squares.add(floor).rsqrt());
+                squares.store_private(self.factor_squares.as_mut_ptr().add(at));
+                if fields > 1 {
+                    let squares = square.fma(get(&self.own), get(&self.own_squares));
+                    let own = rate.mul(squares.add(floor).rsqrt());
+                    squares.store_private(self.own_squares.as_mut_ptr().add(at));
+                    own.mul(gradient).store_private(self.own.as_mut_ptr().add(at));
+                    own.fnma(share, by).mul(gradient).store_private(self.factor.as_mut_ptr().add(at));
+                    left(own, decay).store_private(self.keep.as_mut_ptr().add(at));
+                } else {
+                    by.mul(gradient).store_private(self.factor.as_mut_ptr().add(at));
+                    left(by, decay).store_private(self.keep.as_mut_ptr().add(at));
+                }
+                at += L::WORDS;
+            }
+            for at in 0..count {
+                let end = self.ends[at];
+                set_word(end.add(Layout::WEIGHT), self.weight[at]);
+                set_word(end.add(Layout::WEIGHT_SQUARES), self.weight_squares[at]);
+                set_word(end.add(Layout::FACTOR_SQUARES), self.factor_squares[at]);
+                if fields > 1 {
+                    set_word(end.add(Layout::OWN_SQUARES), self.own_squares[at]);
+                }
+            }
+        }
     }
 }
 
@@ -364,37 +450,39 @@ impl<V: Lane, L: Lane, const N: usize> Meeting<V> for Together<L, N> {
         let width = layout.width();
         let share = 1.0 / layout.factors().map_or(1, |factors| factors.rank) as f32;
         let registers = if N > 0 { N } else { tail / L::WORDS };
+        let mut tails = Tails::new();
         // SAFETY: the caller's promise; the registers are those of the vectors.
         unsafe {
-            for at in 0..row.ids.len() {
-                let start = table.at(*row.ids.get_unchecked(at), width, true).add(part);
-                let x = row.x(at);
-                let by = L::splat(x);
-                let (mut vectors, mut slopes) = ([L::splat(0.0); N], [L::splat(0.0); N]);
-                let mut squares = L::splat(0.0);
-                for n in 0..registers {
-                    let vector = L::load(start.add(n * L::WORDS));
-                    let slope = vector.fnma(by, L::load_private(scratch.add(n * L::WORDS)));
-                    squares = slope.fma(slope, squares);
-                    if N > 0 {
-                        (vectors[n], slopes[n]) = (vector, slope);
+            for from in (0..row.ids.len()).step_by(CHUNK) {
+                let count = (row.ids.len() - from).min(CHUNK);
+                for at in 0..count {
+                    let start = table.at(*row.ids.get_unchecked(from + at), width, true).add(part);
+                    let x = row.x(from + at);
+                    let by = L::splat(x);
+                    let mut squares = L::splat(0.0);
+                    for n in 0..registers {
+                        let sum = L::load_private(scratch.add(n * L::WORDS));
+                        let slope = L::load(start.add(n * L::WORDS)).fnma(by, sum);
+                        squares = slope.fma(slope, squares);
                     }
+                    tails.factor[at] = share * squares.sum();
+                    tails.load(at, start.add(tail), x, false);
                 }
-                let gradient = slope * x;
-                let end = start.add(tail);
-                let decay = move_weight::<L>(end, gradient, step);
-                let square = gradient * gradient * squares.sum() * share;
-                let rate = accumulate::<L>(end.add(Layout::FACTOR_SQUARES), square, (step.rate, step.floor));
-                let (by, keep) = (L::splat(rate * gradient), L::splat(left(rate, decay)));
-                for n in 0..registers {
-                    let words = start.add(n * L::WORDS);
-                    let (vector, slope) = if N > 0 {
-                        (vectors[n], slopes[n])
-                    } else {
+                if count > V::Quarter::WORDS {
+                    tails.step::<V::Half>(count, slope, step, (1.0, 1));
+                } else {
+                    tails.step::<V::Quarter>(count, slope, step, (1.0, 1));
+                }
+                for at in 0..count {
+                    let start = table.at(*row.ids.get_unchecked(from + at), width, true).add(part);
+                    let x = L::splat(tails.x[at]);
+                    let (by, keep) = (L::splat(tails.factor[at]), L::splat(tails.keep[at]));
+                    for n in 0..registers {
+                        let words = start.add(n * L::WORDS);
                         let vector = L::load(words);
-                        (vector, vector.fnma(L::splat(x), L::load_private(scratch.add(n * L::WORDS))))
-                    };
-                    slope.fnma(by, vector).mul(keep).store(words);
+                        let slope = vector.fnma(x, L::load_private(scratch.add(n * L::WORDS)));
+                        slope.fnma(by, vector).mul(keep).store(words);
+                    }
                 }
             }
         }

@@ -13,7 +13,7 @@
 //! which is Adagrad on v(b) = u + d(b), the d adding up to 0. Rare features then learn from all fields together, and where fields do not
 //! matter the model is as good as one without (docs/performance.md has both on data planted either way).
 
-use crate::factors::{Meeting, Model, Touched, accumulate, left, move_weight, word};
+use crate::factors::{CHUNK, Meeting, Model, Tails, Touched, word};
 use crate::lane::Lane;
 use crate::table::Layout;
 
@@ -148,52 +148,141 @@ impl<V: Lane, const K: usize> Meeting<V> for ByField<V, K> {
         let (table, step, layout) = (&model.table, &model.step, model.table.layout);
         let (width, tail) = (layout.width(), layout.tail());
         let kept = Kept::of(layout, scratch);
-        let Kept { met, shared, vectors, fields, .. } = kept;
+        let Kept { met, vectors, fields, .. } = kept;
         let stride = if K > 0 { K } else { kept.stride };
-        let shares = (1.0 / layout.factors().map_or(1, |factors| factors.rank) as f32, 1.0 / fields as f32);
+        let share = 1.0 / layout.factors().map_or(1, |factors| factors.rank) as f32;
+        let mut tails = Tails::new();
         // SAFETY: that of `margin`, which has filled the scratch; the sum over vectors is as long as a vector and a register divide.
         unsafe {
-            for at in 0..row.ids.len() {
-                let start = table.at(*row.ids.get_unchecked(at), width, true).add(part);
-                let end = start.add(tail);
-                let field = field_of(end, fields);
-                let x = row.x(at);
-                let slopes = met.add(field * vectors);
-                if *kept.counts.add(field) > 1.0 {
-                    // It does not meet itself.
-                    let by = V::Quarter::splat(x);
-                    for from in (field * stride..(field + 1) * stride).step_by(V::Quarter::WORDS) {
-                        let sum = V::Quarter::load_private(kept.own.add(from));
-                        V::Quarter::load(start.add(from)).fnma(by, sum).store_private(slopes.add(from));
+            for from in (0..row.ids.len()).step_by(CHUNK) {
+                let count = (row.ids.len() - from).min(CHUNK);
+                let mut slopes = [scratch; CHUNK];
+                for (at, slopes) in slopes.iter_mut().enumerate().take(count) {
+                    let start = table.at(*row.ids.get_unchecked(from + at), width, true).add(part);
+                    let field = field_of(start.add(tail), fields);
+                    *slopes = met.add(field * vectors);
+                    tails.load(at, start.add(tail), row.x(from + at), true);
+                    if *kept.counts.add(field) > 1.0 {
+                        kept.leave_out::<V>(start, field, tails.x[at]);
                     }
+                    let (own, all) = totals::<V, K>(*slopes, &kept);
+                    tails.own[at] = own * share / fields as f32;
+                    tails.factor[at] = all * share;
                 }
-                let (own, all, sum) = totals::<V, K>(slopes, &kept);
-                let gradient = slope * x;
-                let decay = move_weight::<V::Quarter>(end, gradient, step);
-                let square = gradient * gradient * shares.0;
-                let rates = (step.rate, step.floor);
-                let own = accumulate::<V::Quarter>(end.add(Layout::OWN_SQUARES), square * own * shares.1, rates);
-                let rates = (SHARED * step.rate, step.floor);
-                let common = accumulate::<V::Quarter>(end.add(Layout::FACTOR_SQUARES), square * all, rates);
-                let (by, keep) = (V::splat(own * gradient), V::splat(left(own, decay)));
-                let common = V::splat((common - own * shares.1) * gradient);
-                if in_register::<V, K>() {
-                    let common = sum.mul(common);
+                tails.step::<V::Half>(count, slope, step, (SHARED, fields));
+                for (at, slopes) in slopes.iter().enumerate().take(count) {
+                    let start = table.at(*row.ids.get_unchecked(from + at), width, true).add(part);
+                    let field = field_of(start.add(tail), fields);
+                    if *kept.counts.add(field) > 1.0 {
+                        kept.leave_out::<V>(start, field, tails.x[at]);
+                    }
+                    let (by, common, keep) =
+                        (V::splat(tails.own[at]), V::splat(tails.factor[at]), V::splat(tails.keep[at]));
+                    if in_register::<V, K>() {
+                        let common = total::<V>(*slopes, vectors).fold(K).mul(common);
+                        for from in (0..vectors).step_by(V::WORDS) {
+                            let vector = V::load_private(slopes.add(from)).fnma(by, V::load(start.add(from)));
+                            vector.sub(common).mul(keep).store(start.add(from));
+                        }
+                        continue;
+                    }
+                    kept.share(*slopes);
+                    let (period, mut within) = (period(stride), 0);
                     for from in (0..vectors).step_by(V::WORDS) {
                         let vector = V::load_private(slopes.add(from)).fnma(by, V::load(start.add(from)));
-                        vector.sub(common).mul(keep).store(start.add(from));
+                        let vector = V::load_private(kept.shared.add(within)).fnma(common, vector);
+                        vector.mul(keep).store(start.add(from));
+                        within = (within + V::WORDS) % period;
                     }
-                    continue;
-                }
-                let (period, mut within) = (period(stride), 0);
-                for from in (0..vectors).step_by(V::WORDS) {
-                    let vector = V::load_private(slopes.add(from)).fnma(by, V::load(start.add(from)));
-                    let vector = V::load_private(shared.add(within)).fnma(common, vector);
-                    vector.mul(keep).store(start.add(from));
-                    within = (within + V::WORDS) % period;
                 }
             }
         }
+    }
+}
+
+impl Kept {
+    /// What a feature of a field of several meets in it: what they are summed up to, without the feature itself, whose part begins at
+    /// `start` and whose value is `x`.
+    ///
+    /// # Safety
+    /// The instruction set of `V`, scratch that `margin` has filled, and a part whose field this is.
+    #[inline(always)]
+    unsafe fn leave_out<V: Lane>(&self, start: *const core::sync::atomic::AtomicU32, field: usize, x: f32) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let by = V::Quarter::splat(x);
+            for at in (0..self.stride).step_by(V::Quarter::WORDS) {
+                let sum = V::Quarter::load_private(self.own.add(field * self.stride + at));
+                let rest = V::Quarter::load(start.add(field * self.stride + at)).fnma(by, sum);
+                rest.store_private(self.met.add(field * (self.vectors + self.stride) + at));
+            }
+        }
+    }
+
+    /// Σ g over the vectors of `slopes`, again and again until it fills its place; Σ (Σ g)².
+    ///
+    /// # Safety
+    /// Scratch that `margin` has filled.
+    unsafe fn share(&self, slopes: *const f32) -> f32 {
+        // SAFETY: the caller's promise; as many words as `period` are kept for the sum.
+        let (shared, slopes) = unsafe {
+            let shared = core::slice::from_raw_parts_mut(self.shared, period(self.stride));
+            (shared, core::slice::from_raw_parts(slopes, self.fields * self.stride))
+        };
+        shared[..self.stride].fill(0.0);
+        for slopes in slopes.chunks_exact(self.stride) {
+            shared.iter_mut().zip(slopes).for_each(|(sum, slope)| *sum += slope);
+        }
+        for at in self.stride..shared.len() {
+            shared[at] = shared[at - self.stride];
+        }
+        shared[..self.stride].iter().map(|g| g * g).sum()
+    }
+}
+
+/// Whether Σ g fits a register again and again.
+#[inline(always)]
+fn in_register<V: Lane, const K: usize>() -> bool {
+    (K == 4 || K == 8) && V::WORDS.is_multiple_of(K)
+}
+
+/// The sum of the registers of `slopes`.
+///
+/// # Safety
+/// The instruction set of `V`, and that many words in whole registers.
+#[inline(always)]
+unsafe fn total<V: Lane>(slopes: *const f32, words: usize) -> V {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut sum = V::splat(0.0);
+        for from in (0..words).step_by(V::WORDS) {
+            sum = sum.add(V::load_private(slopes.add(from)));
+        }
+        sum
+    }
+}
+
+/// Σ g² over the vectors of `slopes`, and Σ (Σ g)².
+///
+/// # Safety
+/// The instruction set of `V`, and scratch that `margin` has filled.
+#[inline(always)]
+unsafe fn totals<V: Lane, const K: usize>(slopes: *const f32, kept: &Kept) -> (f32, f32) {
+    // SAFETY: the caller's promise; the vectors are whole registers.
+    unsafe {
+        let mut squares = V::splat(0.0);
+        for from in (0..kept.vectors).step_by(V::WORDS) {
+            let slope = V::load_private(slopes.add(from));
+            squares = slope.fma(slope, squares);
+        }
+        let all = if in_register::<V, K>() {
+            let sum = total::<V>(slopes, kept.vectors).fold(K);
+            // Each of its numbers stands there WORDS / K times.
+            sum.mul(sum).sum() * (K as f32 / V::WORDS as f32)
+        } else {
+            kept.share(slopes)
+        };
+        (squares.sum(), all)
     }
 }
 
@@ -302,44 +391,4 @@ unsafe fn within(model: &Model<'_, '_>, row: &Touched<'_>, part: usize, kept: &K
         }
     }
     0.5 * twice
-}
-
-/// Whether Σ g fits a register again and again.
-#[inline(always)]
-fn in_register<V: Lane, const K: usize>() -> bool {
-    (K == 4 || K == 8) && V::WORDS.is_multiple_of(K)
-}
-
-/// Σ g² over the vectors of `slopes` and Σ (Σ g)²; Σ g itself, again and again, in a register if it fits, and else in its place in
-/// `kept`.
-///
-/// # Safety
-/// The instruction set of `V`, and scratch that `margin` has filled.
-#[inline(always)]
-unsafe fn totals<V: Lane, const K: usize>(slopes: *const f32, kept: &Kept) -> (f32, f32, V) {
-    let stride = if K > 0 { K } else { kept.stride };
-    // SAFETY: the caller's promise; the vectors are whole registers, and as many words as `period` are kept for their sum.
-    unsafe {
-        let (mut squares, mut sum) = (V::splat(0.0), V::splat(0.0));
-        for from in (0..kept.vectors).step_by(V::WORDS) {
-            let slope = V::load_private(slopes.add(from));
-            squares = slope.fma(slope, squares);
-            sum = sum.add(slope);
-        }
-        if in_register::<V, K>() {
-            let sum = sum.fold(K);
-            // Each of its numbers stands there WORDS / K times.
-            return (squares.sum(), sum.mul(sum).sum() * K as f32 / V::WORDS as f32, sum);
-        }
-        let shared = core::slice::from_raw_parts_mut(kept.shared, period(stride));
-        shared[..stride].fill(0.0);
-        for field in 0..kept.fields {
-            let slopes = core::slice::from_raw_parts(slopes.add(field * stride), stride);
-            shared.iter_mut().zip(slopes).for_each(|(sum, slope)| *sum += slope);
-        }
-        for at in stride..shared.len() {
-            shared[at] = shared[at - stride];
-        }
-        (squares.sum(), shared[..stride].iter().map(|g| g * g).sum(), sum)
-    }
 }
