@@ -332,6 +332,12 @@ impl Tails {
         }
     }
 
+    /// The weight of number `at`.
+    #[inline(always)]
+    pub(crate) fn weight(&self, at: usize) -> f32 {
+        self.weight[at]
+    }
+
     /// Takes the tail at `end` in, as number `at`, of a feature whose value is `x`; `has_own` says that vectors have something of their own.
     ///
     /// # Safety

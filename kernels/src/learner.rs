@@ -36,6 +36,7 @@ pub struct LearnerSpec {
 /// A row loop, chosen once.
 #[derive(Clone, Copy)]
 pub struct Learner {
+    backend: Backend,
     spec: LearnerSpec,
     run: Run,
 }
@@ -66,7 +67,17 @@ impl Learner {
                 many_with_rule(backend, &spec)
             }
         };
-        Self { spec, run }
+        Self { backend, spec, run }
+    }
+
+    /// What it is specialised for.
+    pub(crate) fn spec(&self) -> &LearnerSpec {
+        &self.spec
+    }
+
+    /// What it was compiled for.
+    pub(crate) fn backend(&self) -> Backend {
+        self.backend
     }
 
     /// The rows of its table.
@@ -93,7 +104,7 @@ impl Learner {
         margins: &mut [f32],
         scratch: &mut Scratch,
     ) {
-        let Self { spec, run } = self;
+        let Self { spec, run, .. } = self;
         assert_eq!(
             spec.decay,
             !step.decay.is_empty(),

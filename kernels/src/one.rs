@@ -258,6 +258,21 @@ pub(crate) unsafe fn move_bias<V: Lane, R: SlotRule<V>>(rule: R, bias: Cells<'_>
     }
 }
 
+/// Moves an intercept of Adagrad by the slopes of several rows at once, whose sum and sum of squares these are.
+///
+/// # Safety
+/// The instruction set of `V`, and cells that hold a pair.
+#[inline(always)]
+pub(crate) unsafe fn move_bias_by<V: Lane>(step: &Step<'_>, bias: Cells<'_>, sum: f32, squares: f32) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let slot = bias.get(1) + squares;
+        let root = V::splat(slot + step.floor).rsqrt().first();
+        bias.set(0, bias.get(0) - step.bias_rate * sum * root);
+        bias.set(1, slot);
+    }
+}
+
 /// Learns the rows of `group` under a rule with a slot, one after the other.
 ///
 /// # Safety

@@ -69,6 +69,15 @@ impl<'a> Block<'a> {
         self.ids.slice(self.range(i))
     }
 
+    /// The ids of some rows, one after the other.
+    ///
+    /// # Panics
+    /// Where there are no such rows.
+    #[inline(always)]
+    pub fn ids_of(&self, rows: Range<usize>) -> Ids<'a> {
+        self.ids.slice(self.offsets[rows.start] as usize..self.offsets[rows.end] as usize)
+    }
+
     /// The values beside the ids of row `i`; empty where all values of the whole file are 1 (of the whole block, for
     /// an [`OwnedBlock`] that belongs to no file).
     #[inline(always)]

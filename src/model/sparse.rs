@@ -1,6 +1,6 @@
 //! The sparse models, linear or with factors, learned row by row over any view of their weights.
 
-use hogback_kernels::{Backend, Cells, Learner, LearnerSpec, Objective, Row, Scratch, Step, Table};
+use hogback_kernels::{Backend, Cells, Learner, LearnerSpec, Objective, Ratings, Row, Scratch, Step, Table};
 
 use super::tally::{Constant, Scored, Tally};
 
@@ -43,6 +43,30 @@ impl Sparse {
     /// Adds what predicting these margins shows.
     pub fn tally(&self, tally: &mut Tally, scored: Scored<'_>) {
         tally.add(self.backend, self.objective, Some(&self.constant), scored);
+    }
+
+    /// Whether [`Sparse::pass_ratings`] is for it.
+    pub fn takes_ratings(&self) -> bool {
+        let layout = self.learner.layout();
+        layout.outputs() == 1 && layout.factors().is_some_and(|factors| factors.fields == 1)
+    }
+
+    /// [`Sparse::pass`] over rows of two features.
+    #[expect(clippy::too_many_arguments, reason = "as for pass")]
+    pub fn pass_ratings(
+        &self,
+        table: &Table<'_>,
+        bias: Cells<'_>,
+        ratings: Ratings<'_>,
+        learn: usize,
+        step: &Step<'_>,
+        buffers: &mut Buffers,
+        tally: &mut Tally,
+    ) {
+        buffers.margins.resize(learn, 0.0);
+        self.learner.learn_ratings(table, ratings, bias, step, &mut buffers.margins);
+        let (targets, weights) = (&ratings.targets[..learn], &ratings.weights[..learn]);
+        self.tally(tally, Scored { margins: &buffers.margins, targets, weights });
     }
 
     /// Learns the first `learn` of `rows` in place; those behind them come next and are only asked for ahead of use. `bias` is the

@@ -3,7 +3,7 @@
 use std::hint::select_unpredictable;
 use std::ops::Range;
 
-use hogback_kernels::{DATA_AHEAD, Ids, Row};
+use hogback_kernels::{DATA_AHEAD, Ids, Ratings, Row};
 
 use crate::data::order::{Holdout, Interleaved, Strips};
 use crate::data::{Block, Table};
@@ -18,6 +18,8 @@ pub(super) struct Corpus<'d> {
     rows: u64,
     /// Every value of every part is 1, and none is scaled.
     ones: bool,
+    /// Every row of every part has two features.
+    pairs: bool,
     /// Rows of the model's tensor.
     limit: u32,
     /// By tensor row: what is taken off its values; empty if nothing is.
@@ -37,6 +39,8 @@ pub(super) struct Part<'d> {
     pub(super) source: Source<'d>,
     pub(super) rows: u64,
     pub(super) ones: bool,
+    /// Every row has two features.
+    pub(super) pairs: bool,
     /// By file-local id: the tensor row. None where they are the same.
     pub(super) map: Option<Vec<u32>>,
     pub(super) labels: LabelMap,
@@ -98,6 +102,36 @@ pub(super) struct Place {
     at: u32,
 }
 
+/// Rows of two features, side by side.
+#[derive(Debug, Default)]
+pub(super) struct Pairs {
+    ids: Vec<u32>,
+    targets: Vec<f32>,
+    weights: Vec<f32>,
+    limit: u32,
+}
+
+impl Pairs {
+    /// The first feature of row number `row`.
+    pub(super) fn first(&self, row: usize) -> Option<u32> {
+        self.ids.get(2 * row).copied()
+    }
+
+    /// The rows from number `from` on.
+    ///
+    /// # Errors
+    /// Where a row names a feature that the model has not.
+    pub(super) fn from(&self, from: usize) -> Result<Ratings<'_>> {
+        let ids = checked(&self.ids[2 * from..], self.limit)?;
+        Ok(Ratings { ids, targets: &self.targets[from..], weights: &self.weights[from..] })
+    }
+}
+
+/// `ids`, each of which names a row of a tensor of `limit` rows.
+fn checked(ids: &[u32], limit: u32) -> Result<Ids<'_>> {
+    Ids::check(ids, limit).map_err(|_| Error::Engine("a row of data names a feature the model has not".to_owned()))
+}
+
 /// An emptied vector of rows to be filled anew: the allocation of one whose rows were borrowed from something else.
 pub(super) fn recycled<'a>(mut rows: Vec<Row<'_>>) -> Vec<Row<'a>> {
     rows.clear();
@@ -117,10 +151,12 @@ impl<'d> Corpus<'d> {
     pub(super) fn new(parts: Vec<Part<'d>>, limit: u32) -> Self {
         let rows = parts.iter().map(|part| part.rows).sum();
         let ones = parts.iter().all(|part| part.ones);
+        let pairs = parts.iter().all(|part| part.pairs);
         Self {
             parts,
             rows,
             ones,
+            pairs,
             limit,
             centres: Vec::new(),
             centred: 0,
@@ -167,6 +203,11 @@ impl<'d> Corpus<'d> {
     /// Every value is 1.
     pub(super) fn ones(&self) -> bool {
         self.ones
+    }
+
+    /// Every row has two features of value 1 that can be used where they lie: a user and an item, say.
+    pub(super) fn has_pairs(&self) -> bool {
+        self.pairs && self.ones && self.parts.iter().all(|part| self.as_it_lies(part))
     }
 
     /// Rows of the model's tensor.
@@ -238,8 +279,7 @@ impl<'d> Corpus<'d> {
         if copies.ends.is_empty() {
             return Ok(());
         }
-        let ids = Ids::check(&copies.ids, self.limit)
-            .map_err(|_| Error::Engine("a row of data names a feature the model has not".to_owned()))?;
+        let ids = checked(&copies.ids, self.limit)?;
         let mut from = 0;
         let copied = places.iter().zip(out).filter(|(place, _)| !self.as_it_lies(&self.parts[place.part as usize]));
         for ((_, row), &end) in copied.zip(&copies.ends) {
@@ -400,5 +440,41 @@ impl Walk<'_, '_> {
             n += 1;
         }
         Ok(n)
+    }
+
+    /// The next rows of a corpus of pairs into `out`, as many as are fetched at a time; how many there were.
+    ///
+    /// # Errors
+    /// A damaged block of a cache.
+    pub(super) fn next_pairs(&mut self, out: &mut Pairs) -> Result<usize> {
+        let corpus = self.corpus;
+        out.limit = corpus.limit;
+        [&mut out.targets, &mut out.weights].into_iter().for_each(Vec::clear);
+        out.ids.clear();
+        while out.targets.len() < BATCH {
+            let Some((run, strip)) = self.rows.next() else { break };
+            let mut row = run.start;
+            while row < run.end {
+                let cursor = &mut self.cursors[strip];
+                let first = corpus.advance(cursor, row)?;
+                let (part, block) =
+                    (&corpus.parts[first.part as usize], corpus.block(first.part as usize, first.block as usize)?);
+                let end = run.end.min(cursor.1.end);
+                let at = first.at as usize;
+                block.prefetch_behind(at);
+                let ids = block.ids_of(at..at + (end - row) as usize).as_slice();
+                for (nth, ids) in ids.chunks_exact(2).enumerate() {
+                    if self.holdout.is_some_and(|holdout| holdout.has(row + nth as u64)) {
+                        continue;
+                    }
+                    let target = part.labels.target(block.label(at + nth));
+                    out.ids.extend_from_slice(ids);
+                    out.targets.push(target);
+                    out.weights.push(block.weight(at + nth) * corpus.class_weight(target));
+                }
+                row = end;
+            }
+        }
+        Ok(out.targets.len())
     }
 }

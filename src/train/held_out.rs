@@ -139,6 +139,7 @@ pub(super) fn hold_out<'d>(
             rows: blocks.iter().map(|block| block.rows() as u64).sum(),
             source: Source::Blocks(blocks),
             ones: false,
+            pairs: false,
             map: None,
             labels: target::map_known(&configuration.target, configuration.objective().outputs()),
         };

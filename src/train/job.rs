@@ -9,7 +9,7 @@ use crossbeam::utils::CachePadded;
 use hogback_kernels::{Cells, Row, Rule, Step, Table};
 
 use super::configure::Penalties;
-use super::corpus::{BATCH, Copies, Corpus, Place, recycled};
+use super::corpus::{BATCH, Copies, Corpus, Pairs, Place, recycled};
 use super::held_out::HeldOut;
 use super::saved::out_of_memory;
 use crate::data::order::{Holdout, Strips};
@@ -83,6 +83,7 @@ pub(super) struct Child<'t> {
     view: ChildView<'t>,
     buffers: Buffers,
     copies: Copies,
+    pairs: Pairs,
     /// The margins of a batch that is scored.
     margins: Vec<f32>,
     /// The allocation of the last batch.
@@ -107,6 +108,7 @@ impl<'t> Job for Train<'t, '_> {
             view: ChildView::None,
             buffers: Buffers::default(),
             copies: Copies::default(),
+            pairs: Pairs::default(),
             margins: Vec::new(),
             spare: Vec::new(),
         })
@@ -136,7 +138,7 @@ impl<'t> Train<'t, '_> {
     }
 
     fn learn(&self, child: &mut Child<'t>, strips: &Strips, stop: &AtomicBool) -> Result<Answer> {
-        let Child { seat, view, buffers, copies, spare, .. } = child;
+        let Child { seat, view, buffers, copies, pairs, spare, .. } = child;
         let view = match view {
             ChildView::Hogwild(view) => {
                 // Between two tasks the others have gone on, or Θ was put back.
@@ -154,29 +156,41 @@ impl<'t> Train<'t, '_> {
         // What the others had learned at the last exchange.
         let (mut pulled, mut exchanged) = (0, true);
         let (mut walk, mut places) = (self.corpus.walk(strips.clone(), self.holdout), [Place::default(); BATCH]);
+        let ratings = self.sparse.takes_ratings() && self.corpus.has_pairs();
         loop {
-            let n = walk.next_places(&mut places)?;
+            let n = if ratings { walk.next_pairs(pairs)? } else { walk.next_places(&mut places)? };
             if n == 0 {
                 break;
             }
             let mut rows = recycled(std::mem::take(spare));
-            self.corpus.fetch(&places[..n], copies, &mut rows)?;
+            if !ratings {
+                self.corpus.fetch(&places[..n], copies, &mut rows)?;
+            }
             if exchanged {
                 pulled = self.learned_by_others(seat.child);
             }
+            let mut pass = |view: &mut View<'_>, from: usize, learn: usize| -> Result<()> {
+                let (table, bias) = view.parts();
+                if ratings {
+                    self.sparse.pass_ratings(&table, bias, pairs.from(from)?, learn, &step, buffers, &mut tally);
+                } else {
+                    self.sparse.pass(&table, bias, &rows[from..], learn, &step, buffers, &mut tally);
+                }
+                Ok(())
+            };
             let mut from = 0;
             while from < n {
                 let group = view.interval().min(n - from);
                 self.faults.pass(Point::BeforeUpdate);
-                let (table, bias) = view.parts();
                 let half = if self.faults.armed(Point::InsideUpdate) { group / 2 } else { 0 };
                 if half > 0 {
-                    self.sparse.pass(&table, bias, &rows[from..n], half, &step, buffers, &mut tally);
+                    pass(view, from, half)?;
                     self.faults.pass(Point::InsideUpdate);
                 }
-                self.sparse.pass(&table, bias, &rows[from + half..n], group - half, &step, buffers, &mut tally);
-                self.spoil_a_gradient(bias);
-                self.spoil_a_weight(&rows[from]);
+                pass(view, from + half, group - half)?;
+                self.spoil_a_gradient(view.parts().1);
+                let first = if ratings { pairs.first(from) } else { rows[from].ids().as_slice().first().copied() };
+                self.spoil_a_weight(first);
                 self.faults.pass(Point::AfterUpdate);
                 if from == 0 {
                     // A sample a batch, the last one reported: looking costs a cache line of every other child.
@@ -225,9 +239,7 @@ impl<'t> Train<'t, '_> {
             self.corpus.fetch(&places[..n], copies, &mut rows)?;
             let before = tally;
             let mut attempts = ATTEMPTS;
-            if let Some(row) = rows.first() {
-                self.spoil_a_weight(row);
-            }
+            self.spoil_a_weight(rows.first().and_then(|row| row.ids().as_slice().first().copied()));
             // Until its push is handed in, a round has changed nothing: after a panic it is learned again.
             loop {
                 let learn = || {
@@ -337,10 +349,10 @@ impl<'t> Train<'t, '_> {
         }
     }
 
-    /// Has a weight of `row` be no number, where a test wants it.
-    fn spoil_a_weight(&self, row: &Row<'_>) {
+    /// Has a weight of feature `id` be no number, where a test wants it.
+    fn spoil_a_weight(&self, id: Option<u32>) {
         if self.faults.armed(Point::Weight)
-            && let Some(&id) = row.ids().as_slice().first()
+            && let Some(id) = id
             && self.faults.strikes(Point::Weight)
         {
             let weight = &self.theta.tensors()[WEIGHT];

@@ -75,6 +75,7 @@ pub(super) fn prepare<'d>(
         source: Source::Table(file.table()),
         rows: file.rows(),
         ones: file.all_ones(),
+        pairs: file.longest_row() == 2 && file.nonzeros() == 2 * file.rows(),
         map,
         labels: target::map(file.labels(), &facts.target, facts.outputs()),
     });
