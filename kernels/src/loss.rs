@@ -126,16 +126,22 @@ impl Loss {
     #[inline(always)]
     unsafe fn values<V: Lane>(self, margins: &[f32], targets: &[f32], weights: &[f32], values: &mut [f32]) {
         let rows = values.iter_mut().zip(margins).zip(targets).zip(weights);
-        // The loss that most rows have gets a loop of its own, which becomes vectors.
-        if self == Self::Logistic {
-            for (((value, &m), &y), &weight) in rows {
-                // SAFETY: the caller's promise.
-                *value = weight * unsafe { softplus::<V>(-y * m) };
+        // The losses that most rows have get loops of their own, which become vectors.
+        match self {
+            Self::Logistic => {
+                for (((value, &m), &y), &weight) in rows {
+                    // SAFETY: the caller's promise.
+                    *value = weight * unsafe { softplus::<V>(-y * m) };
+                }
             }
-        } else {
-            for (((value, &m), &y), &weight) in rows {
-                // SAFETY: the caller's promise.
-                *value = weight * unsafe { self.value_on::<V>(m, y) };
+            Self::Squared => {
+                rows.for_each(|(((value, &m), &y), &weight)| *value = weight * 0.5 * (m - y) * (m - y));
+            }
+            _ => {
+                for (((value, &m), &y), &weight) in rows {
+                    // SAFETY: the caller's promise.
+                    *value = weight * unsafe { self.value_on::<V>(m, y) };
+                }
             }
         }
     }

@@ -117,8 +117,13 @@ fn constant_on(loss: Loss, constant: &Constant, sums: &Sums, targets: &[f32], we
         }
         // Numbers may have outliers, which cost any prediction dear.
         _ => {
-            let rows = targets.iter().zip(weights);
-            rows.map(|(&y, &weight)| f64::from(weight * loss.value(constant.margins[0], y))).sum()
+            let mut lanes = [0.0; 8];
+            for (targets, weights) in targets.chunks(lanes.len()).zip(weights.chunks(lanes.len())) {
+                for ((lane, &y), &weight) in lanes.iter_mut().zip(targets).zip(weights) {
+                    *lane += f64::from(weight * loss.value(constant.margins[0], y));
+                }
+            }
+            lanes.iter().sum()
         }
     }
 }

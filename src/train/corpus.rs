@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use hogback_kernels::{DATA_AHEAD, Ids, Ratings, Row};
 
-use crate::data::order::{Holdout, Interleaved, Strips};
+use crate::data::order::{Holdout, Interleaved, RUN, Strips};
 use crate::data::{Block, Table};
 use crate::error::{Error, Result};
 
@@ -103,18 +103,28 @@ pub(super) struct Place {
 }
 
 /// Rows of two features, side by side.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Pairs {
-    ids: Vec<u32>,
-    targets: Vec<f32>,
-    weights: Vec<f32>,
+    count: usize,
+    ids: [[u32; 2]; PAIRS],
+    targets: [f32; PAIRS],
+    weights: [f32; PAIRS],
     limit: u32,
+}
+
+/// Room for a batch, and a run that begins within it.
+const PAIRS: usize = BATCH + RUN as usize;
+
+impl Default for Pairs {
+    fn default() -> Self {
+        Self { count: 0, ids: [[0; 2]; PAIRS], targets: [0.0; PAIRS], weights: [0.0; PAIRS], limit: 0 }
+    }
 }
 
 impl Pairs {
     /// The first feature of row number `row`.
     pub(super) fn first(&self, row: usize) -> Option<u32> {
-        self.ids.get(2 * row).copied()
+        self.ids[..self.count].get(row).map(|ids| ids[0])
     }
 
     /// The rows from number `from` on.
@@ -122,8 +132,9 @@ impl Pairs {
     /// # Errors
     /// Where a row names a feature that the model has not.
     pub(super) fn from(&self, from: usize) -> Result<Ratings<'_>> {
-        let ids = checked(&self.ids[2 * from..], self.limit)?;
-        Ok(Ratings { ids, targets: &self.targets[from..], weights: &self.weights[from..] })
+        let rows = from..self.count;
+        let ids = checked(self.ids[rows.clone()].as_flattened(), self.limit)?;
+        Ok(Ratings { ids, targets: &self.targets[rows.clone()], weights: &self.weights[rows] })
     }
 }
 
@@ -449,9 +460,8 @@ impl Walk<'_, '_> {
     pub(super) fn next_pairs(&mut self, out: &mut Pairs) -> Result<usize> {
         let corpus = self.corpus;
         out.limit = corpus.limit;
-        [&mut out.targets, &mut out.weights].into_iter().for_each(Vec::clear);
-        out.ids.clear();
-        while out.targets.len() < BATCH {
+        let mut count = 0;
+        while count < BATCH {
             let Some((run, strip)) = self.rows.next() else { break };
             let mut row = run.start;
             while row < run.end {
@@ -463,18 +473,20 @@ impl Walk<'_, '_> {
                 let at = first.at as usize;
                 block.prefetch_behind(at);
                 let ids = block.ids_of(at..at + (end - row) as usize).as_slice();
-                for (nth, ids) in ids.chunks_exact(2).enumerate() {
+                for (nth, &ids) in ids.as_chunks().0.iter().enumerate() {
                     if self.holdout.is_some_and(|holdout| holdout.has(row + nth as u64)) {
                         continue;
                     }
                     let target = part.labels.target(block.label(at + nth));
-                    out.ids.extend_from_slice(ids);
-                    out.targets.push(target);
-                    out.weights.push(block.weight(at + nth) * corpus.class_weight(target));
+                    out.ids[count] = ids;
+                    out.targets[count] = target;
+                    out.weights[count] = block.weight(at + nth) * corpus.class_weight(target);
+                    count += 1;
                 }
                 row = end;
             }
         }
-        Ok(out.targets.len())
+        out.count = count;
+        Ok(count)
     }
 }
