@@ -47,7 +47,7 @@ pub use group::{DATA_AHEAD, Objective, Scratch, Step};
 pub use learner::{Learner, LearnerSpec};
 pub use loss::{ClassLoss, Loss, Sums};
 pub use merge::MergeRule;
-pub use ratings::Ratings;
+pub use ratings::{RATINGS_AHEAD, Ratings};
 pub use rows::{Ids, Row};
 pub use rules::Rule;
 pub use table::{Factors, Layout, Table};

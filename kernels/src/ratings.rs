@@ -21,8 +21,8 @@ use crate::table::Table;
 
 /// Ratings that are scored before any of them is learned: their users and items fill a chunk of tails.
 const AT_ONCE: usize = CHUNK / 2;
-/// How many ratings ahead of use users and items are asked for.
-const AHEAD: usize = 24;
+/// How many ratings ahead of use users and items are asked for, as far as they are there.
+pub const RATINGS_AHEAD: usize = 24;
 /// Words in a cache line.
 const LINE: usize = 16;
 
@@ -33,7 +33,7 @@ pub struct Ratings<'a> {
     pub ids: Ids<'a>,
     /// What is to be predicted.
     pub targets: &'a [f32],
-    /// What the losses are multiplied by.
+    /// What the losses are multiplied by; of those that are learned at least.
     pub weights: &'a [f32],
 }
 
@@ -60,9 +60,10 @@ impl Learner {
         assert!(table.head_rows as usize <= table.rows(), "a head longer than its table");
         assert_eq!(bias.len(), table.layout.intercept().width(), "an intercept of another width");
         let rows = ratings.targets.len();
+        let whole = ratings.ids.as_slice().len() == 2 * rows;
         assert!(
-            ratings.ids.as_slice().len() == 2 * rows && ratings.weights.len() == rows && margins.len() <= rows,
-            "ratings of two features each, and more of them than margins"
+            whole && margins.len() <= rows.min(ratings.weights.len()),
+            "ratings of two features, one for each margin"
         );
         assert!(rows == 0 || ratings.ids.limit() as usize <= table.rows(), "ratings made for a larger table");
         spec.rule.check(step);
@@ -128,7 +129,7 @@ impl Learn<'_, '_> {
             for from in (0..self.margins.len()).step_by(AT_ONCE) {
                 let count = (self.margins.len() - from).min(AT_ONCE);
                 if self.ahead {
-                    for &id in ids.iter().skip(2 * (from + AHEAD)).take(2 * AT_ONCE) {
+                    for &id in ids.iter().skip(2 * (from + RATINGS_AHEAD)).take(2 * AT_ONCE) {
                         let start = self.table.ahead(id, layout.width(), true);
                         (0..layout.width()).step_by(LINE).for_each(|word| ask(start.wrapping_add(word)));
                     }

@@ -93,7 +93,8 @@ impl Iterator for Interleaved {
     }
 }
 
-fn shuffle(items: &mut [u64], seed: u64) {
+/// Shuffles `items` by `seed` (Fisher & Yates).
+pub fn shuffle<T>(items: &mut [T], seed: u64) {
     let mut state = seed;
     for last in (1..items.len()).rev() {
         state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
@@ -104,7 +105,7 @@ fn shuffle(items: &mut [u64], seed: u64) {
 }
 
 /// A bijection that scatters (the finaliser of splitmix64, Steele, Lea & Flood 2014).
-fn mix(mut z: u64) -> u64 {
+pub fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     z ^ (z >> 31)

@@ -4,6 +4,7 @@ use hogback_kernels::{Cells, Layout};
 
 use super::configuration::Configuration;
 use crate::data::Dictionary;
+use crate::data::order::mix;
 
 /// What the numbers of fresh vectors are spread by, where rows have a mean squared norm of 1; small, for what a vector that few rows
 /// have seen begins with is noise.
@@ -57,11 +58,7 @@ impl Fresh {
 
 /// A number of mean 0 and deviation 1, the `nth` of a seed: the sum of four uniform ones, near enough to normal.
 fn deviate(seed: u64, nth: usize) -> f32 {
-    // The finaliser of splitmix64 (Steele, Lea & Flood 2014).
-    let mut z = (nth as u64).wrapping_add(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15)).wrapping_add(0x9E37_79B9_7F4A_7C15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^= z >> 31;
+    let z = mix((nth as u64).wrapping_add(mix(seed ^ 0x6661_6374)));
     let sum: u64 = (0..4).map(|at| z >> (16 * at) & 0xffff).sum();
     // Four uniform numbers have a variance of 4/12.
     (sum as f32 / 65_536.0 - 2.0) * 3f32.sqrt()

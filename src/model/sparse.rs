@@ -45,12 +45,6 @@ impl Sparse {
         tally.add(self.backend, self.objective, Some(&self.constant), scored);
     }
 
-    /// Whether [`Sparse::pass_ratings`] is for it.
-    pub fn takes_ratings(&self) -> bool {
-        let layout = self.learner.layout();
-        layout.outputs() == 1 && layout.factors().is_some_and(|factors| factors.fields == 1)
-    }
-
     /// [`Sparse::pass`] over rows of two features.
     #[expect(clippy::too_many_arguments, reason = "as for pass")]
     pub fn pass_ratings(

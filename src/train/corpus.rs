@@ -3,9 +3,9 @@
 use std::hint::select_unpredictable;
 use std::ops::Range;
 
-use hogback_kernels::{DATA_AHEAD, Ids, Ratings, Row};
+use hogback_kernels::{DATA_AHEAD, Ids, Row};
 
-use crate::data::order::{Holdout, Interleaved, RUN, Strips};
+use crate::data::order::{Holdout, Interleaved, Strips};
 use crate::data::{Block, Table};
 use crate::error::{Error, Result};
 
@@ -102,44 +102,8 @@ pub(super) struct Place {
     at: u32,
 }
 
-/// Rows of two features, side by side.
-#[derive(Debug)]
-pub(super) struct Pairs {
-    count: usize,
-    ids: [[u32; 2]; PAIRS],
-    targets: [f32; PAIRS],
-    weights: [f32; PAIRS],
-    limit: u32,
-}
-
-/// Room for a batch, and a run that begins within it.
-const PAIRS: usize = BATCH + RUN as usize;
-
-impl Default for Pairs {
-    fn default() -> Self {
-        Self { count: 0, ids: [[0; 2]; PAIRS], targets: [0.0; PAIRS], weights: [0.0; PAIRS], limit: 0 }
-    }
-}
-
-impl Pairs {
-    /// The first feature of row number `row`.
-    pub(super) fn first(&self, row: usize) -> Option<u32> {
-        self.ids[..self.count].get(row).map(|ids| ids[0])
-    }
-
-    /// The rows from number `from` on.
-    ///
-    /// # Errors
-    /// Where a row names a feature that the model has not.
-    pub(super) fn from(&self, from: usize) -> Result<Ratings<'_>> {
-        let rows = from..self.count;
-        let ids = checked(self.ids[rows.clone()].as_flattened(), self.limit)?;
-        Ok(Ratings { ids, targets: &self.targets[rows.clone()], weights: &self.weights[rows] })
-    }
-}
-
 /// `ids`, each of which names a row of a tensor of `limit` rows.
-fn checked(ids: &[u32], limit: u32) -> Result<Ids<'_>> {
+pub(super) fn checked(ids: &[u32], limit: u32) -> Result<Ids<'_>> {
     Ids::check(ids, limit).map_err(|_| Error::Engine("a row of data names a feature the model has not".to_owned()))
 }
 
@@ -219,6 +183,26 @@ impl<'d> Corpus<'d> {
     /// Every row has two features of value 1 that can be used where they lie: a user and an item, say.
     pub(super) fn has_pairs(&self) -> bool {
         self.pairs && self.ones && self.parts.iter().all(|part| self.as_it_lies(part))
+    }
+
+    /// Calls `each` with the number, the features, the target and the weight of each row of a corpus of pairs.
+    ///
+    /// # Errors
+    /// A damaged block of a cache.
+    pub(super) fn for_each_pair(&self, mut each: impl FnMut(u64, [u32; 2], f32, f32)) -> Result<()> {
+        let mut row = 0;
+        while row < self.rows {
+            let (place, rows) = self.locate(row)?;
+            let part = &self.parts[place.part as usize];
+            let block = self.block(place.part as usize, place.block as usize)?;
+            let ids = block.ids_of(0..block.rows()).as_slice().as_chunks().0;
+            for (at, &ids) in ids.iter().enumerate().skip(place.at as usize) {
+                let target = part.labels.target(block.label(at));
+                each(rows.start + at as u64, ids, target, block.weight(at) * self.class_weight(target));
+            }
+            row = rows.end;
+        }
+        Ok(())
     }
 
     /// Rows of the model's tensor.
@@ -451,42 +435,5 @@ impl Walk<'_, '_> {
             n += 1;
         }
         Ok(n)
-    }
-
-    /// The next rows of a corpus of pairs into `out`, as many as are fetched at a time; how many there were.
-    ///
-    /// # Errors
-    /// A damaged block of a cache.
-    pub(super) fn next_pairs(&mut self, out: &mut Pairs) -> Result<usize> {
-        let corpus = self.corpus;
-        out.limit = corpus.limit;
-        let mut count = 0;
-        while count < BATCH {
-            let Some((run, strip)) = self.rows.next() else { break };
-            let mut row = run.start;
-            while row < run.end {
-                let cursor = &mut self.cursors[strip];
-                let first = corpus.advance(cursor, row)?;
-                let (part, block) =
-                    (&corpus.parts[first.part as usize], corpus.block(first.part as usize, first.block as usize)?);
-                let end = run.end.min(cursor.1.end);
-                let at = first.at as usize;
-                block.prefetch_behind(at);
-                let ids = block.ids_of(at..at + (end - row) as usize).as_slice();
-                for (nth, &ids) in ids.as_chunks().0.iter().enumerate() {
-                    if self.holdout.is_some_and(|holdout| holdout.has(row + nth as u64)) {
-                        continue;
-                    }
-                    let target = part.labels.target(block.label(at + nth));
-                    out.ids[count] = ids;
-                    out.targets[count] = target;
-                    out.weights[count] = block.weight(at + nth) * corpus.class_weight(target);
-                    count += 1;
-                }
-                row = end;
-            }
-        }
-        out.count = count;
-        Ok(count)
     }
 }

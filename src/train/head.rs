@@ -85,7 +85,8 @@ fn part(way: f64, interval: usize, children: usize) -> f32 {
 }
 
 /// What is private to each child, how often it is merged and how; and a line that says so, where `distance` has decided it. `floor`
-/// is Adagrad's, `way` what [`way`] says of SGD, `nonzeros` the mean of a row of data.
+/// is Adagrad's, `way` what [`way`] says of SGD, `nonzeros` the mean of a row of data;
+/// `apart` says that children keep out of each other's way, so that there is nothing to keep private.
 pub(super) fn head(
     request: &Request,
     plan: &Plan,
@@ -94,6 +95,7 @@ pub(super) fn head(
     (rule, layout, nonzeros): (Rule, Layout, usize),
     (floor, way): (f32, f64),
     distance: Option<f64>,
+    apart: bool,
 ) -> (Head, Option<String>) {
     let children = plan.children();
     let row_bytes = layout.width() * 4;
@@ -105,13 +107,13 @@ pub(super) fn head(
         1 => HEAD_BYTES,
         _ => WIDE_HEAD_BYTES,
     };
-    let far = table > cache / 8 && all_private(distance, children, rule, table, cache);
+    let far = !apart && table > cache / 8 && all_private(distance, children, rule, table, cache);
     let bytes = request.head.unwrap_or(if table <= cache / 8 || far { table } else { of_rows });
-    let rows = if children == 1 { 0 } else { (bytes / row_bytes).min(theta.tensors()[0].rows()) };
+    let rows = if children == 1 || apart { 0 } else { (bytes / row_bytes).min(theta.tensors()[0].rows()) };
     let hogwild = request.consistency == Consistency::Hogwild;
     // Short rows are learned so fast that merging as often as long ones would take longer: a word is merged by three loads and stores,
     // and learned by about as many.
-    let busy = WORK * rows / nonzeros.max(1) / 3;
+    let busy = if apart { BATCH } else { WORK * rows / nonzeros.max(1) / 3 };
     let most = if layout.factors().is_some() { busy.clamp(64, BATCH) } else { 64 };
     let interval = match rule {
         Rule::Adagrad | Rule::Ftrl => (IN_FLIGHT / children).clamp(8, if far { BATCH } else { most }),
@@ -189,7 +191,8 @@ mod tests {
         let theta = Theta::reserve(specs(9000, layout), 1, Backend::best()).unwrap();
         for (merge, rows) in [(None, 8), (Some(200), 200), (Some(1), 1)] {
             request.merge = merge;
-            let (head, said) = head(&request, &plan, &topology, &theta, (Rule::Sgd, layout, 60), (1.0, 0.0175), None);
+            let (head, said) =
+                head(&request, &plan, &topology, &theta, (Rule::Sgd, layout, 60), (1.0, 0.0175), None, false);
             assert_eq!((head.interval, head.rule), (rows, MergeRule::Part(part(0.0175, rows, 8))));
             assert!(said.is_none());
         }

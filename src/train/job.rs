@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use crossbeam::utils::CachePadded;
-use hogback_kernels::{Cells, Row, Rule, Step, Table};
+use hogback_kernels::{Cells, RATINGS_AHEAD, Row, Rule, Step, Table};
 
+use super::arranged::Arranged;
 use super::configure::Penalties;
-use super::corpus::{BATCH, Copies, Corpus, Pairs, Place, recycled};
+use super::corpus::{BATCH, Copies, Corpus, Place, recycled};
 use super::held_out::HeldOut;
 use super::saved::out_of_memory;
 use crate::data::order::{Holdout, Strips};
@@ -55,6 +56,8 @@ pub(super) struct Train<'t, 'd> {
     pub(super) theta: &'t Theta,
     pub(super) corpus: Corpus<'d>,
     pub(super) held_out: HeldOut<'d>,
+    /// The rows that are not held out, where they are ratings that are learned in place.
+    pub(super) arranged: Option<Arranged>,
     /// The rows held out of the corpus.
     pub(super) holdout: Option<Holdout>,
     pub(super) sparse: Sparse,
@@ -83,7 +86,6 @@ pub(super) struct Child<'t> {
     view: ChildView<'t>,
     buffers: Buffers,
     copies: Copies,
-    pairs: Pairs,
     /// The margins of a batch that is scored.
     margins: Vec<f32>,
     /// The allocation of the last batch.
@@ -108,7 +110,6 @@ impl<'t> Job for Train<'t, '_> {
             view: ChildView::None,
             buffers: Buffers::default(),
             copies: Copies::default(),
-            pairs: Pairs::default(),
             margins: Vec::new(),
             spare: Vec::new(),
         })
@@ -138,7 +139,7 @@ impl<'t> Train<'t, '_> {
     }
 
     fn learn(&self, child: &mut Child<'t>, strips: &Strips, stop: &AtomicBool) -> Result<Answer> {
-        let Child { seat, view, buffers, copies, pairs, spare, .. } = child;
+        let Child { seat, view, buffers, copies, spare, .. } = child;
         let view = match view {
             ChildView::Hogwild(view) => {
                 // Between two tasks the others have gone on, or Θ was put back.
@@ -156,14 +157,18 @@ impl<'t> Train<'t, '_> {
         // What the others had learned at the last exchange.
         let (mut pulled, mut exchanged) = (0, true);
         let (mut walk, mut places) = (self.corpus.walk(strips.clone(), self.holdout), [Place::default(); BATCH]);
-        let ratings = self.sparse.takes_ratings() && self.corpus.has_pairs();
+        // Ratings are walked from the beginning of a block to its end.
+        let mut block = strips[0].start as usize..strips[0].end as usize;
         loop {
-            let n = if ratings { walk.next_pairs(pairs)? } else { walk.next_places(&mut places)? };
+            let n = match &self.arranged {
+                Some(_) => block.len().min(BATCH),
+                None => walk.next_places(&mut places)?,
+            };
             if n == 0 {
                 break;
             }
             let mut rows = recycled(std::mem::take(spare));
-            if !ratings {
+            if self.arranged.is_none() {
                 self.corpus.fetch(&places[..n], copies, &mut rows)?;
             }
             if exchanged {
@@ -171,11 +176,13 @@ impl<'t> Train<'t, '_> {
             }
             let mut pass = |view: &mut View<'_>, from: usize, learn: usize| -> Result<()> {
                 let (table, bias) = view.parts();
-                if ratings {
-                    self.sparse.pass_ratings(&table, bias, pairs.from(from)?, learn, &step, buffers, &mut tally);
-                } else {
+                let Some(arranged) = &self.arranged else {
                     self.sparse.pass(&table, bias, &rows[from..], learn, &step, buffers, &mut tally);
-                }
+                    return Ok(());
+                };
+                let ahead = (block.start + from + learn + RATINGS_AHEAD).min(block.end);
+                let ratings = arranged.ratings(block.start + from..ahead)?;
+                self.sparse.pass_ratings(&table, bias, ratings, learn, &step, buffers, &mut tally);
                 Ok(())
             };
             let mut from = 0;
@@ -189,7 +196,10 @@ impl<'t> Train<'t, '_> {
                 }
                 pass(view, from + half, group - half)?;
                 self.spoil_a_gradient(view.parts().1);
-                let first = if ratings { pairs.first(from) } else { rows[from].ids().as_slice().first().copied() };
+                let first = match &self.arranged {
+                    Some(arranged) => Some(arranged.first(block.start + from)),
+                    None => rows[from].ids().as_slice().first().copied(),
+                };
                 self.spoil_a_weight(first);
                 self.faults.pass(Point::AfterUpdate);
                 if from == 0 {
@@ -201,6 +211,7 @@ impl<'t> Train<'t, '_> {
                 mine.store(mine.load(Relaxed) + group as u64, Relaxed);
                 from += group;
             }
+            block.start += n;
             *spare = recycled(rows);
         }
         view.exchange(true);

@@ -4,6 +4,7 @@
 //! the labels what is to be learned, `configure` settles every setting that was left open, `prepare` lays out Θ, `passes` runs the
 //! engine over it pass by pass, `job` is what a child does, `judge` keeps the best Θ, `commit` commits generations.
 
+mod arranged;
 mod classes;
 mod commit;
 mod configure;

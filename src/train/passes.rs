@@ -160,6 +160,7 @@ fn set_up<R>(
         theta: &theta,
         corpus: prepared.corpus,
         held_out: prepared.held_out,
+        arranged: prepared.arranged,
         holdout: prepared.holdout,
         sparse: prepared.sparse,
         rule: configuration.optimizer.rule(),
@@ -264,6 +265,10 @@ impl Passes<'_, '_, '_> {
 
     /// The tasks of the pass under way, all of them.
     fn strips(&self) -> Vec<Strips> {
+        let (seed, pass) = (self.configuration.seed, u64::from(self.position.pass));
+        if let Some(arranged) = &self.job.arranged {
+            return arranged.tasks(seed, pass);
+        }
         let rows = self.job.corpus.rows();
         let busy = 4 * self.plan.children() as u64;
         let least = (self.nonzeros / TASK_NONZEROS_LEAST).min(busy);
@@ -272,7 +277,7 @@ impl Passes<'_, '_, '_> {
             0 => (self.nonzeros / TASK_NONZEROS).max(least),
             begun => begun,
         };
-        order::tasks(rows, tasks, self.configuration.seed, u64::from(self.position.pass))
+        order::tasks(rows, tasks, seed, pass)
     }
 
     fn learn(&mut self, engine: &Engine<'_, Task>) -> Result<Ending> {

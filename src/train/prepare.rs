@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use hogback_kernels::LearnerSpec;
 
+use super::arranged::Arranged;
 use super::configure::{Penalties, configuration, penalties};
 use super::corpus::{Corpus, Part, Source};
 use super::head::{distance, exceeds_cache, head, way};
@@ -35,6 +36,8 @@ pub(super) struct Prepared<'d> {
     pub(super) corpus: Corpus<'d>,
     pub(super) held_out: HeldOut<'d>,
     pub(super) holdout: Option<Holdout>,
+    /// The rows that are not held out, where they are ratings that are learned in place.
+    pub(super) arranged: Option<Arranged>,
     pub(super) theta: Theta,
     pub(super) best: Option<Snapshot>,
     pub(super) penalties: Penalties,
@@ -144,6 +147,10 @@ pub(super) fn prepare<'d>(
             (theta, best, position)
         }
     };
+    let in_place = request.consistency == Consistency::Hogwild;
+    let ratings = in_place && layout.outputs() == 1 && configuration.kind == Kind::Fm && corpus.has_pairs();
+    let arranged =
+        if ratings { Some(Arranged::new(&corpus, holdout, 4 * layout.width(), configuration.seed)?) } else { None };
     let distance = distance(request, plan);
     let (head, said) = head(
         request,
@@ -153,6 +160,7 @@ pub(super) fn prepare<'d>(
         (rule, layout, (nonzeros / corpus.rows().max(1)) as usize),
         (configuration.floor, way(&configuration)),
         distance,
+        arranged.is_some(),
     );
     said.iter().for_each(|text| notice(text));
     let spec = LearnerSpec {
@@ -174,6 +182,7 @@ pub(super) fn prepare<'d>(
         corpus,
         held_out,
         holdout,
+        arranged,
         theta,
         best,
         penalties,
