@@ -156,7 +156,7 @@ impl<V: Lane, const K: usize> Meeting<V> for ByField<V, K> {
         unsafe {
             for from in (0..row.ids.len()).step_by(CHUNK) {
                 let count = (row.ids.len() - from).min(CHUNK);
-                let mut slopes = [scratch; CHUNK];
+                let (mut slopes, mut sums) = ([scratch; CHUNK], [V::splat(0.0); CHUNK]);
                 for (at, slopes) in slopes.iter_mut().enumerate().take(count) {
                     let start = table.at(*row.ids.get_unchecked(from + at), width, true).add(part);
                     let field = field_of(start.add(tail), fields);
@@ -165,7 +165,8 @@ impl<V: Lane, const K: usize> Meeting<V> for ByField<V, K> {
                     if *kept.counts.add(field) > 1.0 {
                         kept.leave_out::<V>(start, field, tails.x[at]);
                     }
-                    let (own, all) = totals::<V, K>(*slopes, &kept);
+                    let (own, all, sum) = totals::<V, K>(*slopes, &kept);
+                    sums[at] = sum;
                     tails.own[at] = own * share / fields as f32;
                     tails.factor[at] = all * share;
                 }
@@ -179,7 +180,7 @@ impl<V: Lane, const K: usize> Meeting<V> for ByField<V, K> {
                     let (by, common, keep) =
                         (V::splat(tails.own[at]), V::splat(tails.factor[at]), V::splat(tails.keep[at]));
                     if in_register::<V, K>() {
-                        let common = total::<V>(*slopes, vectors).fold(K).mul(common);
+                        let common = sums[at].mul(common);
                         for from in (0..vectors).step_by(V::WORDS) {
                             let vector = V::load_private(slopes.add(from)).fnma(by, V::load(start.add(from)));
                             vector.sub(common).mul(keep).store(start.add(from));
@@ -246,43 +247,28 @@ fn in_register<V: Lane, const K: usize>() -> bool {
     (K == 4 || K == 8) && V::WORDS.is_multiple_of(K)
 }
 
-/// The sum of the registers of `slopes`.
-///
-/// # Safety
-/// The instruction set of `V`, and that many words in whole registers.
-#[inline(always)]
-unsafe fn total<V: Lane>(slopes: *const f32, words: usize) -> V {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let mut sum = V::splat(0.0);
-        for from in (0..words).step_by(V::WORDS) {
-            sum = sum.add(V::load_private(slopes.add(from)));
-        }
-        sum
-    }
-}
-
-/// Σ g² over the vectors of `slopes`, and Σ (Σ g)².
+/// Σ g² over the vectors of `slopes`, and Σ (Σ g)²; Σ g itself, again and again, if it fits a register.
 ///
 /// # Safety
 /// The instruction set of `V`, and scratch that `margin` has filled.
 #[inline(always)]
-unsafe fn totals<V: Lane, const K: usize>(slopes: *const f32, kept: &Kept) -> (f32, f32) {
+unsafe fn totals<V: Lane, const K: usize>(slopes: *const f32, kept: &Kept) -> (f32, f32, V) {
     // SAFETY: the caller's promise; the vectors are whole registers.
     unsafe {
-        let mut squares = V::splat(0.0);
+        let (mut squares, mut sum) = (V::splat(0.0), V::splat(0.0));
         for from in (0..kept.vectors).step_by(V::WORDS) {
             let slope = V::load_private(slopes.add(from));
             squares = slope.fma(slope, squares);
+            sum = sum.add(slope);
         }
+        let sum = sum.fold(K);
+        // Each of its numbers stands there WORDS / K times.
         let all = if in_register::<V, K>() {
-            let sum = total::<V>(slopes, kept.vectors).fold(K);
-            // Each of its numbers stands there WORDS / K times.
             sum.mul(sum).sum() * (K as f32 / V::WORDS as f32)
         } else {
             kept.share(slopes)
         };
-        (squares.sum(), all)
+        (squares.sum(), all, sum)
     }
 }
 
