@@ -17,20 +17,32 @@ const BOUND: f64 = 4e-6;
 
 /// A row of data that owns what it says.
 #[derive(Clone, Debug)]
-struct Example {
-    ids: Vec<u32>,
-    values: Vec<f32>,
-    target: f32,
-    weight: f32,
+pub(crate) struct Example {
+    pub(crate) ids: Vec<u32>,
+    pub(crate) values: Vec<f32>,
+    pub(crate) target: f32,
+    pub(crate) weight: f32,
 }
 
 impl Example {
-    fn row(&self, ones: bool, limit: usize) -> Row<'_> {
+    /// A row with a target that suits `objective`, and a weight.
+    pub(crate) fn new(rng: &mut Rng, ids: Vec<u32>, values: Vec<f32>, objective: Objective) -> Self {
+        let target = match objective {
+            Objective::Classes { classes, .. } => (rng.next() % classes as u64) as f32,
+            Objective::One(Loss::Logistic | Loss::Hinge) => [-1.0, 1.0][(rng.next() % 2) as usize],
+            Objective::One(Loss::Squared | Loss::Quantile(_)) => rng.within(-2.0, 2.0),
+            Objective::One(Loss::Poisson) => (rng.next() % 4) as f32,
+        };
+        let weight = [1.0, 1.0, 0.5, 2.0, 0.0][(rng.next() % 5) as usize];
+        Self { ids, values, target, weight }
+    }
+
+    pub(crate) fn row(&self, ones: bool, limit: usize) -> Row<'_> {
         let ids = Ids::check(&self.ids, limit as u32).expect("ids within the table");
         Row::new(ids, if ones { &[] } else { &self.values }, self.target).weighing(self.weight)
     }
 
-    fn value(&self, at: usize, ones: bool) -> f64 {
+    pub(crate) fn value(&self, at: usize, ones: bool) -> f64 {
         if ones { 1.0 } else { self.values[at].into() }
     }
 }
@@ -53,14 +65,7 @@ fn examples(rng: &mut Rng, objective: Objective) -> Vec<Example> {
             assert_eq!(ids.len(), len);
             let mut values = rng.floats(len, -1.0, 1.0);
             values.iter_mut().skip(3).step_by(7).for_each(|value| *value = 0.0);
-            let target = match objective {
-                Objective::Classes { classes, .. } => (rng.next() % classes as u64) as f32,
-                Objective::One(Loss::Logistic | Loss::Hinge) => [-1.0, 1.0][(rng.next() % 2) as usize],
-                Objective::One(Loss::Squared | Loss::Quantile(_)) => rng.within(-2.0, 2.0),
-                Objective::One(Loss::Poisson) => (rng.next() % 4) as f32,
-            };
-            let weight = [1.0, 1.0, 0.5, 2.0, 0.0][(rng.next() % 5) as usize];
-            Example { ids, values, target, weight }
+            Example::new(rng, ids, values, objective)
         })
         .collect();
     rng.shuffle(&mut examples);
@@ -185,7 +190,7 @@ impl Naive {
 }
 
 /// The slope of each output, the row's weight included.
-fn slopes(objective: Objective, margins: &[f32], example: &Example) -> Vec<f64> {
+pub(crate) fn slopes(objective: Objective, margins: &[f32], example: &Example) -> Vec<f64> {
     let (y, w) = (f64::from(example.target), f64::from(example.weight));
     let hinge = |margin: f64, y: f64| if y * margin < 1.0 { -y } else { 0.0 };
     let margins: Vec<f64> = margins.iter().map(|&margin| margin.into()).collect();

@@ -3,6 +3,7 @@
 
 mod copies;
 mod dense;
+mod factors;
 mod ground;
 mod loops;
 mod merges;

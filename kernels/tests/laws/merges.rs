@@ -1,6 +1,6 @@
 //! Merges of a private copy into shared words, against f64.
 
-use hogback_kernels::{Backend, MergeRule};
+use hogback_kernels::{Backend, Layout, MergeRule};
 
 use crate::ground::{Rng, Words, bits, close, lengths};
 
@@ -13,7 +13,7 @@ const BOUND: f64 = 4.8e-7;
 const STRIDES: [usize; 4] = [0, 1, 8, 16];
 
 fn rule(stride: usize) -> MergeRule {
-    if stride == 0 { MergeRule::Sum } else { MergeRule::Scaled { floor: FLOOR, stride } }
+    if stride == 0 { MergeRule::Sum } else { MergeRule::Scaled { floor: FLOOR, layout: Layout::new(stride, 1) } }
 }
 
 /// True for the places of weights in rows of a stride of weights before a stride of slots.

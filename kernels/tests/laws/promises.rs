@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use hogback_kernels::{
-    Adam, Backend, Cells, DenseRule, Ids, Layout, Learner, LearnerSpec, Loss, MergeRule, Objective, Row, Rule, Scratch,
+    Adam, Backend, Cells, DenseRule, Factors, Ids, Layout, Learner, LearnerSpec, Loss, MergeRule, Objective, Row, Rule, Scratch,
     Step, Table,
 };
 
@@ -81,15 +81,16 @@ fn copies_merges_and_steps_refuse_planes_that_do_not_fit() {
         refused("another length", || backend.add_delta(&[0.0; 3], four));
         refused("different lengths", || backend.merge(four, three, four, MergeRule::Sum));
         refused("different lengths", || backend.merge(four, four, five, MergeRule::Sum));
-        for stride in [0, 1, 2] {
-            let rule = MergeRule::Scaled { floor: 1.0, stride };
-            refused("parts of rows", || backend.merge(five, five, five, rule));
+        let scaled = |layout| MergeRule::Scaled { floor: 1.0, layout };
+        for layout in [Layout::new(1, 0), Layout::new(1, 1), Layout::new(2, 1)] {
+            refused("parts of rows", || backend.merge(five, five, five, scaled(layout)));
         }
-        let narrow = MergeRule::Scaled { floor: 1.0, stride: 2 };
-        refused("parts of rows", || backend.merge(four, four, four, narrow));
+        for layout in [Layout::new(2, 1), Layout::factored(1, Factors { rank: 1, fields: 1 })] {
+            refused("parts of rows", || backend.merge(four, four, four, scaled(layout)));
+        }
         let adagrad = |floor| DenseRule::Adagrad { rate: 0.1, floor };
         for floor in [0.0, -1.0, 1e-40, f32::NAN, f32::INFINITY] {
-            refused("positive and normal", || backend.merge(four, four, four, MergeRule::Scaled { floor, stride: 1 }));
+            refused("positive and normal", || backend.merge(four, four, four, MergeRule::Scaled { floor, layout: Layout::new(1, 1) }));
             refused("positive and normal", || backend.dense_step(adagrad(floor), four, &[four], &[0.0; 4]));
         }
         let sgd = DenseRule::Sgd { rate: 0.1 };
