@@ -243,7 +243,7 @@ impl<'t> Train<'t, '_> {
         let (step, mut tally) = (self.step(), Tally::default());
         let mut walk = self.corpus.walk(strips.clone(), self.holdout);
         let mut places = [Place::default(); BATCH];
-        let mut staleness = 0;
+        let (mut staleness, mut decays) = (0, Vec::new());
         for _ in 0..wave.length {
             let n = walk.next_places(&mut places[..self.head.interval.min(BATCH)])?;
             let mut rows = Vec::with_capacity(n);
@@ -254,7 +254,13 @@ impl<'t> Train<'t, '_> {
             // Until its push is handed in, a round has changed nothing: after a panic it is learned again.
             loop {
                 let learn = || {
-                    view.learn(&rows[..n], |table, bias, rows| {
+                    view.learn(&rows[..n], |touched, table, bias, rows| {
+                        // The penalties of the rows of the copy, and one more: a round may touch none.
+                        decays.clear();
+                        if !step.decay.is_empty() {
+                            decays.extend(touched.iter().map(|&row| step.decay[row as usize]).chain([0.0]));
+                        }
+                        let step = Step { decay: &decays, ..step };
                         self.faults.pass(Point::BeforeUpdate);
                         let half = if self.faults.armed(Point::InsideUpdate) { n / 2 } else { 0 };
                         if half > 0 {

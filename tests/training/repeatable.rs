@@ -1,7 +1,7 @@
 //! The same twice: `sync`, and one child.
 
 use super::planted::{Plant, write};
-use super::{Request, run, tensors, with_children};
+use super::{Request, passes, run, tensors, with_children};
 use hogback::engine::plan;
 use hogback::model::configuration::Optimizer;
 use hogback::train::{Consistency, Settings};
@@ -50,5 +50,32 @@ fn long_rounds_leave_no_row_out() {
         let summary = run(&Request { consistency: Consistency::Sync, ..request }).unwrap();
         let learned = summary.examples_per_second * summary.seconds.train;
         assert!((learned - 20_000.0).abs() < 0.5, "{learned} rows learned, merged every {merge}");
+    }
+}
+
+#[test]
+fn rounds_of_one_child_learn_what_a_child_alone_learns_penalties_included() {
+    let folder = tempdir().unwrap();
+    let data = write(folder.path(), &Plant { rows: 20_000, features: 1 << 12, constant: false });
+    // Rows that name nothing make rounds that touch nothing.
+    let blank = std::fs::read_to_string(&data).unwrap() + &"1\n".repeat(300);
+    std::fs::write(&data, blank).unwrap();
+    for optimizer in [Optimizer::Adagrad, Optimizer::Sgd, Optimizer::Ftrl] {
+        let model = |consistency| {
+            let model = folder.path().join(format!("{optimizer:?}{consistency:?}"));
+            // So much that rare features, whose factors are the largest, hardly move.
+            let settings = Settings { optimizer: Some(optimizer), l2: Some(0.01), ..passes(1) };
+            let settings = Settings { holdout: Some(0.0), ..settings };
+            run(&Request { settings, consistency, merge: Some(8), ..with_children(&data, model.clone(), 1) }).unwrap();
+            tensors(&model)
+        };
+        let (alone, rounds) = (model(Consistency::Hogwild), model(Consistency::Sync));
+        for ((name, alone), (_, rounds)) in alone.iter().zip(&rounds) {
+            for (row, (&alone, &rounds)) in alone.iter().zip(rounds).enumerate() {
+                let (alone, rounds) = (f32::from_bits(alone), f32::from_bits(rounds));
+                let near = (alone - rounds).abs() < 1e-3 * (1.0 + alone.abs());
+                assert!(near, "{optimizer:?}: {name} {row} is {rounds} in rounds, {alone} alone");
+            }
+        }
     }
 }

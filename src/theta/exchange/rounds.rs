@@ -128,11 +128,16 @@ impl<'t> RoundView<'t> {
         })
     }
 
-    /// Copies the rows that `rows` touch and hands `learn` the copy, the intercept and `rows` renumbered to fit it.
+    /// Copies the rows that `rows` touch and hands `learn` which tensor rows these are, the copy, whose rows stand in that order, the
+    /// intercept, and `rows` renumbered to fit it.
     ///
     /// # Errors
     /// The system's, where the memory is not to be had.
-    pub fn learn(&mut self, rows: &[Row<'_>], learn: impl FnOnce(&Table<'_>, Cells<'_>, &[Row<'_>])) -> io::Result<()> {
+    pub fn learn(
+        &mut self,
+        rows: &[Row<'_>],
+        learn: impl FnOnce(&[u32], &Table<'_>, Cells<'_>, &[Row<'_>]),
+    ) -> io::Result<()> {
         let weight = &self.theta.tensors()[WEIGHT];
         let (width, master) = (weight.width(), weight.cells());
         // A child that panicked in the last round has left its marks.
@@ -175,7 +180,7 @@ impl<'t> RoundView<'t> {
             renumbered.push(Row::new(ids.slice(from..end), row.values(), row.target).weighing(row.weight));
             from = end;
         }
-        learn(&Table::whole(copy, self.layout), bias, &renumbered);
+        learn(&self.push.rows, &Table::whole(copy, self.layout), bias, &renumbered);
 
         self.push.after.resize(touched * width, 0.0);
         self.theta.backend().copy_out(copy, &mut self.push.after);
