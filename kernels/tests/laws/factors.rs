@@ -14,7 +14,7 @@ const NAMED: usize = if cfg!(miri) { 30 } else { 120 };
 const HEAD: usize = 20;
 
 /// Relative to the sum of the sizes that go in: a margin's, a word's, after a group of rows.
-const BOUND: f64 = 1e-5;
+const BOUND: f64 = 4e-6;
 
 const RATE: f32 = 0.05;
 const BIAS_RATE: f32 = 0.02;
