@@ -1,12 +1,14 @@
 //! Files of a model and caches that are not as they were written: cut anywhere, any bit flipped. Each is reported.
 
-use super::planted::{Plant, Random, write};
+use super::planted::{Plant, Random, with_fields, write};
 use super::{Request, count, passes, run, seed, with_children};
 use hogback::checkpoint::load;
 use hogback::data::{CachePolicy, DataFile, Input, ReadOptions};
+use hogback::model::configuration::Kind;
 use hogback::model::predictor::Model;
 use hogback::store::Disk;
 use hogback::sys::signal::StopRequest;
+use hogback::train::Settings;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -23,14 +25,16 @@ struct Trained {
 }
 
 impl Trained {
-    fn new() -> Self {
+    fn new(kind: Kind) -> Self {
         let folder = tempdir().unwrap();
         let data = write(folder.path(), &Plant { rows: 60, features: 300, constant: true });
+        let data = if kind == Kind::Ffm { with_fields(&data) } else { data };
         let model = folder.path().join("m");
         let request = with_children(&data, model.clone(), 1);
         let read = ReadOptions { cache: CachePolicy::Beside, ..request.read.clone() };
-        run(&Request { settings: passes(2), read: read.clone(), ..request }).unwrap();
-        let cache = folder.path().join("planted.svm.hogcache");
+        let settings = Settings { kind: Some(kind), ..passes(2) };
+        run(&Request { settings, read: read.clone(), ..request }).unwrap();
+        let cache = data.with_added_extension("hogcache");
         Self { data, model, read, cache, _folder: folder }
     }
 
@@ -98,7 +102,7 @@ fn flipped(whole: &[u8], bit: usize) -> Vec<u8> {
 
 #[test]
 fn every_cut_and_every_flipped_bit_of_a_header_is_reported() {
-    let trained = Trained::new();
+    let trained = Trained::new(Kind::Linear);
     // In the suite one of so many: a prime, so that all bits of a byte have their turn.
     let stride = if count(0) > 0 { 1 } else { 37 };
     let (mut cuts, mut bits) = (0, 0);
@@ -138,8 +142,14 @@ fn every_cut_and_every_flipped_bit_of_a_header_is_reported() {
 
 #[test]
 fn flipped_bits_anywhere_are_reported() {
-    let trained = Trained::new();
-    let (flips, seed) = (count(1000), seed());
+    for (kind, flips) in [(Kind::Linear, count(1000)), (Kind::Ffm, count(1000) / 4)] {
+        flipped_anywhere(kind, flips);
+    }
+}
+
+/// Flips so many bits of a model of this kind and of the cache of its data.
+fn flipped_anywhere(kind: Kind, flips: u64) {
+    let (trained, seed) = (Trained::new(kind), seed());
     let mut random = Random(seed);
     let (cache, sum) = (fs::read(&trained.cache).unwrap(), trained.rows().0);
     let mut of_file = [0; 6];
@@ -162,6 +172,7 @@ fn flipped_bits_anywhere_are_reported() {
     load(&trained.model).unwrap();
     let [weights, state, dictionary, spec, manifest, cache] = of_file;
     println!(
-        "corrupt: {flips} random flips (seed {seed}): weights {weights}, state {state}, dictionary {dictionary}, spec {spec}, manifest {manifest}, cache {cache}, all reported; 0 panics, 0 SIGBUS"
+        "corrupt: {flips} random flips of kind {} (seed {seed}): weights {weights}, state {state}, dictionary {dictionary}, spec {spec}, manifest {manifest}, cache {cache}, all reported; 0 panics, 0 SIGBUS",
+        kind.name()
     );
 }

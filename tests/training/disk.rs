@@ -4,6 +4,7 @@ use super::planted::{Plant, Random, write};
 use super::victim::Victim;
 use super::{count, is_finite, seed, tensors};
 use hogback::checkpoint::load;
+use hogback::model::configuration::Kind;
 use std::env;
 use std::fs::{self, File};
 use std::io::Write;
@@ -40,8 +41,15 @@ impl Small {
     /// Has a victim train there, within the largest file that is allowed (in blocks of 512 bytes).
     fn train(&self, existing: &str, blocks: Option<u64>) -> Run {
         let (model, caches) = (self.model(), self.disk.join("caches"));
-        let victim =
-            Victim { command: false, existing, data: &self.data, model: &model, caches: &caches, said: &self.said };
+        let victim = Victim {
+            command: false,
+            kind: Kind::Linear,
+            existing,
+            data: &self.data,
+            model: &model,
+            caches: &caches,
+            said: &self.said,
+        };
         let mut process = victim.process();
         if let Some(blocks) = blocks {
             let mut limited = Command::new("sh");

@@ -1,9 +1,10 @@
 //! Real processes, killed at any moment of their lives: every model can be read, and gone on with.
 
-use super::planted::{Plant, Random, write};
+use super::planted::{Plant, Random, with_fields, write};
 use super::victim::Victim;
 use super::{count, is_finite, seed, watched};
 use hogback::checkpoint::load;
+use hogback::model::configuration::Kind;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
@@ -22,13 +23,28 @@ fn names(folder: &Path) -> Vec<String> {
 
 #[test]
 fn a_run_may_be_killed_at_any_moment() {
+    for (kind, runs) in [(Kind::Linear, count(50)), (Kind::Fm, count(50) / 5), (Kind::Ffm, count(50) / 5)] {
+        killed(kind, runs);
+    }
+}
+
+/// Kills so many runs that train a model of this kind.
+fn killed(kind: Kind, runs: u64) {
     let folder = tempdir().unwrap();
     let data = write(folder.path(), &Plant { rows: 8000, features: 1 << 12, constant: true });
+    let data = if kind == Kind::Ffm { with_fields(&data) } else { data };
     let home = folder.path().join("home");
     fs::create_dir(&home).unwrap();
     let (model, caches, said) = (home.join("m"), home.join("caches"), folder.path().join("said"));
-    let victim =
-        |existing, command| Victim { command, existing, data: &data, model: &model, caches: &caches, said: &said };
+    let victim = |existing, command| Victim {
+        command,
+        kind,
+        existing,
+        data: &data,
+        model: &model,
+        caches: &caches,
+        said: &said,
+    };
     let heard = || fs::read_to_string(&said).unwrap();
     let whole = |existing, command| {
         let begun = Instant::now();
@@ -43,7 +59,7 @@ fn a_run_may_be_killed_at_any_moment() {
         fs::create_dir(&home).unwrap();
         life
     });
-    let (runs, seed) = (count(50), seed());
+    let seed = seed();
     let mut random = Random(seed);
     let (mut killed, mut generations, mut last) = (0, 0, 0);
     // Of how many runs something was left that is not whole: a cache, a model that is not in place, a generation.
@@ -68,7 +84,7 @@ fn a_run_may_be_killed_at_any_moment() {
         let before = model.exists().then(|| load(&model).unwrap().manifest.generation);
         let life = lives[usize::from(command)].as_micros() as u64;
         let wait = Duration::from_micros(random.below(life + life / 20));
-        let story = format!("seed {seed}, run {run}, {existing}, command: {command}, after {wait:?}");
+        let story = format!("{kind:?}, seed {seed}, run {run}, {existing}, command: {command}, after {wait:?}");
         let mut process = victim(existing, command).process().spawn().unwrap();
         sleep(wait);
         process.kill().unwrap();
@@ -99,8 +115,11 @@ fn a_run_may_be_killed_at_any_moment() {
     assert_eq!(names(&caches).len(), 1, "{:?}", names(&caches));
     assert!(names(&model).iter().all(|name| !name.starts_with('.')), "{:?}", names(&model));
     println!(
-        "crash: {runs} runs (seed {seed}), {killed} killed, {generations} left a new generation, {} a half cache, {} a half model, {} a half generation; 0 unreadable models, 0 failed resumes",
-        left[0], left[1], left[2]
+        "crash: {runs} runs of kind {} (seed {seed}), {killed} killed, {generations} left a new generation, {} a half cache, {} a half model, {} a half generation; 0 unreadable models, 0 failed resumes",
+        kind.name(),
+        left[0],
+        left[1],
+        left[2]
     );
 }
 
@@ -109,8 +128,15 @@ fn a_run_may_be_interrupted_at_any_moment() {
     let folder = tempdir().unwrap();
     let data = write(folder.path(), &Plant { rows: 8000, features: 1 << 12, constant: true });
     let (model, caches, said) = (folder.path().join("m"), folder.path().join("caches"), folder.path().join("said"));
-    let victim =
-        |existing| Victim { command: true, existing, data: &data, model: &model, caches: &caches, said: &said };
+    let victim = |existing| Victim {
+        command: true,
+        kind: Kind::Linear,
+        existing,
+        data: &data,
+        model: &model,
+        caches: &caches,
+        said: &said,
+    };
     let heard = || fs::read_to_string(&said).unwrap();
     let begun = Instant::now();
     assert!(victim("--new").process().status().unwrap().success(), "{}", heard());

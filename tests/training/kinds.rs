@@ -1,5 +1,5 @@
-//! What holds for models of one output under Adagrad, for several outputs and for FTRL-proximal: children, repeating, resuming,
-//! divergence; and what weights of rows and classes mean.
+//! What holds for models of one output under Adagrad, for several outputs, for FTRL-proximal and for factors: children, repeating,
+//! resuming, divergence; and what weights of rows and classes mean.
 
 use std::fmt::Write;
 use std::fs;
@@ -9,25 +9,29 @@ use hogback::checkpoint::{Existing, load};
 use hogback::engine::schedule::Schedule;
 use hogback::error::Error;
 use hogback::fault::{Faults, Point};
-use hogback::model::configuration::{LossKind, Optimizer};
+use hogback::model::configuration::{Kind, LossKind, Optimizer};
 use hogback::model::predictor::Model;
 use hogback::train::{ClassWeights, Consistency, Request, Settings, Summary};
 use tempfile::tempdir;
 
+use super::planted::with_fields;
 use super::{passes, run, tensors, with_children};
 
 /// The kinds of models that are looked at here.
-fn kinds() -> [Settings; 4] {
+fn kinds() -> [Settings; 7] {
     let classes = |loss, optimizer| Settings { loss: Some(loss), optimizer: Some(optimizer), ..passes(3) };
     [
         classes(LossKind::Softmax, Optimizer::Adagrad),
         classes(LossKind::Hinge, Optimizer::Sgd),
         classes(LossKind::Softmax, Optimizer::Ftrl),
         Settings { l1: Some(2.0), ..classes(LossKind::Squared, Optimizer::Ftrl) },
+        Settings { kind: Some(Kind::Fm), rank: Some(5), ..classes(LossKind::Softmax, Optimizer::Adagrad) },
+        Settings { kind: Some(Kind::Fm), ..classes(LossKind::Squared, Optimizer::Adagrad) },
+        Settings { kind: Some(Kind::Ffm), ..classes(LossKind::Squared, Optimizer::Adagrad) },
     ]
 }
 
-/// Rows of five classes, 0 to 4, that their features tell but for some noise.
+/// Rows of five classes, 0 to 4, that their features tell but for some noise; beside them the same with fields.
 fn five_classes(folder: &Path, rows: usize) -> PathBuf {
     let (mut state, mut text) = (7u64, String::new());
     let mut below = |limit: u64| {
@@ -46,7 +50,13 @@ fn five_classes(folder: &Path, rows: usize) -> PathBuf {
     }
     let path = folder.join("classes.svm");
     fs::write(&path, text).unwrap();
+    with_fields(&path);
     path
+}
+
+/// The rows as models of such settings read them.
+fn suited(data: &Path, settings: &Settings) -> PathBuf {
+    data.with_extension(if settings.kind == Some(Kind::Ffm) { "ffm" } else { "svm" })
 }
 
 fn held_out(summary: &Summary) -> f64 {
@@ -61,7 +71,7 @@ fn many_children_learn_as_well_as_one() {
     for (kind, settings) in kinds().into_iter().enumerate() {
         let loss = |children: usize| {
             let model = folder.path().join(format!("{kind}-{children}"));
-            let request = with_children(&data, model, children);
+            let request = with_children(&suited(&data, &settings), model, children);
             let existing = Existing::Replace;
             held_out(&run(&Request { settings: settings.clone(), existing, ..request }).unwrap())
         };
@@ -91,7 +101,7 @@ fn rounds_and_single_children_repeat_and_go_on_after_any_cut_to_the_same_bits() 
             let model = |name: &str| folder.path().join(format!("{kind}-{children}-{name}"));
             let train = |name: &str, existing, faults| {
                 let settings = settings.clone();
-                let request = with_children(&data, model(name), children);
+                let request = with_children(&suited(&data, &settings), model(name), children);
                 run(&Request { settings, consistency, existing, faults, merge: Some(64), ..request })
             };
             train("a", Existing::Refuse, Faults::none()).unwrap();
@@ -183,9 +193,11 @@ fn a_rate_that_is_too_bold_is_halved_until_several_classes_learn() {
         run(&Request { settings, existing: Existing::Continue, ..with_children(&data, path.clone(), 1) }).unwrap();
         assert_eq!(load(&path).unwrap().manifest.position["rescues"], 0);
     }
-    let settings = Settings { lr: Some(1e10), ..passes(3) };
-    let model = folder.path().join("hopeless");
-    assert_eq!(run(&Request { settings, ..with_children(&data, model, 2) }).unwrap_err().exit_code(), 3);
+    for settings in kinds() {
+        let settings = Settings { lr: Some(1e10), optimizer: None, ..settings };
+        let request = with_children(&suited(&data, &settings), folder.path().join("hopeless"), 2);
+        assert_eq!(run(&Request { settings, ..request }).unwrap_err().exit_code(), 3);
+    }
 }
 
 #[test]

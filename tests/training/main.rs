@@ -7,6 +7,7 @@ mod corrupt;
 mod cuts;
 mod disk;
 mod divergence;
+mod factors;
 mod faults;
 mod kills;
 mod kinds;

@@ -70,3 +70,16 @@ pub(crate) fn write(folder: &Path, plant: &Plant) -> PathBuf {
     fs::write(&path, text).expect("room for planted data");
     path
 }
+
+/// Writes the rows of a libsvm file as libffm text beside it, with three fields.
+pub(crate) fn with_fields(data: &Path) -> PathBuf {
+    let word = |word: &str| match word.split_once(':').and_then(|(index, _)| index.parse::<u64>().ok()) {
+        Some(index) => format!("{}:{word}", index % 3),
+        None => word.to_owned(),
+    };
+    let text = fs::read_to_string(data).expect("planted data");
+    let lines = text.lines().map(|line| line.split(' ').map(word).collect::<Vec<_>>().join(" ") + "\n");
+    let path = data.with_extension("ffm");
+    fs::write(&path, lines.collect::<String>()).expect("room for planted data");
+    path
+}

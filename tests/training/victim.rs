@@ -3,9 +3,11 @@
 use super::{Request, passes, run_heard, with_children};
 use hogback::checkpoint::Existing;
 use hogback::data::{CachePolicy, ReadOptions};
+use hogback::model::configuration::Kind;
 use hogback::report::progress::{Progress, ProgressMode};
 use hogback::store::Disk;
 use hogback::sys::signal::{StopRequest, survive_file_limits};
+use hogback::train::Settings;
 use std::env;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -25,6 +27,7 @@ const EXISTING: [(&str, Existing); 4] = [
 pub(crate) struct Victim<'a> {
     /// The `hogback` command, not this test binary, which commits whenever it can.
     pub(crate) command: bool,
+    pub(crate) kind: Kind,
     pub(crate) existing: &'a str,
     pub(crate) data: &'a Path,
     pub(crate) model: &'a Path,
@@ -41,6 +44,7 @@ impl Victim<'_> {
             process = Command::new(env!("CARGO_BIN_EXE_hogback"));
             process.arg("train").arg(self.data).arg("--model").arg(self.model).arg("--cache").arg(self.caches);
             process.args(["--children", "2", "--passes", "20", "--early-stop", "0", "--checkpoint-every", "1"]);
+            process.args(["--kind", self.kind.name()]);
             match self.existing {
                 "--new" => {}
                 "--keep" => panic!("the command keeps only a model of the default name"),
@@ -51,7 +55,7 @@ impl Victim<'_> {
             process.args(["--exact", "victim::victim"]);
             let paths = [("DATA", self.data), ("MODEL", self.model), ("CACHES", self.caches)];
             process.envs(paths.map(|(name, path)| (format!("HOGBACK_VICTIM_{name}"), path)));
-            process.env("HOGBACK_VICTIM", self.existing);
+            process.env("HOGBACK_VICTIM", self.existing).env("HOGBACK_VICTIM_KIND", self.kind.name());
         }
         process.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(self.said).unwrap());
         process
@@ -65,9 +69,12 @@ fn victim() {
     survive_file_limits().unwrap();
     let path = |name: &str| PathBuf::from(env::var(format!("HOGBACK_VICTIM_{name}")).unwrap());
     let (_, existing) = EXISTING.into_iter().find(|(name, _)| *name == existing).unwrap();
+    let kind = env::var("HOGBACK_VICTIM_KIND").unwrap();
+    let kind = [Kind::Linear, Kind::Fm, Kind::Ffm].into_iter().find(|known| known.name() == kind);
+    let settings = Settings { kind, ..passes(5) };
     let request = with_children(&path("DATA"), path("MODEL"), 2);
     let read = ReadOptions { cache: CachePolicy::Dir(path("CACHES")), ..request.read.clone() };
-    let request = Request { settings: passes(5), existing, read, checkpoint_every: Duration::ZERO, ..request };
+    let request = Request { settings, existing, read, checkpoint_every: Duration::ZERO, ..request };
     let progress = Progress::new(ProgressMode::Plain);
     if let Err(error) = run_heard(&request, &Disk, &StopRequest::never(), &progress) {
         progress.notice(&format!("error: {error}"));

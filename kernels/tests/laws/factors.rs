@@ -150,7 +150,15 @@ impl Parts {
             shared[..words].fill(NOTHING);
         }
         let (stride, outputs) = (layout.stride(), layout.outputs());
-        let word = |at: usize| if at >= stride { 0.3 } else if at < outputs { 0.1 * at as f32 } else { 0.0 };
+        let word = |at: usize| {
+            if at >= stride {
+                0.3
+            } else if at < outputs {
+                0.1 * at as f32
+            } else {
+                0.0
+            }
+        };
         let bias: Vec<f32> = (0..layout.intercept().width()).map(word).collect();
         let [shared, head, bias] = [(shared, 0), (head, 1), (bias, 2)].map(|(of, by)| Words::new(&of, offset + by));
         Self { shared, head, bias, layout }
@@ -194,7 +202,8 @@ impl Naive {
     fn values(&self, example: &Example) -> Vec<f64> {
         let values: Vec<f64> = (0..example.ids.len()).map(|at| example.value(at, self.case.ones)).collect();
         let squares: f64 = values.iter().map(|x| x * x).sum();
-        let scale = if self.case.norm > 0.0 && squares > 0.0 { (f64::from(self.case.norm) / squares).sqrt() } else { 1.0 };
+        let scale =
+            if self.case.norm > 0.0 && squares > 0.0 { (f64::from(self.case.norm) / squares).sqrt() } else { 1.0 };
         values.into_iter().map(|x| x * scale).collect()
     }
 
@@ -307,7 +316,8 @@ impl Naive {
 fn mean_nothing(case: &Case) -> Vec<usize> {
     let layout = case.layout();
     let words = if case.factors.fields > 1 { Layout::FIELD + 1 } else { Layout::DECAY + 1 };
-    let of_part = (case.factors.fields * case.factors.stride()..layout.tail()).chain(layout.tail() + words..layout.part());
+    let of_part =
+        (case.factors.fields * case.factors.stride()..layout.tail()).chain(layout.tail() + words..layout.part());
     let of_part: Vec<usize> = of_part.collect();
     (0..layout.outputs()).flat_map(|output| of_part.iter().map(move |at| output * layout.part() + at)).collect()
 }

@@ -207,7 +207,9 @@ fn a_row_is_joined_as_rows_are_merged() {
             rule(stride).join_row(layout, row, |at| base[from + at], |at| mine[from + at]);
         }
         for (i, (joined, merged)) in joined.values().into_iter().zip(merged[0].values()).enumerate() {
-            close(joined, merged.into(), BOUND * (1.0 + f64::from(merged.abs())), || format!("stride {stride}, word {i}"));
+            close(joined, merged.into(), BOUND * (1.0 + f64::from(merged.abs())), || {
+                format!("stride {stride}, word {i}")
+            });
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use hogback_kernels::{
-    Adam, Backend, Cells, DenseRule, Factors, Ids, Layout, Learner, LearnerSpec, Loss, MergeRule, Objective, Row, Rule, Scratch,
-    Step, Table,
+    Adam, Backend, Cells, DenseRule, Factors, Ids, Layout, Learner, LearnerSpec, Loss, MergeRule, Objective, Row, Rule,
+    Scratch, Step, Table,
 };
 
 use crate::ground::{Words, bits};
@@ -90,7 +90,9 @@ fn copies_merges_and_steps_refuse_planes_that_do_not_fit() {
         }
         let adagrad = |floor| DenseRule::Adagrad { rate: 0.1, floor };
         for floor in [0.0, -1.0, 1e-40, f32::NAN, f32::INFINITY] {
-            refused("positive and normal", || backend.merge(four, four, four, MergeRule::Scaled { floor, layout: Layout::new(1, 1) }));
+            refused("positive and normal", || {
+                backend.merge(four, four, four, MergeRule::Scaled { floor, layout: Layout::new(1, 1) })
+            });
             refused("positive and normal", || backend.dense_step(adagrad(floor), four, &[four], &[0.0; 4]));
         }
         let sgd = DenseRule::Sgd { rate: 0.1 };
