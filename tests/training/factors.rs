@@ -84,7 +84,7 @@ fn factors_find_what_weights_alone_do_not() {
 #[test]
 fn rounds_and_a_single_child_repeat_and_go_on_after_a_cut_to_the_same_bits() {
     let folder = tempdir().unwrap();
-    let (clicks, stars) = (clicks(folder.path(), 5_000), stars(folder.path(), 10_000));
+    let (clicks, stars) = (clicks(folder.path(), 5_000), stars(folder.path(), 30_000));
     for (nth, settings) in kinds().into_iter().enumerate() {
         let data = if settings.loss.is_some() { &stars } else { &clicks };
         // Of twelve children the changes are scaled.
@@ -100,7 +100,7 @@ fn rounds_and_a_single_child_repeat_and_go_on_after_a_cut_to_the_same_bits() {
             let whole = tensors(&model("a"));
             assert!(tensors(&model("b")) == whole, "{settings:?} {children} children");
             for cut in [0, 2] {
-                let faults = Faults::none().at(Point::TaskDone, cut * children as i64, 1);
+                let faults = Faults::none().at(Point::TaskDone, cut, 1);
                 let cut_short = train("c", Existing::Replace, faults).unwrap_err();
                 assert_eq!(cut_short.exit_code(), 130, "{cut_short}");
                 train("c", Existing::Continue, Faults::none()).unwrap();
