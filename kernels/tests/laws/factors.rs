@@ -10,11 +10,11 @@ use crate::ground::{Rng, Words, bits, close};
 use crate::loops::{Example, slopes};
 
 /// Rows of the table that rows of data name; one in five is never named.
-const NAMED: usize = if cfg!(miri) { 30 } else { 120 };
+pub(crate) const NAMED: usize = if cfg!(miri) { 30 } else { 120 };
 const HEAD: usize = 20;
 
 /// Relative to the sum of the sizes that go in: a margin's, a word's, after a group of rows.
-const BOUND: f64 = 4e-6;
+pub(crate) const BOUND: f64 = 4e-6;
 
 const RATE: f32 = 0.05;
 const BIAS_RATE: f32 = 0.02;
@@ -27,26 +27,26 @@ const NOTHING: f32 = 1e7;
 
 /// A model and the rows it learns from.
 #[derive(Clone, Copy, Debug)]
-struct Case {
-    factors: Factors,
-    objective: Objective,
-    ones: bool,
-    head: bool,
-    ahead: bool,
-    norm: f32,
+pub(crate) struct Case {
+    pub(crate) factors: Factors,
+    pub(crate) objective: Objective,
+    pub(crate) ones: bool,
+    pub(crate) head: bool,
+    pub(crate) ahead: bool,
+    pub(crate) norm: f32,
 }
 
 impl Case {
-    fn spec(&self) -> LearnerSpec {
+    pub(crate) fn spec(&self) -> LearnerSpec {
         let Self { factors, objective, ones, head, ahead, .. } = *self;
         LearnerSpec { objective, rule: Rule::Adagrad, head, ahead, ones, decay: false, factors: Some(factors) }
     }
 
-    fn layout(&self) -> Layout {
+    pub(crate) fn layout(&self) -> Layout {
         Layout::factored(self.objective.outputs(), self.factors)
     }
 
-    fn step(&self) -> Step<'static> {
+    pub(crate) fn step(&self) -> Step<'static> {
         Step { rate: RATE, bias_rate: BIAS_RATE, floor: FLOOR, decay: &[], l1: 0.0, norm: self.norm }
     }
 
@@ -57,7 +57,7 @@ impl Case {
 }
 
 /// Vectors of every number of registers, alone and for fields that fill blocks of every backend, or not.
-fn shapes() -> Vec<Factors> {
+pub(crate) fn shapes() -> Vec<Factors> {
     let ranks: &[usize] = if cfg!(miri) { &[3, 8] } else { &[1, 3, 4, 5, 8, 12, 16, 20, 32, 33, 100] };
     let alone = ranks.iter().map(|&rank| Factors { rank, fields: 1 });
     let all: &[usize] = if cfg!(miri) { &[3] } else { &[2, 3, 4, 7, 9, 24] };
@@ -111,15 +111,15 @@ fn examples(case: &Case, rng: &mut Rng) -> Vec<Example> {
 }
 
 /// A table's words, those of its head, and the intercept's.
-struct Parts {
+pub(crate) struct Parts {
     shared: Words,
     head: Words,
-    bias: Words,
+    pub(crate) bias: Words,
     layout: Layout,
 }
 
 impl Parts {
-    fn new(case: &Case, rng: &mut Rng, offset: usize) -> Self {
+    pub(crate) fn new(case: &Case, rng: &mut Rng, offset: usize) -> Self {
         let layout = case.layout();
         let factors = case.factors;
         let mut shared = vec![NOTHING; NAMED * layout.width() + layout.width() - 1];
@@ -164,7 +164,7 @@ impl Parts {
         Self { shared, head, bias, layout }
     }
 
-    fn table(&self) -> Table<'_> {
+    pub(crate) fn table(&self) -> Table<'_> {
         if self.head.cells().is_empty() {
             Table::whole(self.shared.cells(), self.layout)
         } else {
@@ -173,7 +173,7 @@ impl Parts {
     }
 
     /// The words of all rows as the child sees them.
-    fn words(&self) -> Vec<f32> {
+    pub(crate) fn words(&self) -> Vec<f32> {
         let (mut shared, head) = (self.shared.values(), self.head.values());
         let whole = head.len() - head.len() % self.layout.width();
         shared[..whole].copy_from_slice(&head[..whole]);
@@ -312,14 +312,13 @@ impl Naive {
     }
 }
 
-/// The places of words of a row that mean nothing: behind the vectors, and behind the tail.
-fn mean_nothing(case: &Case) -> Vec<usize> {
+/// By word of a row, whether it means nothing: those behind the vectors, and behind the tail.
+pub(crate) fn mean_nothing(case: &Case) -> Vec<bool> {
     let layout = case.layout();
-    let words = if case.factors.fields > 1 { Layout::FIELD + 1 } else { Layout::DECAY + 1 };
-    let of_part =
-        (case.factors.fields * case.factors.stride()..layout.tail()).chain(layout.tail() + words..layout.part());
-    let of_part: Vec<usize> = of_part.collect();
-    (0..layout.outputs()).flat_map(|output| of_part.iter().map(move |at| output * layout.part() + at)).collect()
+    let vectors = case.factors.fields * case.factors.stride();
+    let tail = layout.tail() + if case.factors.fields > 1 { Layout::FIELD + 1 } else { Layout::DECAY + 1 };
+    let nothing = |at: usize| (vectors..layout.tail()).contains(&at) || at >= tail;
+    (0..layout.width()).map(|at| nothing(at % layout.part())).collect()
 }
 
 fn run(backend: Backend, case: &Case, offset: usize) {
@@ -348,7 +347,7 @@ fn run(backend: Backend, case: &Case, offset: usize) {
         if id % 5 == 4 {
             assert_eq!(bits(row), bits(begun), "row {id}, never named");
         }
-        for at in (0..row.len()).filter(|at| !nothing.contains(at)) {
+        for at in (0..row.len()).filter(|&at| !nothing[at]) {
             close(row[at], want[at], BOUND * (1.0 + want[at].abs()), || format!("row {id}, word {at}"));
             let in_part = at % layout.part();
             let fixed = match in_part.checked_sub(layout.tail()) {
@@ -435,13 +434,14 @@ fn a_group_in_parts_a_head_and_what_means_nothing_make_no_difference() {
         let (layout, nothing) = (case.layout(), mean_nothing(&case));
         let meant = |words: &[f32]| -> Vec<u32> {
             let rows = words.chunks_exact(layout.width());
-            rows.flat_map(|row| (0..row.len()).filter(|at| !nothing.contains(at)).map(|at| row[at].to_bits())).collect()
+            rows.flat_map(|row| (0..row.len()).filter(|&at| !nothing[at]).map(|at| row[at].to_bits())).collect()
         };
         let other = Case { head: !case.head, ..case };
         let zeros = |parts: &Parts| {
             for cells in [parts.shared.cells(), parts.head.cells()] {
                 for row in 0..cells.len() / layout.width() {
-                    nothing.iter().for_each(|at| cells.set(row * layout.width() + at, 0.0));
+                    let nothing = (0..layout.width()).filter(|&at| nothing[at]);
+                    nothing.for_each(|at| cells.set(row * layout.width() + at, 0.0));
                 }
             }
         };

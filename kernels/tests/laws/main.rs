@@ -8,4 +8,5 @@ mod ground;
 mod loops;
 mod merges;
 mod promises;
+mod ratings;
 mod sums;

@@ -11,7 +11,7 @@ use crate::ground::{Words, bits};
 
 /// Checks that `call` panics with a message that contains `why`.
 #[track_caller]
-fn refused<T>(why: &str, call: impl FnOnce() -> T) {
+pub(crate) fn refused<T>(why: &str, call: impl FnOnce() -> T) {
     let Err(panic) = catch_unwind(AssertUnwindSafe(call)) else { panic!("went through, expected: {why}") };
     let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
     assert!(text.is_some_and(|text| text.contains(why)), "{text:?}, expected: {why}");
