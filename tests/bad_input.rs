@@ -270,6 +270,129 @@ fn one_class_is_learned_with_a_warning() {
 }
 
 #[test]
+fn one_rating_is_learned_with_a_warning() {
+    let folder = Folder::new();
+    folder.write("same.svm", "3 1:1 12:1\n3 2:1 11:1\n3 1:1 11:1\n".repeat(40));
+    for kind in ["linear", "fm"] {
+        let train = ["train", "same.svm", "--kind", kind, "--loss", "squared", "--model", kind, "--no-cache"];
+        let run = folder.run(&train).done();
+        assert!(run.err.starts_with("warning: every row has the label 3: there is nothing to learn\n"), "{run:?}");
+        let predictions = folder.predictions(kind, "same.svm");
+        assert!(predictions.lines().all(|line| (line.parse::<f32>().unwrap() - 3.0).abs() < 0.01), "{predictions}");
+        // Two classes are what one label is taken for where nobody says otherwise.
+        let train = ["train", "same.svm", "--kind", kind, "--model", kind, "--overwrite", "--no-cache"];
+        let run = folder.run(&train).done();
+        assert!(run.err.starts_with("warning: every row has the label 3: there is nothing to tell apart\n"), "{run:?}");
+    }
+}
+
+#[test]
+fn a_rating_without_an_item_is_warned_of() {
+    let folder = Folder::new();
+    let ratings: String = (0..300).map(|at| format!("{}.5 {}:1 {}:1\n", at % 5, 1 + at % 17, 20 + at % 7)).collect();
+    let lines: Vec<&str> = ratings.lines().collect();
+    let with = |odd: &[&str]| [&lines[..150], odd, &lines[150..]].concat().join("\n") + "\n";
+    folder.write("whole.svm", with(&[]));
+    folder.write("one.svm", with(&["2.5 3:1"]));
+    folder.write("three.svm", with(&["2.5 3:1", "1.5 3:1 21:1", "1.5", "0.5 22:1"]));
+    folder.write("values.svm", with(&["2.5 3:0.5"]));
+    folder.write("many.svm", with(&["2.5 3:1"; 50]));
+    folder.write("longer.svm", with(&["2.5 3:1", "2.5 3:1 21:1 22:1"]));
+    let warned = |data: &str, kind: &str| {
+        let run = folder.run(&["train", data, "--kind", kind, "--model", "m", "--overwrite", "--passes", "1"]).done();
+        run.err.lines().find(|line| line.starts_with("warning: ") && line.contains("fewer than")).map(str::to_owned)
+    };
+    // From the text, and from its cache.
+    for _ in 0..2 {
+        let one = "warning: one.svm: 1 row has fewer than the two features of all others, the first is row 151";
+        assert_eq!(warned("one.svm", "fm").as_deref(), Some(one));
+        let three = "warning: three.svm: 3 rows have fewer than the two features of all others, the first is row 151";
+        assert_eq!(warned("three.svm", "fm").as_deref(), Some(three));
+    }
+    for (data, kind) in
+        [("one.svm", "linear"), ("whole.svm", "fm"), ("values.svm", "fm"), ("many.svm", "fm"), ("longer.svm", "fm")]
+    {
+        assert_eq!(warned(data, kind), None, "{data} {kind}");
+    }
+}
+
+#[test]
+fn factors_that_cannot_be() {
+    let folder = Folder::with_model();
+    folder.write("good.ffm", as_ffm(&svm(200)));
+    for (flags, parts) in [
+        ("good.svm --kind fm --rank 0", &["--rank", "a whole number, 1 or more"][..]),
+        ("good.svm --kind fm --rank 65536", &["--rank", "is too large"]),
+        ("good.svm --kind fm --rank many", &["--rank", "a whole number"]),
+        ("good.svm --kind fmm", &["--kind", "linear, fm, ffm"]),
+        ("good.svm --kind linear --rank 4", &["--rank is for --kind fm and ffm; this is linear"]),
+        ("good.svm --rank 4", &["--rank is for --kind fm and ffm; this is linear"]),
+        ("good.svm --kind ffm", &["--kind ffm needs fields", "good.svm is libsvm", "--kind fm learns without"]),
+        ("good.ffm --kind ffm --interact ::", &["--kind ffm needs fields", "leave out --bits and --interact"]),
+        ("good.svm --kind fm --optimizer sgd", &["--kind fm is learned by adagrad; this is --optimizer sgd"]),
+        ("good.ffm --kind ffm --optimizer ftrl", &["--kind ffm is learned by adagrad; this is --optimizer ftrl"]),
+        ("good.svm --kind fm --l1 1", &["--l1", "this is --kind fm, which --l2 is for"]),
+        ("good.svm --kind fm --loss hinge", &["--loss logistic, softmax or squared; this is hinge"]),
+        ("good.svm --kind fm --loss poisson", &["--loss logistic, softmax or squared; this is poisson"]),
+        ("good.ffm --kind ffm --loss quantile", &["--loss logistic, softmax or squared; this is quantile"]),
+        ("good.svm --kind fm --l2 -1", &["--l2", "a number, 0 or more"]),
+        ("good.svm --kind fm --lr 1e-40", &["--lr 1e-40 is out of range for this data"]),
+    ] {
+        let flags: Vec<&str> = flags.split(' ').collect();
+        let train = [&["train", "--model", "m", "--overwrite", "--no-cache"], &flags[..]].concat();
+        keeping_the_model(&folder, || folder.run(&train)).failed_with(2, parts);
+    }
+    // What a model is cannot be changed on the way.
+    for (model, kind) in [("m", "linear"), ("f", "fm")] {
+        if kind == "fm" {
+            folder.run(&["train", "good.svm", "--kind", "fm", "--model", "f", "--no-cache"]).done();
+        }
+        for (flags, part) in [
+            (["--kind", "ffm"], format!("the model was trained with --kind {kind}: leave out --kind")),
+            (["--rank", "5"], if kind == "fm" { "the model was trained with --rank 4" } else { "--rank" }.to_owned()),
+        ] {
+            let resume = [&["train", "good.svm", "--model", model, "--resume", "--no-cache"], &flags[..]].concat();
+            folder.run(&resume).failed_with(2, &[&part]);
+        }
+    }
+}
+
+#[test]
+fn factors_that_memory_has_no_room_for_are_refused_before_any_is_made() {
+    let folder = Folder::with_model();
+    // A vector of 65,535 numbers for each of 4,000 fields, of 4,000 features: four tebibytes.
+    let line = |at: u32| (0..10).map(|nth| format!(" {}:{at}:1", 10 * at + nth)).collect::<String>();
+    folder.write("wide.ffm", (0..400).map(|at| format!("{}{}\n", at % 2, line(at))).collect::<String>());
+    let train = ["train", "wide.ffm", "--kind", "ffm", "--rank", "65535", "--model", "m", "--overwrite", "--no-cache"];
+    let run = keeping_the_model(&folder, || folder.run(&train));
+    run.failed_with(
+        2,
+        &["--rank 65535 needs 7.", "TiB for 4,000 features and 4,000 fields", "are free", "a smaller --rank"],
+    );
+    let row = |at: u32| format!("{} {at}:0:1 {}:0:1\n", at % 2, at + 1);
+    folder.write("fields.ffm", (0..5000).map(row).collect::<String>());
+    let train = ["train", "fields.ffm", "--kind", "ffm", "--model", "m", "--overwrite", "--no-cache"];
+    let run = keeping_the_model(&folder, || folder.run(&train));
+    run.failed_with(1, &["fields.ffm: has 5001 fields: at most 4096 can be learned"]);
+}
+
+#[test]
+fn a_field_that_the_model_has_not_is_refused_to_be_learned_and_left_out_of_predictions() {
+    let folder = Folder::new();
+    folder.write("good.ffm", as_ffm(&svm(200)));
+    folder.write("new.ffm", as_ffm(&svm(50)) + "1 0:1:1 9:77:1\n");
+    folder.run(&["train", "good.ffm", "--kind", "ffm", "--model", "f", "--no-cache"]).done();
+    let before = folder.model_bytes("f");
+    let resume = folder.run(&["train", "new.ffm", "--model", "f", "--resume", "--no-cache"]);
+    resume.failed_with(1, &["new.ffm: has field 9, which the model has not", "train a new one"]);
+    assert_eq!(folder.model_bytes("f"), before);
+    let run = folder.run(&["predict", "f", "new.ffm"]).done();
+    assert!(run.err.contains("note: 1 value of features that the model does not know: ignored"), "{run:?}");
+    folder.write("known.ffm", as_ffm(&svm(50)) + "1 0:1:1\n");
+    assert_eq!(run.out, folder.predictions("f", "known.ffm"));
+}
+
+#[test]
 fn unsorted_and_repeated_indices_are_the_row_they_amount_to() {
     let folder = Folder::with_model();
     folder.write("repeated.svm", "9:1 2:1.5 9:0.5 2:-0.5 30:1\n7:1 1:1\n");

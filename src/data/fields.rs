@@ -164,11 +164,20 @@ fn candidates(file: &DataFile) -> Result<(FieldKind, Vec<String>)> {
             None => (FieldKind::Libffm, Vec::new()),
         });
     }
-    let why = match file.plain_nonzeros() {
-        Some(_) => "hashed keys have none: leave out --bits and --interact".to_owned(),
-        None => format!("{} is libsvm or IDX data, which has none", file.name()),
-    };
-    Err(Error::Usage(format!("--kind ffm needs fields, those of libffm, VW namespaces or CSV columns; {why}")))
+    if file.plain_nonzeros().is_some() {
+        return Err(hashed_have_none());
+    }
+    let why = format!("{} is libsvm or IDX data, which has none: --kind fm learns without", file.name());
+    Err(none(&why))
+}
+
+/// What is said to fields of keys that are hashed.
+pub(crate) fn hashed_have_none() -> Error {
+    none("hashed keys have none: leave out --bits and --interact")
+}
+
+fn none(why: &str) -> Error {
+    Error::Usage(format!("--kind ffm needs fields, those of libffm, VW namespaces or CSV columns; {why}"))
 }
 
 /// True where the keys are those of libffm text: those of other text have no colon, or a `^` or `=` before it.

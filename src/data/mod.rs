@@ -41,6 +41,7 @@ pub use block::{Block, OwnedBlock};
 pub(crate) use columns::alternatives;
 pub use columns::{Column, ColumnKind};
 pub use dictionary::{Dictionary, MOST_KEYS};
+pub(crate) use fields::hashed_have_none;
 pub use fields::{FieldKind, FieldSource, Fields, MOST_FIELDS};
 pub use hashing::{BITS, Hashing, Interaction, keys_of};
 pub(crate) use ingest::parse_alone;

@@ -19,6 +19,7 @@ mod judge;
 mod keep;
 mod keys;
 mod opening;
+mod pairs;
 mod passes;
 mod position;
 mod prepare;
@@ -40,7 +41,7 @@ pub(crate) use saved::out_of_memory;
 pub use summary::Summary;
 
 use crate::checkpoint::{Existing, Writer};
-use crate::data::{DataFile, Input, ReadOptions};
+use crate::data::{DataFile, Input, ReadOptions, hashed_have_none};
 use crate::engine::plan::{self, Plan};
 use crate::engine::schedule::Schedule;
 use crate::engine::topology::Topology;
@@ -131,6 +132,10 @@ impl Settings {
         let usage = |what: String| Err(Error::Usage(what));
         let kind = self.kind.unwrap_or_default();
         match (optimizer, loss) {
+            _ if kind != Kind::Linear && is_sparse => usage(format!(
+                "--l1 keeps the weights of linear models at 0; this is --kind {}, which --l2 is for",
+                kind.name()
+            )),
             (other, Some(loss)) if kind != Kind::Linear => configure::check_factors(kind, other, loss),
             (Some(other), _) if kind != Kind::Linear && other != Optimizer::Adagrad => {
                 configure::check_factors(kind, Some(other), LossKind::Logistic)
@@ -224,6 +229,9 @@ pub fn train(request: &Request, topology: &Topology, store: &dyn Store, ears: Ea
     let begun = Instant::now();
     let notice = |text: &str| ears.progress.notice(text);
     request.settings.check()?;
+    if request.settings.kind == Some(Kind::Ffm) && request.read.hashing.is_some() {
+        return Err(hashed_have_none());
+    }
     let (plan, warnings) = Plan::choose(topology, &request.machine)?;
     warnings.iter().for_each(|warning| notice(&format!("warning: {warning}")));
     // The lock comes first: no time is spent on a model that cannot be saved.

@@ -14,7 +14,7 @@ use super::position::{Fingerprint, Position};
 use super::resume::Resumed;
 use super::saved::{self, Words};
 use super::target::{self, LabelFacts};
-use super::{Consistency, Request, scale};
+use super::{Consistency, Request, pairs, scale};
 use crate::data::order::Holdout;
 use crate::data::{Column, ColumnKind, DataFile, Dictionary, FieldSource, OwnedBlock};
 use crate::engine::plan::Plan;
@@ -72,6 +72,11 @@ pub(super) fn prepare<'d>(
     facts.notices.iter().for_each(|text| notice(text));
     let old = resumed.map(|resumed| &resumed.configuration);
     let columns = columns(files, old)?;
+    if old.map_or(request.settings.kind, |old| Some(old.kind)).unwrap_or_default() != Kind::Linear {
+        for file in files {
+            pairs::lone(file)?.iter().for_each(|text| notice(text));
+        }
+    }
 
     let limit = u32::try_from(dictionary.len()).map_err(|_| Error::Engine("more than 2^32 keys".to_owned()))?;
     let parts = files.iter().zip(maps).map(|(file, map)| Part {

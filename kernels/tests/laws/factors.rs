@@ -70,7 +70,7 @@ fn cases() -> impl Iterator<Item = Case> {
     let classes = |classes| Objective::Classes { loss: ClassLoss::Softmax, classes };
     let objectives = [Objective::One(Loss::Squared), Objective::One(Loss::Logistic), classes(3), classes(10)];
     shapes().into_iter().flat_map(move |factors| {
-        (0..16).map(move |nth: usize| {
+        (0..8).map(move |nth: usize| {
             let [ones, head, norm] = [1, 2, 4].map(|flag| nth & flag != 0);
             // Each flag meets each objective.
             let objective = objectives[(nth + nth / 4) % 4];
