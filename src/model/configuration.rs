@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use hogback_kernels::{ClassLoss, Factors, Layout, Loss, Objective, Rule};
 use serde::{Deserialize, Serialize};
 
-use crate::data::{Column, FieldSource, Hashing};
+use crate::data::{Column, ColumnKind, FieldSource, Hashing};
 use crate::engine::schedule::Schedule;
 
 /// The family of a model.
@@ -213,9 +213,10 @@ impl Configuration {
     }
 
     /// The squared norm that rows are brought to where fields matter, so that a long row is no louder than a short one; 0 where
-    /// rows are taken as they are.
+    /// rows are taken as they are: columns of numbers would say by their sizes less than they do.
     pub fn norm(&self) -> f32 {
-        if self.kind == Kind::Ffm { self.mean_square as f32 } else { 0.0 }
+        let numbers = self.columns.iter().flatten().any(|column| column.kind == ColumnKind::Number);
+        if self.kind == Kind::Ffm && !numbers { self.mean_square as f32 } else { 0.0 }
     }
 
     /// What a target is multiplied with to be a label; 1 for classes.
