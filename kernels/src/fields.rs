@@ -263,11 +263,8 @@ unsafe fn totals<V: Lane, const K: usize>(slopes: *const f32, kept: &Kept) -> (f
         }
         let sum = sum.fold(K);
         // Each of its numbers stands there WORDS / K times.
-        let all = if in_register::<V, K>() {
-            sum.mul(sum).sum() * (K as f32 / V::WORDS as f32)
-        } else {
-            kept.share(slopes)
-        };
+        let all =
+            if in_register::<V, K>() { sum.mul(sum).sum() * (K as f32 / V::WORDS as f32) } else { kept.share(slopes) };
         (squares.sum(), all, sum)
     }
 }

@@ -105,6 +105,9 @@ fn killed(kind: Kind, runs: u64) {
             assert!(replaced || before.is_none_or(|before| before <= now), "{story}: {before:?}, then {now}");
             generations += u64::from(Some(now) != before);
             last = now;
+        } else {
+            // One that was there before has been removed.
+            last = 0;
         }
     }
     // And nothing is in anybody's way.
