@@ -84,11 +84,13 @@ fn against(vector: impl Iterator<Item = f32>, other: &[f32]) -> (f32, f32) {
     (squares.sqrt() as f32, product as f32)
 }
 
-/// The rows of the names most like `name`.
+/// The rows of the names most like `name`: first those that end with it, for a field, a namespace or a column may have been left out.
 fn alike(name: &str, dictionary: &Dictionary) -> impl Iterator<Item = u32> {
     let mut most = Most::new(ALIKE);
     for row in 0..dictionary.len() {
-        most.offer(strsim::jaro(name, &dictionary.name_of(row as u32)) as f32, row);
+        let other = dictionary.name_of(row as u32);
+        let whole = if other.ends_with(name) { 1.0 } else { 0.0 };
+        most.offer(whole + strsim::jaro(name, &other) as f32, row);
     }
     most.best().map(|(row, _)| row as u32)
 }
