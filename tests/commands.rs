@@ -17,7 +17,7 @@ const FLAGS: [(&str, &str); 8] = [
     ),
     ("predict", "--top --format --label --ignore --skip-bad-rows --help"),
     ("eval", "--format --label --ignore --skip-bad-rows --labels --json --help"),
-    ("inspect", "--top --json --help"),
+    ("inspect", "--near --top --json --help"),
     ("export", "--overwrite --help"),
     ("topology", "--json --help"),
     ("bench", "--json --quick --help"),

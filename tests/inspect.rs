@@ -155,6 +155,11 @@ fn inspect_tells_of_fields_and_of_the_longest_vectors() {
     }
     let text = folder.run(&["inspect", "fm"]).done().out;
     assert!(text.starts_with("model     fm of rank 3, ") && !text.contains("fields"), "{text}");
+    let train = ["train", "good.ffm", "--kind", "ffm", "--rank", "5", "--model", "n", "--json", "--no-cache"];
+    let run = folder.run(&train).done();
+    assert!(run.err.contains("\nmodel     ffm of rank 5 for 6 fields, logistic loss, "), "{}", run.err);
+    let start: serde_json::Value = serde_json::from_str(run.out.lines().next().unwrap()).unwrap();
+    assert_eq!((&start["rank"], &start["fields"]), (&5.into(), &6.into()));
     assert!(!folder.run(&["inspect", "kinds", "--top", "0"]).done().out.contains("longest"));
     for (name, outputs, numbers) in [("fm", 1, 3), ("ffm", 1, 30), ("kinds", 3, 4)] {
         let json = folder.run(&["inspect", name, "--json"]).done().summary();
