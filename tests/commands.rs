@@ -11,13 +11,13 @@ use serde_json::Value;
 const FLAGS: [(&str, &str); 8] = [
     (
         "train",
-        "--spec --model --resume --overwrite --kind --loss --quantile --optimizer --lr --l1 --l2 --class-weight --seed --passes --valid --holdout --early-stop --schedule \
+        "--spec --model --resume --overwrite --kind --rank --loss --quantile --optimizer --lr --l1 --l2 --class-weight --seed --passes --valid --holdout --early-stop --schedule \
          --format --label --ignore --categorical --interact --bits --skip-bad-rows --labels --cache --no-cache --shards --controllers --children --nodes --consistency --head --merge \
          --checkpoint-every --json --quiet --help",
     ),
     ("predict", "--top --format --label --ignore --skip-bad-rows --help"),
     ("eval", "--format --label --ignore --skip-bad-rows --labels --json --help"),
-    ("inspect", "--top --json --help"),
+    ("inspect", "--near --top --json --help"),
     ("export", "--overwrite --help"),
     ("topology", "--json --help"),
     ("bench", "--json --quick --help"),

@@ -6,7 +6,7 @@ mod common;
 
 use std::fs;
 
-use common::{Folder, csv, run};
+use common::{Folder, as_ffm, csv, run, svm};
 use hogback::Model;
 use safetensors::SafeTensors;
 
@@ -115,6 +115,161 @@ fn one_safetensors_file_holds_weights_intercepts_and_names() {
             assert_eq!(weights, model.weights(row as usize).collect::<Vec<_>>());
         }
         assert_eq!(features.lines().count(), model.features());
+    }
+}
+
+/// A folder with models with factors: `fm` of libsvm data, `ffm` of libffm data in six fields, `kinds` of three classes that are words.
+fn with_factors() -> Folder {
+    let folder = Folder::new();
+    folder.write("good.svm", svm(400));
+    folder.write("good.ffm", as_ffm(&svm(400)));
+    let kinds = ["red", "green", "blue"];
+    let rows = (0..300).map(|row| format!("c{},d{},{}\n", row % 3, row % 7, kinds[row % 3])).collect::<String>();
+    folder.write("kinds.csv", format!("a,b,label\n{rows}"));
+    for (data, model, flags) in [
+        ("good.svm", "fm", ["--kind", "fm", "--rank", "3"]),
+        ("good.ffm", "ffm", ["--kind", "ffm", "--rank", "5"]),
+        ("kinds.csv", "kinds", ["--kind", "ffm", "--rank", "2"]),
+    ] {
+        let always = ["train", data, "--model", model, "--children", "1", "--passes", "10", "--no-cache"];
+        folder.run(&[&always[..], &flags, &["--l2", "0", "--lr", "8"]].concat()).done();
+    }
+    folder
+}
+
+/// The vectors of a feature, as one.
+fn vector(model: &Model, name: &str) -> Vec<f32> {
+    model.factors(model.dictionary().find(name).unwrap() as usize).collect()
+}
+
+#[test]
+fn inspect_tells_of_fields_and_of_the_longest_vectors() {
+    let folder = with_factors();
+    let text = folder.run(&["inspect", "ffm", "--top", "2"]).done().out;
+    for part in [
+        "model     ffm of rank 5, logistic loss, adagrad, rate 8 ",
+        "\nfields    6: 0, 1, 2, 3, 4, 5\n",
+        "the longest 2 vectors:\n",
+    ] {
+        assert!(text.contains(part), "{part:?} is not in {text}");
+    }
+    let text = folder.run(&["inspect", "fm"]).done().out;
+    assert!(text.starts_with("model     fm of rank 3, ") && !text.contains("fields"), "{text}");
+    let train = ["train", "good.ffm", "--kind", "ffm", "--rank", "5", "--model", "n", "--json", "--no-cache"];
+    let run = folder.run(&train).done();
+    assert!(run.err.contains("\nmodel     ffm of rank 5 for 6 fields, logistic loss, "), "{}", run.err);
+    let start: serde_json::Value = serde_json::from_str(run.out.lines().next().unwrap()).unwrap();
+    assert_eq!((&start["rank"], &start["fields"]), (&5.into(), &6.into()));
+    assert!(!folder.run(&["inspect", "kinds", "--top", "0"]).done().out.contains("longest"));
+    for (name, outputs, numbers) in [("fm", 1, 3), ("ffm", 1, 30), ("kinds", 3, 4)] {
+        let json = folder.run(&["inspect", name, "--json"]).done().summary();
+        let model = Model::open(folder.path(name)).unwrap();
+        for output in 0..outputs {
+            let length = |name: &str| {
+                let part = &vector(&model, name)[output * numbers..(output + 1) * numbers];
+                part.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt()
+            };
+            let longest = json["outputs"][output]["longest"].as_array().unwrap();
+            let lengths: Vec<f64> = longest.iter().map(|pair| pair[1].as_f64().unwrap()).collect();
+            assert!(lengths.is_sorted_by(|a, b| a >= b) && lengths.len() == 5, "{lengths:?}");
+            for (pair, told) in longest.iter().zip(&lengths) {
+                assert!((length(pair[0].as_str().unwrap()) - told).abs() < 1e-5, "{pair} {told}");
+            }
+            let all = (0..model.features() as u32).map(|row| length(&model.dictionary().name_of(row)));
+            assert_eq!(all.filter(|length| length - 1e-5 > lengths[0]).count(), 0);
+        }
+    }
+}
+
+#[test]
+fn near_a_feature_are_those_whose_vectors_have_the_smallest_angle_to_its() {
+    let folder = with_factors();
+    for (name, feature) in [("fm", "7"), ("ffm", "1:7"), ("kinds", "a=c1")] {
+        let json = folder.run(&["inspect", name, "--near", feature, "--top", "4", "--json"]).done().summary();
+        let model = Model::open(folder.path(name)).unwrap();
+        let product = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum::<f64>();
+        let cosine = |other: &str| {
+            let (a, b) = (vector(&model, feature), vector(&model, other));
+            product(&a, &b) / (product(&a, &a) * product(&b, &b)).sqrt()
+        };
+        let nearest: Vec<(&str, f64)> = json["nearest"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|pair| (pair[0].as_str().unwrap(), pair[1].as_f64().unwrap()))
+            .collect();
+        let compared = json["compared"].as_u64().unwrap() as usize;
+        assert!(nearest.len() == 4 && compared < model.features(), "{json}");
+        assert!(
+            nearest.is_sorted_by(|a, b| a.1 >= b.1) && nearest.iter().all(|(other, _)| *other != feature),
+            "{json}"
+        );
+        for (other, told) in &nearest {
+            assert!((cosine(other) - told).abs() < 1e-5, "{other}: {} {told}", cosine(other));
+        }
+        // At most those that no row has moved far are left out.
+        let names = (0..model.features() as u32).map(|row| model.dictionary().name_of(row));
+        let nearer = names.filter(|other| other != feature && cosine(other) > nearest[3].1 + 1e-5).count();
+        assert!(nearer < 4 + model.features() - 1 - compared, "{json}");
+    }
+    let text = folder.run(&["inspect", "fm", "--near", "7", "--top", "1"]).done().out;
+    assert!(text.starts_with("near 7 by the cosine of their vectors, 1 of ") && text.lines().count() == 2, "{text}");
+}
+
+#[test]
+fn near_says_what_it_cannot_be_asked() {
+    let folder = with_factors();
+    folder.run(&["inspect", "ffm", "--near", "17"]).failed_with(2, &["--near 17: ffm has no such feature", "\"3:17\""]);
+    folder
+        .run(&["inspect", "kinds", "--near", "a=c"])
+        .failed_with(2, &["no such feature", "\"a=c0\", \"a=c1\", \"a=c2\""]);
+    folder.run(&["train", "good.svm", "--model", "line", "--no-cache"]).done();
+    folder
+        .run(&["inspect", "line", "--near", "7"])
+        .failed_with(2, &["--near needs a model with factors, fm or ffm; line is linear"]);
+    // At such a rate a pass moves no vector far from where it began.
+    let flags = ["--kind", "fm", "--lr", "1e-6", "--passes", "1", "--no-cache"];
+    folder.run(&[&["train", "good.svm", "--model", "fresh"][..], &flags].concat()).done();
+    folder.run(&["inspect", "fresh", "--near", "7"]).failed_with(2, &["--near 7: too few rows have moved its vector"]);
+}
+
+#[test]
+fn vectors_are_exported_as_they_are_with_what_prediction_needs() {
+    let folder = with_factors();
+    for (name, shape, columns) in
+        [("fm", &[30, 3][..], 1 + 3), ("ffm", &[30, 6, 5], 1 + 30), ("kinds", &[10, 3, 2, 2], 3 + 12)]
+    {
+        folder.run(&["export", name, "out.safetensors", "--overwrite"]).done();
+        folder.run(&["export", name, "out.tsv", "--overwrite"]).done();
+        let (bytes, model) = (folder.read("out.safetensors"), Model::open(folder.path(name)).unwrap());
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        let tensor = file.tensor("factors").unwrap();
+        assert_eq!(tensor.shape(), shape, "{name}");
+        let numbers = |data: &[u8]| -> Vec<f32> {
+            data.chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect()
+        };
+        let all: Vec<f32> = (0..model.features()).flat_map(|row| model.factors(row).collect::<Vec<_>>()).collect();
+        assert_eq!(numbers(tensor.data()), all);
+        if name == "ffm" {
+            let names = file.tensor("features").unwrap().data().to_vec();
+            let fields = file.tensor("fields").unwrap();
+            let fields = fields.data().chunks_exact(4).map(|bytes| i32::from_le_bytes(bytes.try_into().unwrap()));
+            for (name, field) in String::from_utf8(names).unwrap().lines().zip(fields) {
+                assert!(name.starts_with(&format!("{field}:")), "{name} is of field {field}");
+            }
+        } else {
+            assert_eq!(file.tensor("fields").is_ok(), name == "kinds");
+        }
+        let text = String::from_utf8(folder.read("out.tsv")).unwrap();
+        let mut lines = text.lines().map(|line| line.split('\t').collect::<Vec<_>>());
+        let (header, intercept) = (lines.next().unwrap(), lines.next().unwrap());
+        assert_eq!((header.len(), intercept.len()), (1 + columns, 1 + model.outputs()));
+        for (row, line) in lines.enumerate() {
+            let line: Vec<f32> = line[1..].iter().map(|number| number.parse().unwrap()).collect();
+            assert_eq!(line, model.weights(row).chain(model.factors(row)).collect::<Vec<_>>());
+        }
+        let last = [("fm", "factor:3"), ("ffm", "factor:5:5"), ("kinds", "factor:red:b:2")];
+        assert!(last.contains(&(name, header[columns])), "{header:?}");
     }
 }
 

@@ -1,12 +1,15 @@
-//! A model directory as Python sees it: safetensors and numpy, without hogback (tools/fixtures/open_model.py).
+//! Models as Python sees them, by safetensors and numpy, without hogback: a model directory (tools/fixtures/open_model.py), and what the
+//! code in docs/models.md predicts (tools/fixtures/models.py).
 
 #![allow(clippy::unwrap_used, reason = "a test fails where a step fails")]
 
 mod reference;
 
+use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::OnceLock;
 
 use reference::{Linear, hogback};
 use serde_json::Value;
@@ -15,6 +18,17 @@ use tempfile::TempDir;
 /// A Python with safetensors and numpy: an environment that is made once and kept. Nothing, with the reason printed, where it
 /// cannot be made.
 fn python() -> Option<PathBuf> {
+    static MADE: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    match MADE.get_or_init(environment) {
+        Ok(python) => Some(python.clone()),
+        Err(reason) => {
+            println!("skipped: no Python with numpy and safetensors ({reason})");
+            None
+        }
+    }
+}
+
+fn environment() -> Result<PathBuf, String> {
     let environment = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python");
     let python = environment.join("bin/python");
     let run = |program: &Path, arguments: &[&str]| -> Result<Output, String> {
@@ -31,13 +45,8 @@ fn python() -> Option<PathBuf> {
         )?;
         ready()
     };
-    match ready().or_else(|_| make()) {
-        Ok(_) => Some(python),
-        Err(reason) => {
-            println!("skipped: no Python with numpy and safetensors ({reason})");
-            None
-        }
-    }
+    ready().or_else(|_| make())?;
+    Ok(python)
 }
 
 #[test]
@@ -62,5 +71,109 @@ fn python_opens_every_file_and_predicts_the_same() {
         let found: Value = serde_json::from_slice(&output.stdout).unwrap();
         println!("{shards} shards: {found}");
         assert_eq!((&found["shards"], &found["rows"]), (&shards.parse::<u32>().unwrap().into(), &32_561.into()));
+    }
+}
+
+/// Numbers that look random and are always the same.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % limit
+    }
+}
+
+/// Columns far from 0, of very different scales, sparse ones, and words; labels are words of three, and numbers far from 0.
+fn columns(rows: usize, seed: u64) -> String {
+    let (mut numbers, mut text) = (Numbers(seed), "year,kelvin,share,people,mostly0,city,kind,number\n".to_owned());
+    for _ in 0..rows {
+        let (year, kelvin) = (1950 + numbers.below(70), 250 + numbers.below(60));
+        let (share, people, rare) = (numbers.below(1000), 1000 * numbers.below(5000), numbers.below(9) / 8 * 3);
+        let city = ["Oslo", "Rome", "Lima", "Nara"][numbers.below(4) as usize];
+        let warm = (kelvin > 280) as u64 + u64::from(city == "Lima") + u64::from(year > 1990);
+        let kind = ["elm", "fir", "oak"][((warm + numbers.below(2)) / 2) as usize % 3];
+        let number = 4000 + 300 * warm + people / 10_000 + numbers.below(100);
+        writeln!(text, "{year},{kelvin},{}e-7,{people},{rare},{city},{kind},{number}", share).unwrap();
+    }
+    text
+}
+
+/// Rows of several words and values in a namespace, one of which has no name.
+fn words(rows: usize, seed: u64) -> String {
+    let (mut numbers, mut text) = (Numbers(seed), String::new());
+    for _ in 0..rows {
+        let mut some = |name: &str, many: u64, all: u64, valued: bool| {
+            let mut ids: Vec<u64> = (0..=numbers.below(many)).map(|_| numbers.below(all)).collect();
+            ids.sort_unstable();
+            ids.dedup();
+            let value = if valued { ":0.25" } else { "" };
+            let words: String = ids.iter().map(|id| format!(" w{id}{value}")).collect();
+            (format!("|{name}{words} "), ids.iter().sum::<u64>())
+        };
+        let ((user, one), (text_of, two), (plain, _)) =
+            (some("user", 3, 9, false), some("text", 6, 30, true), some("", 2, 7, false));
+        let label = if one * two % 4 < 2 { "1" } else { "-1" };
+        writeln!(text, "{label} {user}{text_of}{plain}").unwrap();
+    }
+    text
+}
+
+#[test]
+fn the_python_of_the_documents_predicts_the_same() {
+    let Some(python) = python() else { return };
+    let directory = TempDir::new().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let rows = ["--rows", "2000", "--test-rows", "150"];
+    hogback(
+        &[&["generate", &path("texts"), "--features", "300", "--nnz", "10", "--format", "svm"], &rows[..]].concat(),
+        &[],
+    );
+    hogback(&[&["generate", &path("clicks"), "--kind", "ctr", "--format", "ffm"], &rows[..]].concat(), &[]);
+    hogback(
+        &[&["generate", &path("stars"), "--kind", "ratings", "--features", "120", "--format", "svm"], &rows[..]]
+            .concat(),
+        &[],
+    );
+    for (name, rows, seed) in [("train", 1500, 1), ("test", 150, 2)] {
+        fs::write(path(&format!("columns.{name}.csv")), columns(rows, seed)).unwrap();
+        fs::write(path(&format!("words.{name}.vw")), words(rows, seed)).unwrap();
+    }
+    let kind = ["--label", "kind", "--ignore", "number"];
+    let number = ["--label", "number", "--ignore", "kind"];
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/fixtures/models.py");
+    let ask = |(set, end): (&str, &str), flags: &[&str], reading: &[&str], printing: &[&str]| {
+        let [train, test] = ["train", "test"].map(|part| path(&format!("{set}.{part}.{end}")));
+        let (model, out) = (path("model"), path("model.safetensors"));
+        let always = ["--model", &model, "--overwrite", "--no-cache", "--quiet", "--passes", "4", "--children", "1"];
+        hogback(&[&["train", &train], &always[..], flags, reading].concat(), &[]);
+        hogback(&["export", &model, &out, "--overwrite"], &[]);
+        fs::write(path("said"), hogback(&[&["predict", &model, &test], reading, printing].concat(), &[])).unwrap();
+        let output = Command::new(&python).arg(&script).args([&out, &test, &path("said")]).output().unwrap();
+        assert!(output.status.success(), "{set}, {flags:?}: {}", String::from_utf8_lossy(&output.stderr));
+        let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+        println!("{set}, {flags:?}: {}", found["worst"]);
+        assert_eq!(found["rows"], 150);
+        found
+    };
+    let plain = |set, flags: &[&str]| ask(set, flags, &[], &[]);
+    let (texts, stars, columns) = (("texts", "svm"), ("stars", "svm"), ("columns", "csv"));
+    plain(texts, &["--loss", "logistic"]);
+    plain(stars, &["--loss", "squared"]);
+    plain(texts, &["--kind", "fm", "--rank", "4", "--loss", "logistic"]);
+    plain(stars, &["--kind", "fm", "--rank", "8", "--loss", "squared"]);
+    assert_eq!(plain(("clicks", "ffm"), &["--kind", "ffm"])["shapes"]["factors"][1], 24);
+    let found = plain(("words", "vw"), &["--kind", "ffm", "--rank", "3"]);
+    assert_eq!((&found["about"]["field_names"], &found["shapes"]["factors"][2]), (&"user\ntext\n".into(), &3.into()));
+    for family in ["linear", "fm", "ffm"] {
+        let found = ask(columns, &["--kind", family], &kind, &["--top", "3"]);
+        assert_eq!((&found["about"]["loss"], found["shapes"]["weight"][1].as_u64()), (&"softmax".into(), Some(3)));
+        assert_eq!(
+            found["shapes"].get("scale").is_some() && found["shapes"].get("centre").is_some(),
+            family != "linear"
+        );
+        let found = ask(columns, &["--kind", family], &number, &[]);
+        let unit = found["about"].get("unit").map(|unit| unit.as_str().unwrap().parse::<f64>().unwrap());
+        assert!(unit.is_none_or(|unit| unit > 1.0) && unit.is_none() == (family == "linear"), "{found}");
     }
 }

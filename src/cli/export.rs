@@ -26,6 +26,7 @@ pub(super) fn run(flags: &Flags) -> Result<()> {
     let model = Model::open_on(&flags.model, kernels()?)?;
     let written = export(&model, &flags.out, Form::of(&flags.out), flags.overwrite, &Disk)?;
     let (written, all) = (number(written as u64, "feature"), count(model.features() as u64));
-    say(&format!("{written} of {all} in {}: those that have a weight other than 0", flags.out.display()));
+    let which = if model.rank() > 0 { "weight or a vector" } else { "weight" };
+    say(&format!("{written} of {all} in {}: those that have a {which} other than 0", flags.out.display()));
     Ok(())
 }

@@ -50,7 +50,7 @@ enum Command {
     Eval(eval::Flags),
     /// Shows what a model is and its heaviest weights by name
     Inspect(inspect::Flags),
-    /// Writes a model's weights alone, as text or as one safetensors file
+    /// Writes a model's weights and factor vectors alone, as text or as one safetensors file
     Export(export::Flags),
     /// Shows nodes, cores and caches, and the S, K and m that train would choose here
     Topology(topology::Flags),

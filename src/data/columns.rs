@@ -116,7 +116,7 @@ pub(crate) fn alternatives(name: &str, names: &[impl AsRef<str>]) -> String {
 }
 
 /// Names for a message, the first of them where they are many.
-fn listed(names: &[impl AsRef<str>]) -> String {
+pub(crate) fn listed(names: &[impl AsRef<str>]) -> String {
     const MOST: usize = 12;
     let first: Vec<&str> = names.iter().take(MOST).map(AsRef::as_ref).collect();
     match names.len().saturating_sub(MOST) {

@@ -38,8 +38,8 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 pub use block::{Block, OwnedBlock};
-pub(crate) use columns::alternatives;
 pub use columns::{Column, ColumnKind};
+pub(crate) use columns::{alternatives, listed};
 pub use dictionary::{Dictionary, MOST_KEYS};
 pub(crate) use fields::hashed_have_none;
 pub use fields::{FieldKind, FieldSource, Fields, MOST_FIELDS};

@@ -30,6 +30,12 @@ impl Fresh {
         Self { layout: configuration.layout(), decays, fields, spread, seed: configuration.seed }
     }
 
+    /// How long the vectors of a fresh row are together, in the root mean square.
+    pub fn length(&self) -> f32 {
+        let numbers = self.layout.factors().map_or(0, |factors| self.layout.outputs() * factors.fields * factors.rank);
+        self.spread * (numbers as f32).sqrt()
+    }
+
     /// Makes row `row`, all zeros, a fresh one: vectors near 0, alike for all fields, from the seed; what never changes.
     pub fn begin(&self, row: usize, cells: Cells<'_>) {
         let Some(factors) = self.layout.factors() else { return };
@@ -84,6 +90,16 @@ impl Units {
             None => vec![1.0; dictionary.len()],
         };
         Some(Self { centres: configuration.centres.clone(), factors })
+    }
+
+    /// What the values of each row less their centre are multiplied with.
+    pub fn scales(&self) -> &[f32] {
+        &self.factors
+    }
+
+    /// Rows whose values have something taken off, and what.
+    pub fn centres(&self) -> &[(u32, f32)] {
+        &self.centres
     }
 
     /// The row of `ids` and `values` (none where all are 1) as the model takes it, behind what stands in `out`.

@@ -1,13 +1,17 @@
 //! [`Inspection`]: what can be said of a model without data.
 
-use std::collections::BinaryHeap;
 use std::fmt::{self, Display, Formatter};
 
 use serde::Serialize;
 
 use super::configuration::Configuration;
+use super::most::Most;
 use super::predictor::Model;
+use crate::data::listed;
 use crate::report::format::{bytes, count, number};
+
+/// How many of the longest factor vectors are shown.
+const LONGEST: usize = 5;
 
 /// What a model is, how it was made, and what it has learned most of.
 #[derive(Debug, Serialize)]
@@ -28,6 +32,9 @@ pub struct Inspection {
     pub features: usize,
     /// How many weights are not 0, of all features and outputs.
     pub weights: u64,
+    /// What intercepts, weights and vectors together come to is to be multiplied with this to be in the units of labels: 1 but for
+    /// numbers that factors are learned from.
+    pub unit: f64,
     /// What it is and how it was trained.
     pub configuration: Configuration,
     /// What it was worth when it was saved, by progressive validation and on held-out rows.
@@ -46,41 +53,35 @@ pub struct Output {
     pub bias: f32,
     /// The features with the largest weights by size, the largest first, none of which is 0.
     pub heaviest: Vec<(String, f32)>,
-}
-
-/// A weight that may be among the heaviest: by size, then by row, so that ties fall the same way.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Heavy {
-    /// The bits of its size; those of numbers that are not negative order as the numbers do.
-    lightness: std::cmp::Reverse<u32>,
-    row: u32,
+    /// The features with the longest factor vectors, those of all fields together, and their lengths, the longest first; none in a
+    /// linear model.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub longest: Vec<(String, f32)>,
 }
 
 impl Inspection {
     /// Of the model that was opened from `directory`, with the `top` heaviest weights of each output.
     pub fn new(directory: String, model: &Model, top: usize) -> Self {
         let outputs = model.outputs();
-        let mut heaps: Vec<BinaryHeap<Heavy>> = (0..outputs).map(|_| BinaryHeap::new()).collect();
+        let most = |most: usize| (0..outputs).map(|_| Most::new(most)).collect::<Vec<_>>();
+        let (mut heaviest, mut longest) = (most(top), most(top.min(LONGEST)));
         let mut weights = 0;
         for row in 0..model.features() {
-            for (weight, heap) in model.weights(row).zip(&mut heaps) {
-                if weight == 0.0 {
-                    continue;
-                }
+            for (weight, heaviest) in model.weights(row).zip(&mut heaviest).filter(|(weight, _)| *weight != 0.0) {
                 weights += 1;
-                heap.push(Heavy { lightness: std::cmp::Reverse(weight.abs().to_bits()), row: row as u32 });
-                if heap.len() > top {
-                    heap.pop();
-                }
+                heaviest.offer(weight.abs(), row);
+            }
+            let vectors: Vec<f32> = model.factors(row).collect();
+            for (vectors, longest) in vectors.chunks(vectors.len().div_ceil(outputs).max(1)).zip(&mut longest) {
+                longest.offer(vectors.iter().map(|v| v * v).sum::<f32>().sqrt(), row);
             }
         }
-        let output = |(at, (bias, heap)): (usize, (f32, BinaryHeap<Heavy>))| {
-            let named = |heavy: Heavy| {
-                let weight = model.weights(heavy.row as usize).nth(at).unwrap_or(0.0);
-                (model.dictionary().name_of(heavy.row), weight)
-            };
-            let class = if outputs == 1 { model.classes().last() } else { model.classes().get(at) };
-            Output { class: class.cloned(), bias, heaviest: heap.into_sorted_vec().into_iter().map(named).collect() }
+        let name = |row: usize| model.dictionary().name_of(row as u32);
+        let output = |(at, (bias, (heaviest, longest))): (usize, (f32, (Most, Most)))| Output {
+            class: if outputs == 1 { model.classes().last() } else { model.classes().get(at) }.cloned(),
+            bias,
+            heaviest: heaviest.best().map(|(row, _)| (name(row), model.weights(row).nth(at).unwrap_or(0.0))).collect(),
+            longest: longest.best().map(|(row, length)| (name(row), length)).collect(),
         };
         let manifest = &model.manifest;
         Self {
@@ -92,19 +93,22 @@ impl Inspection {
             passes: manifest.metrics["passes"].as_u64().unwrap_or(0),
             features: model.features(),
             weights,
+            unit: model.unit(),
             configuration: model.configuration.clone(),
             metrics: manifest.metrics.clone(),
-            outputs: model.bias().zip(heaps).enumerate().map(output).collect(),
+            outputs: model.bias().zip(heaviest.into_iter().zip(longest)).enumerate().map(output).collect(),
         }
     }
 }
 
 impl Display for Inspection {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Configuration { kind, loss, optimizer, lr, l1, l2, schedule, seed, hashing, .. } = &self.configuration;
+        let Configuration { kind, rank, loss, optimizer, lr, l1, l2, schedule, seed, hashing, fields, .. } =
+            &self.configuration;
+        let of_rank = if *rank > 0 { format!(" of rank {rank}") } else { String::new() };
         write!(
             f,
-            "model     {}, {} loss, {}, rate {lr} ({})",
+            "model     {}{of_rank}, {} loss, {}, rate {lr} ({})",
             kind.name(),
             loss.name(),
             optimizer.name(),
@@ -132,6 +136,14 @@ impl Display for Inspection {
                 writeln!(f, "{name:<10}{}", metrics.join(", "))?;
             }
         }
+        if let Some(fields) = fields {
+            let names: Vec<&str> =
+                fields.names.iter().map(|name| if name.is_empty() { "(no name)" } else { name }).collect();
+            writeln!(f, "fields    {}: {}", count(names.len() as u64), listed(&names))?;
+        }
+        if self.unit != 1.0 {
+            writeln!(f, "units     numbers are learned in units of {}, and what follows is in these", self.unit)?;
+        }
         if let Some(hashing) = hashing {
             writeln!(f, "names     hashed into 2^{} buckets: what follows are their numbers", hashing.bits)?;
         }
@@ -141,6 +153,12 @@ impl Display for Inspection {
             writeln!(f, "\n{class}intercept {}; the heaviest {shown} of {}:", output.bias, count(all as u64))?;
             for (name, weight) in &output.heaviest {
                 writeln!(f, "{weight:>14.6}  {name}")?;
+            }
+            if !output.longest.is_empty() {
+                writeln!(f, "the longest {} vectors:", output.longest.len())?;
+            }
+            for (name, length) in &output.longest {
+                writeln!(f, "{length:>14.6}  {name}")?;
             }
         }
         Ok(())

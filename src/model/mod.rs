@@ -5,6 +5,8 @@ pub mod export;
 pub mod factors;
 pub mod inspect;
 pub mod labels;
+mod most;
+pub mod nearest;
 pub mod predictor;
 pub mod sparse;
 pub mod tally;

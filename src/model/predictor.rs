@@ -181,6 +181,27 @@ impl Model {
         })
     }
 
+    /// The number of the field that feature `row` is of; 0 where fields do not matter.
+    ///
+    /// # Panics
+    /// Where there is no such feature.
+    pub fn field(&self, row: usize) -> usize {
+        match self.layout.factors() {
+            Some(factors) if factors.fields > 1 => self.row(row).get(self.layout.tail() + Layout::FIELD) as usize,
+            _ => 0,
+        }
+    }
+
+    /// The values that it takes rows by, where those are not the data's.
+    pub fn units(&self) -> Option<&Units> {
+        self.units.as_ref()
+    }
+
+    /// What margins are to be multiplied with to be in the units of labels; a linear model's weights are in these units.
+    pub fn unit(&self) -> f64 {
+        if self.layout.factors().is_some() { self.configuration.unit() } else { 1.0 }
+    }
+
     fn row(&self, row: usize) -> Cells<'_> {
         let width = self.layout.width();
         self.weights.cells().slice(row * width..(row + 1) * width)
@@ -221,8 +242,8 @@ impl Model {
         let rule = if self.layout.factors().is_some() { Rule::Adagrad } else { Rule::Sgd };
         let step = Step { norm: self.configuration.norm(), ..PLAIN };
         self.backend.score((rule, &step), &table, rows, bias, &mut margins, &mut Scratch::default());
-        if self.layout.factors().is_some() {
-            let unit = self.configuration.unit() as f32;
+        let unit = self.unit() as f32;
+        if unit != 1.0 {
             margins.iter_mut().for_each(|margin| *margin *= unit);
         }
         margins

@@ -18,6 +18,12 @@ use crate::report::format::{duration, number};
 struct Opening {
     model: String,
     kind: &'static str,
+    /// Numbers in a factor vector, where there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rank: Option<usize>,
+    /// Fields that there are vectors for, where they matter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fields: Option<usize>,
     rows: u64,
     nonzeros: u64,
     features: usize,
@@ -66,6 +72,8 @@ pub(super) fn tell(
     let opening = Opening {
         model: request.model.display().to_string(),
         kind: configuration.kind.name(),
+        rank: configuration.factors().map(|factors| factors.rank),
+        fields: configuration.fields.as_ref().map(|fields| fields.names.len()),
         rows: files.iter().map(DataFile::rows).sum(),
         nonzeros: prepared.nonzeros,
         features: prepared.dictionary.len(),
@@ -113,8 +121,10 @@ impl Opening {
             Some(classes) if classes > 2 && !self.of_numbers => format!(" of {classes} classes"),
             _ => String::new(),
         };
+        let rank = self.rank.map_or(String::new(), |rank| format!(" of rank {rank}"));
+        let fields = self.fields.map_or(String::new(), |fields| format!(" for {}", number(fields as u64, "field")));
         let model = format!(
-            "model     {}, {} loss{classes}, {}, rate {} ({}){penalties}, seed {}",
+            "model     {}{rank}{fields}, {} loss{classes}, {}, rate {} ({}){penalties}, seed {}",
             self.kind,
             self.loss,
             self.optimizer.name(),
