@@ -541,8 +541,8 @@ unsafe fn sums<L: Lane, const N: usize>(
             add(at, even, of_even, weight);
         }
         let mut both = zero.sub(squares[0].add(squares[1]));
-        for n in 0..N {
-            let sum = sums[0][n].add(sums[1][n]);
+        for (n, (&even, &odd)) in even.iter().zip(&*odd).enumerate() {
+            let sum = even.add(odd);
             sum.store_private(scratch.add(from + n * L::WORDS));
             both = sum.fma(sum, both);
         }

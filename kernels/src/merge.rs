@@ -41,8 +41,8 @@ impl MergeRule {
         let sum = |slot: usize| {
             let merged = master.get(slot) + part * (after(slot) - before(slot));
             master.set(slot, merged);
-            // SAFETY: the scalar instruction set is always there.
             if let Self::Scaled { floor, .. } = self {
+                // SAFETY: the scalar instruction set is always there.
                 unsafe { scale(Scalar::splat(after(slot)), Scalar::splat(merged), Scalar::splat(floor)).first() }
             } else {
                 part
@@ -169,7 +169,7 @@ unsafe fn merge<V: Lane>(merge: &Merge<'_>) {
                 rows::<V>(merge, layout.stride(), floor);
             }
             MergeRule::Scaled { floor, layout } if layout.stride() > 1 => {
-                rows::<V::Half>(merge, layout.stride(), floor)
+                rows::<V::Half>(merge, layout.stride(), floor);
             }
             MergeRule::Scaled { floor, .. } => {
                 pairs::<V>(&merge.slice(0..whole), floor);

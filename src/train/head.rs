@@ -94,8 +94,7 @@ pub(super) fn head(
     theta: &Theta,
     (rule, layout, nonzeros): (Rule, Layout, usize),
     (floor, way): (f32, f64),
-    distance: Option<f64>,
-    apart: bool,
+    (distance, apart): (Option<f64>, bool),
 ) -> (Head, Option<String>) {
     let children = plan.children();
     let row_bytes = layout.width() * 4;
@@ -192,7 +191,7 @@ mod tests {
         for (merge, rows) in [(None, 8), (Some(200), 200), (Some(1), 1)] {
             request.merge = merge;
             let (head, said) =
-                head(&request, &plan, &topology, &theta, (Rule::Sgd, layout, 60), (1.0, 0.0175), None, false);
+                head(&request, &plan, &topology, &theta, (Rule::Sgd, layout, 60), (1.0, 0.0175), (None, false));
             assert_eq!((head.interval, head.rule), (rows, MergeRule::Part(part(0.0175, rows, 8))));
             assert!(said.is_none());
         }

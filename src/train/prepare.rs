@@ -164,8 +164,7 @@ pub(super) fn prepare<'d>(
         &theta,
         (rule, layout, (nonzeros / corpus.rows().max(1)) as usize),
         (configuration.floor, way(&configuration)),
-        distance,
-        arranged.is_some(),
+        (distance, arranged.is_some()),
     );
     said.iter().for_each(|text| notice(text));
     let spec = LearnerSpec {
