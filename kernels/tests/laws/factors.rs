@@ -74,7 +74,7 @@ fn cases() -> impl Iterator<Item = Case> {
             let [ones, head, norm] = [1, 2, 4].map(|flag| nth & flag != 0);
             // Each flag meets each objective.
             let objective = objectives[(nth + nth / 4) % 4];
-            Case { factors, objective, ones, head, ahead: nth % 3 == 0, norm: if norm { 2.5 } else { 0.0 } }
+            Case { factors, objective, ones, head, ahead: nth.is_multiple_of(3), norm: if norm { 2.5 } else { 0.0 } }
         })
     })
 }

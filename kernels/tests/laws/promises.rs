@@ -91,7 +91,7 @@ fn copies_merges_and_steps_refuse_planes_that_do_not_fit() {
         let adagrad = |floor| DenseRule::Adagrad { rate: 0.1, floor };
         for floor in [0.0, -1.0, 1e-40, f32::NAN, f32::INFINITY] {
             refused("positive and normal", || {
-                backend.merge(four, four, four, MergeRule::Scaled { floor, layout: Layout::new(1, 1) })
+                backend.merge(four, four, four, MergeRule::Scaled { floor, layout: Layout::new(1, 1) });
             });
             refused("positive and normal", || backend.dense_step(adagrad(floor), four, &[four], &[0.0; 4]));
         }
