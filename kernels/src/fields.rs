@@ -8,7 +8,9 @@
 //!
 //! What all vectors of a feature have in common is learned beside what each has of its own, each with an accumulator: a step is
 //!
-//!     v(b) -= own · g(b) + (shared - own / fields) · Σ g
+//! ```text
+//! v(b) -= own · g(b) + (shared - own / fields) · Σ g
+//! ```
 //!
 //! which is Adagrad on v(b) = u + d(b), the d adding up to 0. Rare features then learn from all fields together, and where fields do not
 //! matter the model is as good as one without (docs/performance.md has both on data planted either way).

@@ -140,9 +140,9 @@ fn ratings_refuse_what_does_not_fit() {
         };
         let (spec, table, step) = (case.spec(), parts.table(), case.step());
         let of = |ratings, margins| learn(spec, &table, ratings, &step, margins);
-        refused("more of them than margins", || of(good, 3));
-        refused("two features each", || of(Ratings { targets: &three, weights: &three, ..good }, 2));
-        refused("two features each", || of(Ratings { weights: &three, ..good }, 2));
+        refused("one for each margin", || of(good, 3));
+        refused("ratings of two features", || of(Ratings { targets: &three, weights: &three, ..good }, 2));
+        refused("one for each margin", || of(Ratings { weights: &two[..1], ..good }, 2));
         let larger = Ids::check(&[0, 1, 2, 3], NAMED as u32 + 1).expect("ids within the limit");
         refused("a larger table", || of(Ratings { ids: larger, ..good }, 2));
         refused("taken as they are", || learn(spec, &table, good, &Step { norm: 1.0, ..step }, 2));

@@ -107,7 +107,7 @@ fn numbers_have_none_and_too_many_are_refused() {
     };
     let (code, error) = fault("a.svm", "1 1:1\n", &OPTIONS);
     assert!(code == 2 && error.contains("needs fields, those of libffm, VW namespaces or CSV columns"), "{error}");
-    assert!(error.ends_with("a.svm is libsvm or IDX data, which has none"), "{error}");
+    assert!(error.ends_with("a.svm is libsvm or IDX data, which has none: --kind fm learns without"), "{error}");
     let hashed =
         ReadOptions { hashing: Some(Hashing { bits: 20, interactions: Vec::new(), ignored: Vec::new() }), ..OPTIONS };
     for (name, text) in [("a.ffm", "1 1:1:1\n"), ("a.vw", "1 |a b\n")] {
