@@ -98,7 +98,7 @@ pub(crate) struct Group<'c, 'a> {
     pub(crate) learn: usize,
     /// Ask for rows of the table ahead of use.
     pub(crate) ahead: bool,
-    /// The intercept, laid out as [`Layout::intercept`] says; private to the child.
+    /// The intercept, laid out as [`crate::Layout::intercept`] says; private to the child.
     pub(crate) bias: Cells<'c>,
     pub(crate) step: Step<'c>,
     /// The margins of each row before it was learned, the table's stride of them for each of the `learn` rows.

@@ -16,7 +16,7 @@ use crate::table::Table;
 
 impl Backend {
     /// The margins of `rows`, intercept included, by a table without a head, its words meaning what they do under `rule` and `step`;
-    /// nothing is changed. `bias` is laid out as [`Layout::intercept`] says, `margins` has a stride of it for each row of data.
+    /// nothing is changed. `bias` is laid out as [`crate::Layout::intercept`] says, `margins` has a stride of it for each row of data.
     ///
     /// # Panics
     /// Where `margins` is of another length, or table, intercept, rows and rule do not fit each other.
