@@ -11,7 +11,7 @@ use serde_json::Value;
 type Figures = &'static [(&'static str, &'static str, &'static str)];
 
 /// Every question with the figures that it has to have; those that need two cores apart.
-const ROWS: [(&str, Figures, Figures); 5] = [
+const ROWS: [(&str, Figures, Figures); 6] = [
     (
         "update_throughput",
         &[
@@ -60,6 +60,16 @@ const ROWS: [(&str, Figures, Figures); 5] = [
             ("adagrad", "two children", "one child"),
             ("adagrad", "two children", "two sharing all"),
         ],
+    ),
+    (
+        "factors",
+        &[
+            ("fm, rank 4", "row loop", "adding"),
+            ("fm, rank 10", "row loop", "adding"),
+            ("ffm, 24 fields, rank 4", "row loop", "adding"),
+            ("ratings, rank 8", "row loop", "adding"),
+        ],
+        &[],
     ),
 ];
 

@@ -63,6 +63,40 @@ impl Backend {
         assert!(words.is_some_and(|words| words <= table.len()), "ids made for a larger table");
         self.run(AddAt::<WIDTH>(table, ids.as_slice(), by, ahead));
     }
+
+    /// Adds `by` to all words of the rows `ids` of `table`, `width` words each, by registers, one row after the other; a row is asked for
+    /// `ahead` ids before it is needed.
+    ///
+    /// # Panics
+    /// Where rows are not of a multiple of 8 words, or the table has fewer of them than the limit of `ids`.
+    pub fn add_to_rows(self, table: Cells<'_>, ids: Ids<'_>, width: usize, by: f32, ahead: usize) {
+        struct AddToRows<'a>(Cells<'a>, &'a [u32], usize, f32, usize);
+        impl Work for AddToRows<'_> {
+            #[inline(always)]
+            unsafe fn run<V: Lane>(self) {
+                /// Words in a cache line.
+                const LINE: usize = 16;
+                let Self(table, ids, width, by, ahead) = self;
+                for (at, &id) in ids.iter().enumerate() {
+                    if let Some(&next) = ids.get(at + ahead) {
+                        let row = table.start().wrapping_add(next as usize * width);
+                        (0..width).step_by(LINE).for_each(|word| ask(row.wrapping_add(word)));
+                    }
+                    // SAFETY: the instruction set by contract; the row lies in the table, in whole half registers: that is checked below.
+                    unsafe {
+                        let (row, by) = (table.start().add(id as usize * width), V::Half::splat(by));
+                        for word in (0..width).step_by(V::Half::WORDS) {
+                            V::Half::load(row.add(word)).add(by).store(row.add(word));
+                        }
+                    }
+                }
+            }
+        }
+        assert!(width > 0 && width.is_multiple_of(8), "rows of {width} words are no half registers");
+        let words = (ids.limit() as usize).checked_mul(width);
+        assert!(words.is_some_and(|words| words <= table.len()), "ids made for a larger table");
+        self.run(AddToRows(table, ids.as_slice(), width, by, ahead));
+    }
 }
 
 #[cfg(test)]
@@ -86,6 +120,10 @@ mod tests {
                 backend.add_at::<2>(Cells::new(&words), ids, 1.0, ahead);
                 let sums: Vec<f32> = (0..10).map(|at| Cells::new(&words).get(at)).collect();
                 assert_eq!(sums, [1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 3.0, 3.0, 1.0, 1.0], "{} {ahead}", backend.name());
+                let words = zeros(5 * 24);
+                backend.add_to_rows(Cells::new(&words), ids, 24, 1.0, ahead);
+                let times = |at: usize| [1.0, 0.0, 0.0, 3.0, 1.0][at / 24];
+                assert!((0..5 * 24).all(|at| Cells::new(&words).get(at) == times(at)), "{} {ahead}", backend.name());
             }
         }
     }

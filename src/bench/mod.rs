@@ -6,6 +6,7 @@
 
 mod clock;
 mod contest;
+mod factors;
 mod ingest;
 mod pingpong;
 mod reward_queue;
@@ -49,6 +50,8 @@ pub enum Question {
     Ingest,
     /// Passes of train against its row loop alone, by one child and by two
     TrainLoop,
+    /// Models with factors against touching the rows that they touch
+    Factors,
 }
 
 impl Question {
@@ -60,6 +63,7 @@ impl Question {
             Self::RewardQueue => "reward_queue",
             Self::Ingest => "ingest",
             Self::TrainLoop => "train_loop",
+            Self::Factors => "factors",
         }
     }
 
@@ -80,6 +84,7 @@ impl Question {
             Self::RewardQueue => reward_queue::ask(bench, each),
             Self::Ingest => ingest::ask(bench, each),
             Self::TrainLoop => train_loop::ask(bench, each),
+            Self::Factors => factors::ask(bench, each),
         }
     }
 }
