@@ -43,17 +43,14 @@ impl Arranged {
     /// # Errors
     /// A damaged block of a cache.
     pub(super) fn new(corpus: &Corpus<'_>, holdout: Option<Holdout>, row_bytes: usize, seed: u64) -> Result<Self> {
-        let held = |row: u64| holdout.is_some_and(|holdout| holdout.has(row));
-        let mut counts = [vec![0u32; corpus.limit() as usize], vec![0u32; corpus.limit() as usize]];
-        let (mut ratings, mut alike) = (0, true);
-        corpus.for_each_pair(|row, ids, _, weight| {
-            if !held(row) {
-                counts.iter_mut().zip(ids).for_each(|(counts, id)| counts[id as usize] += 1);
-                ratings += 1;
-                alike &= weight == 1.0;
-            }
-        })?;
-        let rows: usize = counts.iter().flatten().filter(|&&count| count > 0).count();
+        let threads = rayon::current_num_threads() as u64;
+        let piece = |nth: u64| corpus.rows() * nth / threads..corpus.rows() * (nth + 1) / threads;
+        let pieces: Vec<Range<u64>> = (0..threads).map(piece).collect();
+        let counted =
+            pieces.par_iter().map(|rows| Counted::of(corpus, rows.clone(), holdout)).collect::<Result<Vec<_>>>()?;
+        let Counted { counts, ratings, alike } =
+            counted.into_iter().reduce(|all, more| all.and(&more)).unwrap_or_default();
+        let rows = counts.iter().flatten().filter(|&&count| count > 0).count();
         let side = (rows * row_bytes).div_ceil(BLOCK_BYTES).next_power_of_two();
         let most = ((ratings / LEAST) as f64).sqrt() as usize;
         let side = side.max(16).min(most).clamp(1, MOST_SIDE);
@@ -61,34 +58,38 @@ impl Arranged {
 
         let block =
             |ids: [u32; 2]| usize::from(shares[0][ids[0] as usize]) * side + usize::from(shares[1][ids[1] as usize]);
+        let sort = |rows: &Range<u64>| Piece::sorted(corpus, rows.clone(), holdout, side * side, block);
+        let pieces = pieces.par_iter().map(sort).collect::<Result<Vec<_>>>()?;
         let mut bounds = vec![0; side * side + 1];
-        corpus.for_each_pair(|row, ids, _, _| bounds[block(ids) + 1] += usize::from(!held(row)))?;
-        (0..side * side).for_each(|at| bounds[at + 1] += bounds[at]);
-        let mut next = bounds.clone();
-        let mut arranged = vec![([0; 2], 0.0, 1.0); ratings];
-        corpus.for_each_pair(|row, ids, target, weight| {
-            if !held(row) {
-                let at = &mut next[block(ids)];
-                arranged[*at] = (ids, target, weight);
-                *at += 1;
-            }
-        })?;
-        let mut blocks = Vec::with_capacity(side * side);
-        let mut rest = &mut arranged[..];
-        for bounds in bounds.windows(2) {
-            let (block, behind) = rest.split_at_mut(bounds[1] - bounds[0]);
-            blocks.push(block);
-            rest = behind;
+        for at in 0..side * side {
+            bounds[at + 1] = bounds[at] + pieces.iter().map(|piece| piece.block(at).len()).sum::<usize>();
         }
-        blocks.into_par_iter().enumerate().for_each(|(at, block)| shuffle(block, mix(seed ^ mix(at as u64))));
-        Ok(Self {
-            ids: arranged.iter().map(|rating| rating.0).collect(),
-            targets: arranged.iter().map(|rating| rating.1).collect(),
-            weights: if alike { vec![1.0; BATCH] } else { arranged.iter().map(|rating| rating.2).collect() },
-            bounds,
-            side,
-            limit: corpus.limit(),
-        })
+        let shuffled = |at: usize| {
+            let mut block: Vec<Rating> = pieces.iter().flat_map(|piece| piece.block(at)).copied().collect();
+            shuffle(&mut block, mix(seed ^ mix(at as u64)));
+            block
+        };
+        let (mut ids, mut targets) = (vec![[0; 2]; ratings], vec![0.0; ratings]);
+        let mut weights = vec![1.0; if alike { BATCH } else { ratings }];
+        let (mut ids_left, mut targets_left, mut weights_left) = (&mut ids[..], &mut targets[..], &mut weights[..]);
+        let mut blocks = Vec::with_capacity(side * side);
+        for (at, bounds) in bounds.windows(2).enumerate() {
+            let len = bounds[1] - bounds[0];
+            let of_weights = if alike { 0 } else { len };
+            blocks.push((
+                at,
+                ids_left.split_off_mut(..len).unwrap_or_default(),
+                targets_left.split_off_mut(..len).unwrap_or_default(),
+                weights_left.split_off_mut(..of_weights).unwrap_or_default(),
+            ));
+        }
+        blocks.into_par_iter().for_each(|(at, ids, targets, weights)| {
+            let ratings = shuffled(at);
+            ids.iter_mut().zip(&ratings).for_each(|(ids, rating)| *ids = rating.ids);
+            targets.iter_mut().zip(&ratings).for_each(|(target, rating)| *target = rating.target);
+            weights.iter_mut().zip(&ratings).for_each(|(weight, rating)| *weight = rating.weight);
+        });
+        Ok(Self { ids, targets, weights, bounds, side, limit: corpus.limit() })
     }
 
     /// The tasks of pass `pass`: diagonal after diagonal of the grid, along which no two blocks have users or items in common.
@@ -119,6 +120,76 @@ impl Arranged {
     /// A feature of rating `at`.
     pub(super) fn first(&self, at: usize) -> u32 {
         self.ids[at][0]
+    }
+}
+
+/// A rating on its way to its block.
+#[derive(Clone, Copy, Debug, Default)]
+struct Rating {
+    ids: [u32; 2],
+    target: f32,
+    weight: f32,
+}
+
+/// What is known of some ratings.
+#[derive(Debug, Default)]
+struct Counted {
+    /// By feature, how many have it as their first and as their second.
+    counts: [Vec<u32>; 2],
+    ratings: usize,
+    /// All weigh 1.
+    alike: bool,
+}
+
+impl Counted {
+    fn of(corpus: &Corpus<'_>, rows: Range<u64>, holdout: Option<Holdout>) -> Result<Self> {
+        let counts = || vec![0u32; corpus.limit() as usize];
+        let mut counted = Self { counts: [counts(), counts()], ratings: 0, alike: true };
+        corpus.for_each_pair(rows, holdout, |ids, _, weight| {
+            counted.counts.iter_mut().zip(ids).for_each(|(counts, id)| counts[id as usize] += 1);
+            counted.ratings += 1;
+            counted.alike &= weight == 1.0;
+        })?;
+        Ok(counted)
+    }
+
+    fn and(mut self, other: &Self) -> Self {
+        for (counts, others) in self.counts.iter_mut().zip(&other.counts) {
+            counts.iter_mut().zip(others).for_each(|(count, other)| *count += other);
+        }
+        Self { ratings: self.ratings + other.ratings, alike: self.alike && other.alike, ..self }
+    }
+}
+
+/// Some ratings, block by block.
+#[derive(Debug)]
+struct Piece {
+    ratings: Vec<Rating>,
+    bounds: Vec<usize>,
+}
+
+impl Piece {
+    fn sorted(
+        corpus: &Corpus<'_>,
+        rows: Range<u64>,
+        holdout: Option<Holdout>,
+        blocks: usize,
+        block: impl Fn([u32; 2]) -> usize,
+    ) -> Result<Self> {
+        let mut bounds = vec![0; blocks + 1];
+        corpus.for_each_pair(rows.clone(), holdout, |ids, _, _| bounds[block(ids) + 1] += 1)?;
+        (0..blocks).for_each(|at| bounds[at + 1] += bounds[at]);
+        let (mut next, mut ratings) = (bounds.clone(), vec![Rating::default(); bounds[blocks]]);
+        corpus.for_each_pair(rows, holdout, |ids, target, weight| {
+            let at = &mut next[block(ids)];
+            ratings[*at] = Rating { ids, target, weight };
+            *at += 1;
+        })?;
+        Ok(Self { ratings, bounds })
+    }
+
+    fn block(&self, at: usize) -> &[Rating] {
+        &self.ratings[self.bounds[at]..self.bounds[at + 1]]
     }
 }
 

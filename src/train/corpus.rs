@@ -185,22 +185,30 @@ impl<'d> Corpus<'d> {
         self.pairs && self.ones && self.parts.iter().all(|part| self.as_it_lies(part))
     }
 
-    /// Calls `each` with the number, the features, the target and the weight of each row of a corpus of pairs.
+    /// Calls `each` with the features, the target and the weight of the rows `rows` of a corpus of pairs, those left out that `holdout`
+    /// holds out.
     ///
     /// # Errors
     /// A damaged block of a cache.
-    pub(super) fn for_each_pair(&self, mut each: impl FnMut(u64, [u32; 2], f32, f32)) -> Result<()> {
-        let mut row = 0;
-        while row < self.rows {
-            let (place, rows) = self.locate(row)?;
+    pub(super) fn for_each_pair(
+        &self,
+        rows: Range<u64>,
+        holdout: Option<Holdout>,
+        mut each: impl FnMut([u32; 2], f32, f32),
+    ) -> Result<()> {
+        let mut row = rows.start;
+        while row < rows.end {
+            let (place, here) = self.locate(row)?;
             let part = &self.parts[place.part as usize];
             let block = self.block(place.part as usize, place.block as usize)?;
-            let ids = block.ids_of(0..block.rows()).as_slice().as_chunks().0;
-            for (at, &ids) in ids.iter().enumerate().skip(place.at as usize) {
-                let target = part.labels.target(block.label(at));
-                each(rows.start + at as u64, ids, target, block.weight(at) * self.class_weight(target));
+            let (from, to) = (place.at as usize, (rows.end.min(here.end) - here.start) as usize);
+            for (at, &ids) in (from..to).zip(block.ids_of(from..to).as_slice().as_chunks().0) {
+                if holdout.is_none_or(|holdout| !holdout.has(here.start + at as u64)) {
+                    let target = part.labels.target(block.label(at));
+                    each(ids, target, block.weight(at) * self.class_weight(target));
+                }
             }
-            row = rows.end;
+            row = here.end;
         }
         Ok(())
     }
