@@ -33,7 +33,7 @@ impl Form {
 }
 
 /// Writes the features that have a weight other than 0, or a number of a factor vector, to the file `out`; how many those are. Where
-/// fields matter all are written, for rows are brought to a norm that every one of them is part of. docs/formats.md describes both
+/// rows are brought to a norm all are written, for every one of them is part of it. docs/formats.md describes both
 /// forms.
 ///
 /// # Errors
