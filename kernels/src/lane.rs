@@ -105,33 +105,60 @@ mod tests {
     use crate::Backend;
     use crate::dispatch::Work;
 
+    /// Which of a backend's registers.
+    #[derive(Clone, Copy, Debug)]
+    enum Size {
+        Whole,
+        Half,
+        Quarter,
+    }
+
+    const SIZES: [Size; 3] = [Size::Whole, Size::Half, Size::Quarter];
+
     /// Numbers become their reciprocal roots, by the backend's own lanes: the first slice by `rsqrt`, the second by `twice_rsqrt`.
-    struct Rsqrt<'a>(&'a mut [f32], &'a mut [f32]);
+    struct Rsqrt<'a>(&'a mut [f32], &'a mut [f32], Size);
 
     impl Work for Rsqrt<'_> {
         #[inline(always)]
         unsafe fn run<V: Lane>(self) {
-            for chunk in self.0.chunks_exact_mut(V::WORDS) {
-                // SAFETY: the instruction set by contract; the chunk holds a register's floats. Without the fence the
-                // stores are still in order for the thread that made them.
-                unsafe { V::load_private(chunk.as_ptr()).rsqrt().stream_private(chunk.as_mut_ptr()) }
-            }
-            for chunk in self.1.chunks_exact_mut(V::WORDS) {
-                // SAFETY: as above.
-                unsafe {
-                    let (one, other) = V::load_private(chunk.as_ptr()).twice_rsqrt();
-                    one.mul(other).mul(V::splat(0.5)).stream_private(chunk.as_mut_ptr());
+            // SAFETY: the caller's promise; smaller registers are there wherever the whole one is.
+            unsafe {
+                match self.2 {
+                    Size::Whole => self.roots::<V>(),
+                    Size::Half => self.roots::<V::Half>(),
+                    Size::Quarter => self.roots::<V::Quarter>(),
                 }
             }
         }
     }
 
-    /// The largest error of `backend` over `numbers`, in units in the last place.
-    fn worst(backend: Backend, numbers: impl Iterator<Item = f32>) -> f64 {
-        let numbers: std::vec::Vec<f32> = numbers.collect();
-        assert!(numbers.len().is_multiple_of(16));
+    impl Rsqrt<'_> {
+        /// # Safety
+        /// The instruction set of `L`.
+        #[inline(always)]
+        unsafe fn roots<L: Lane>(self) {
+            for chunk in self.0.chunks_exact_mut(L::WORDS) {
+                // SAFETY: the instruction set by contract; the chunk holds a register's floats. Without the fence the
+                // stores are still in order for the thread that made them.
+                unsafe { L::load_private(chunk.as_ptr()).rsqrt().stream_private(chunk.as_mut_ptr()) }
+            }
+            for chunk in self.1.chunks_exact_mut(L::WORDS) {
+                // SAFETY: as above.
+                unsafe {
+                    let (one, other) = L::load_private(chunk.as_ptr()).twice_rsqrt();
+                    one.mul(other).mul(L::splat(0.5)).stream_private(chunk.as_mut_ptr());
+                }
+            }
+        }
+    }
+
+    /// The largest error of `backend` with registers of `size` over `numbers`, in units in the last place.
+    fn worst(backend: Backend, size: Size, numbers: impl Iterator<Item = f32>) -> f64 {
+        let mut numbers: std::vec::Vec<f32> = numbers.collect();
+        // Whole registers of any size.
+        numbers.resize(numbers.len().next_multiple_of(16), 1.0);
         let (mut roots, mut products) = (numbers.clone(), numbers.clone());
-        backend.run(Rsqrt(&mut roots, &mut products));
+        backend.run(Rsqrt(&mut roots, &mut products, size));
         let off = |(&x, &root): (&f32, &f32)| {
             let exact = 1.0 / f64::from(x).sqrt();
             // The last place of a number from 2ᵏ to 2ᵏ⁺¹ is 2ᵏ⁻²³.
@@ -155,12 +182,101 @@ mod tests {
         let all = (1.0f32.to_bits()..4.0f32.to_bits()).step_by(step).map(f32::from_bits);
         // And the ends of the range, where a step's products could leave it.
         let ends = (0..254).flat_map(|exponent| [0, 1, 0x40_0000, 0x7f_ffff].map(|low| (exponent + 1) << 23 | low));
+        for (backend, size) in Backend::all().flat_map(|backend| SIZES.map(|size| (backend, size))) {
+            // The smaller ones work as the whole one does, and are looked at here and there.
+            let thin = if matches!(size, Size::Whole) { 1 } else { 61 };
+            let all = all.clone().step_by(thin);
+            let ends = ends.clone().map(f32::from_bits);
+            let (all, ends) = (worst(backend, size, all), worst(backend, size, ends));
+            let name = backend.name();
+            std::println!("{name} {size:?}: rsqrt within {all:.2} ulp, {ends:.2} over all exponents");
+            assert!(all <= RSQRT_ULP && ends <= RSQRT_ULP, "{name} {size:?}: {all} {ends}");
+        }
+    }
+
+    /// Registers of numbers are folded every four words, and every eight where they have as many: each is checked against its sum.
+    struct Fold<'a>(&'a [f32; 16]);
+
+    impl Work for Fold<'_> {
+        #[inline(always)]
+        unsafe fn run<V: Lane>(self) {
+            // SAFETY: the caller's promise; smaller registers are there wherever the whole one is.
+            unsafe {
+                self.folds::<V>();
+                self.folds::<V::Half>();
+                self.folds::<V::Quarter>();
+            }
+        }
+    }
+
+    impl Fold<'_> {
+        /// # Safety
+        /// The instruction set of `L`.
+        #[inline(always)]
+        unsafe fn folds<L: Lane>(&self) {
+            for words in [4, 8].into_iter().filter(|words| L::WORDS.is_multiple_of(*words)) {
+                let mut folded = [0.0; 16];
+                // SAFETY: the instruction set by contract; no register has more than sixteen floats.
+                unsafe { L::load_private(self.0.as_ptr()).fold(words).store_private(folded.as_mut_ptr()) }
+                for (at, &got) in folded[..L::WORDS].iter().enumerate() {
+                    let sum: f32 = (at % words..L::WORDS).step_by(words).map(|lane| self.0[lane]).sum();
+                    assert_eq!(got, sum, "{} words folded every {words}, lane {at}", L::WORDS);
+                }
+            }
+        }
+    }
+
+    /// Two blocks of one square change places, both transposed.
+    struct Turn<'a> {
+        square: &'a mut [f32],
+        /// Words from one row to the next.
+        stride: usize,
+        /// Where the blocks begin, and how many vectors are on their sides.
+        blocks: &'a mut [usize; 3],
+        sum: &'a mut f32,
+    }
+
+    impl Work for Turn<'_> {
+        #[inline(always)]
+        unsafe fn run<V: Lane>(self) {
+            let (side, stride) = (V::BLOCK, self.stride);
+            *self.blocks = [4 * side + 4, (side + 1) * stride, side];
+            let [one, other, _] = *self.blocks;
+            let last = side.saturating_sub(1) * stride + 4 * side;
+            assert!(one + last <= self.square.len() && other + last <= self.square.len());
+            let square = self.square.as_mut_ptr();
+            // SAFETY: the instruction set by contract; both blocks lie within the square, and apart.
+            *self.sum = unsafe { V::turn(square.add(one), square.add(other), stride, V::splat(0.0)).sum() };
+        }
+    }
+
+    #[test]
+    fn a_fold_adds_what_stands_so_many_words_apart() {
+        // Whole numbers, whose sums do not round.
+        let numbers = core::array::from_fn(|at| (1 << at) as f32);
+        Backend::all().for_each(|backend| backend.run(Fold(&numbers)));
+    }
+
+    #[test]
+    fn a_turn_swaps_two_blocks_transposed_and_sums_what_changes_places() {
+        const STRIDE: usize = 48;
+        let before: std::vec::Vec<f32> = (0..12 * STRIDE).map(|at| (at * 7 % 31) as f32 - 15.0).collect();
         for backend in Backend::all() {
-            let short = all.clone().count() % 16;
-            let (all, ends) =
-                (worst(backend, all.clone().skip(short)), worst(backend, ends.clone().skip(8).map(f32::from_bits)));
-            std::println!("{}: rsqrt within {all:.2} ulp, {ends:.2} over all exponents", backend.name());
-            assert!(all <= RSQRT_ULP && ends <= RSQRT_ULP, "{}: {all} {ends}", backend.name());
+            let (mut square, mut blocks, mut sum) = (before.clone(), [0; 3], 0.0);
+            backend.run(Turn { square: &mut square, stride: STRIDE, blocks: &mut blocks, sum: &mut sum });
+            let [one, other, side] = blocks;
+            let (mut want, mut wanted) = (before.clone(), 0.0);
+            if side > 1 {
+                for (row, column, word) in
+                    (0..side).flat_map(|r| (0..side).flat_map(move |c| (0..4).map(move |w| (r, c, w))))
+                {
+                    let here = one + row * STRIDE + column * 4 + word;
+                    let there = other + column * STRIDE + row * 4 + word;
+                    (want[here], want[there]) = (before[there], before[here]);
+                    wanted += before[here] * before[there];
+                }
+            }
+            assert_eq!((square, sum), (want, wanted), "{}, blocks of {side}", backend.name());
         }
     }
 }
