@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 use super::corpus::Corpus;
 use crate::error::Result;
 
@@ -86,10 +88,19 @@ pub(super) fn mean_square(corpus: &Corpus<'_>) -> Result<f64> {
 /// # Errors
 /// A damaged block of a cache.
 pub(super) fn decays(corpus: &Corpus<'_>, l2: f32) -> Result<Vec<f32>> {
-    let rows = corpus.rows() as f64;
-    let decay =
-        |column: &Column| if column.rows > 0 { (f64::from(l2) * rows / column.rows as f64) as f32 } else { 0.0 };
-    Ok(columns(corpus, 0..corpus.rows())?.iter().map(decay).collect())
+    let (rows, threads) = (corpus.rows(), rayon::current_num_threads() as u64);
+    let count = |nth: u64| {
+        let mut counts = vec![0u32; corpus.limit() as usize];
+        let rows = rows * nth / threads..rows * (nth + 1) / threads;
+        corpus.for_each(rows, |ids, _| ids.iter().for_each(|&id| counts[id as usize] += 1))?;
+        Ok(counts)
+    };
+    let counted = (0..threads).into_par_iter().map(count).collect::<Result<Vec<_>>>()?;
+    let decay = |id: usize| match counted.iter().map(|counts| u64::from(counts[id])).sum::<u64>() {
+        0 => 0.0,
+        count => (f64::from(l2) * rows as f64 / count as f64) as f32,
+    };
+    Ok((0..corpus.limit() as usize).map(decay).collect())
 }
 
 /// 2^exponent.
