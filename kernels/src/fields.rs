@@ -15,9 +15,10 @@
 //! which is Adagrad on v(b) = u + d(b), the d adding up to 0. Rare features then learn from all fields together, and where fields do not
 //! matter the model is as good as one without (docs/performance.md has both on data planted either way).
 
-use crate::factors::{CHUNK, Meeting, Model, Tails, Touched, word};
+use crate::factors::{Meeting, Model, Touched};
 use crate::lane::Lane;
 use crate::table::Layout;
+use crate::tails::{CHUNK, Tails, word};
 
 /// What the rate of the vectors' shared part is multiplied with.
 const SHARED: f32 = 0.5;

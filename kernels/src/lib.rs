@@ -35,6 +35,7 @@ mod scalar;
 mod score;
 mod sums;
 mod table;
+mod tails;
 mod text;
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 mod x86_64;

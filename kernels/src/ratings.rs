@@ -10,7 +10,6 @@ use core::sync::atomic::AtomicU32;
 use crate::ahead::ask;
 use crate::cells::Cells;
 use crate::dispatch::Work;
-use crate::factors::{CHUNK, Tails};
 use crate::group::{Objective, Step};
 use crate::lane::Lane;
 use crate::learner::Learner;
@@ -18,6 +17,7 @@ use crate::loss::Loss;
 use crate::one;
 use crate::rows::Ids;
 use crate::table::Table;
+use crate::tails::{CHUNK, Tails};
 
 /// Ratings that are scored before any of them is learned: their users and items fill a chunk of tails.
 const AT_ONCE: usize = CHUNK / 2;
