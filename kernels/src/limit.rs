@@ -65,7 +65,7 @@ impl Backend {
     }
 
     /// Adds `by` to all words of the rows `ids` of `table`, `width` words each, by registers, one row after the other; a row is asked for
-    /// `ahead` ids before it is needed.
+    /// `ahead` ids before it is needed; with 0 nothing is asked for.
     ///
     /// # Panics
     /// Where rows are not of a multiple of 8 words, or the table has fewer of them than the limit of `ids`.
@@ -78,7 +78,9 @@ impl Backend {
                 const LINE: usize = 16;
                 let Self(table, ids, width, by, ahead) = self;
                 for (at, &id) in ids.iter().enumerate() {
-                    if let Some(&next) = ids.get(at + ahead) {
+                    if ahead > 0
+                        && let Some(&next) = ids.get(at + ahead)
+                    {
                         let row = table.start().wrapping_add(next as usize * width);
                         (0..width).step_by(LINE).for_each(|word| ask(row.wrapping_add(word)));
                     }
@@ -133,5 +135,19 @@ mod tests {
     fn ids_beyond_the_table_are_refused() {
         let words = [AtomicU32::new(0), AtomicU32::new(0)];
         Backend::best().add_at::<2>(Cells::new(&words), Ids::check(&[1], 2).unwrap(), 1.0, 0);
+    }
+
+    #[test]
+    #[should_panic(expected = "ids made for a larger table")]
+    fn ids_beyond_wide_rows_are_refused() {
+        let words = [const { AtomicU32::new(0) }; 15];
+        Backend::best().add_to_rows(Cells::new(&words), Ids::check(&[1], 2).unwrap(), 8, 1.0, 0);
+    }
+
+    #[test]
+    #[should_panic(expected = "no half registers")]
+    fn rows_that_registers_do_not_divide_are_refused() {
+        let words = [const { AtomicU32::new(0) }; 24];
+        Backend::best().add_to_rows(Cells::new(&words), Ids::check(&[1], 2).unwrap(), 12, 1.0, 0);
     }
 }

@@ -6,6 +6,7 @@ use hogback_kernels::{
 };
 
 use super::contest::{Case, Threads, Unit, Way};
+use super::update_throughput::fastest;
 use super::{Bench, Question};
 use crate::error::Result;
 use crate::generate::{Random, Zipf};
@@ -18,8 +19,6 @@ const FIELDS: usize = 24;
 const GROUP: usize = 64;
 /// Users, and items, of a block of ratings.
 const BLOCK: u64 = 4096;
-/// Rows of the table that the limit asks for ahead of use.
-const AHEAD: usize = 24;
 const STEP: Step<'static> = Step { rate: 0.05, bias_rate: 0.05, floor: 1.0, decay: &[], l1: 0.0, norm: 0.0 };
 
 pub(super) fn ask(bench: &Bench, each: &mut dyn FnMut(Case<'_>) -> Result<()>) -> Result<()> {
@@ -168,6 +167,8 @@ fn beside_limit(
     let width = model.learner.layout().width();
     let other = Region::reserve(drawn.limit as usize * width).map_err(out_of_memory)?;
     let (work, ids) = (drawn.ids.len() as f64, drawn.ids());
+    let least = |ahead: usize| bench.backend.add_to_rows(other.cells(), ids, width, 1e-6, ahead);
+    let best = fastest(&least);
     each(Case {
         question: Question::Factors,
         name: format!("{name}, {} bytes a row", 4 * width),
@@ -175,7 +176,7 @@ fn beside_limit(
         unit: Unit::Nonzeros,
         ways: vec![
             Way::new("row loop", work, learn),
-            Way::new("adding to all words", work, || bench.backend.add_to_rows(other.cells(), ids, width, 1e-6, AHEAD)),
+            Way::new(format!("adding to all words, {best} ahead"), work, || least(best)),
         ],
         ratios: vec![(0, 1)],
     })

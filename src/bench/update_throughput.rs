@@ -133,7 +133,7 @@ fn sparse(
 }
 
 /// The distance at which asking ahead is fastest.
-fn fastest(least: &dyn Fn(usize)) -> usize {
+pub(super) fn fastest(least: &dyn Fn(usize)) -> usize {
     least(0);
     let time = |ahead: usize| (0..3).map(|_| repeat(1, || least(ahead))).min();
     AHEAD.into_iter().min_by_key(|&ahead| time(ahead)).unwrap_or(0)
