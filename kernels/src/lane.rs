@@ -49,6 +49,8 @@ pub(crate) trait Lane: Copy {
     unsafe fn min(self, other: Self) -> Self;
     /// The larger of each two; `other`'s where either is a NaN.
     unsafe fn max(self, other: Self) -> Self;
+    /// The bits of each lane that are set in `mask` too.
+    unsafe fn and(self, mask: Self) -> Self;
     /// 1 / √self, within [`RSQRT_ULP`], of normal positive numbers; a NaN of a NaN.
     unsafe fn rsqrt(self) -> Self;
     /// Two factors of 2 / √self, their product as exact as [`Lane::rsqrt`]: whoever multiplies with each saves what making one of

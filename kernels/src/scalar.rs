@@ -96,6 +96,12 @@ impl Lane for Scalar {
     }
 
     #[inline(always)]
+    unsafe fn and(self, mask: Self) -> Self {
+        let and = |at: usize| f32::from_bits(self.0[at].to_bits() & mask.0[at].to_bits());
+        Self([and(0), and(1)])
+    }
+
+    #[inline(always)]
     unsafe fn rsqrt(self) -> Self {
         Self(self.0.map(rsqrt))
     }

@@ -13,12 +13,14 @@ use crate::cells::Cells;
 /// With factors: for each output a part of [`Layout::part`] words: the factor vectors, one for each field, [`Factors::stride`] words
 /// apart, and from [`Layout::tail`] on the weight, its accumulator, that of the vectors together, the L2 factor, and where there are
 /// several fields the accumulator of what each vector has of its own and the number of the row's field ([`Layout::WEIGHT`] and what
-/// follows it). L2 factor and field are written when the row is made and never change.
+/// follows it); one vector with a field ([`Layout::with_field`]) leaves the former unused. L2 factor and field are written when the row is made and never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     outputs: usize,
     slots: usize,
     factors: Option<Factors>,
+    /// Rows say what field they are of.
+    has_field: bool,
 }
 
 /// The factor vectors of a row.
@@ -62,7 +64,7 @@ impl Layout {
     /// Where there is no output, or there are more slots.
     pub fn new(outputs: usize, slots: usize) -> Self {
         assert!(outputs > 0 && slots <= 1, "rows of {outputs} outputs with {slots} slots each");
-        Self { outputs, slots, factors: None }
+        Self { outputs, slots, factors: None, has_field: false }
     }
 
     /// The layout of rows with factors for each of `outputs`, learned by Adagrad.
@@ -71,7 +73,17 @@ impl Layout {
     /// Where there is no output, or vectors are empty or none.
     pub fn factored(outputs: usize, factors: Factors) -> Self {
         assert!(outputs > 0 && factors.rank > 0 && factors.fields > 0, "{outputs} outputs with {factors:?}");
-        Self { outputs, slots: 1, factors: Some(factors) }
+        Self { outputs, slots: 1, factors: Some(factors), has_field: factors.fields > 1 }
+    }
+
+    /// The same rows with the number of their own field, for vectors that have a place by it ([`crate::Embedding`]). Rows of several
+    /// vectors have it anyway.
+    ///
+    /// # Panics
+    /// Without factors.
+    pub fn with_field(self) -> Self {
+        assert!(self.factors.is_some(), "fields without factors");
+        Self { has_field: true, ..self }
     }
 
     /// How many outputs.
@@ -115,8 +127,7 @@ impl Layout {
     /// rows of a line and a half or two and a half.
     #[inline(always)]
     pub fn part(self) -> usize {
-        let tail =
-            if self.factors.is_some_and(|factors| factors.fields > 1) { Self::FIELD + 1 } else { Self::DECAY + 1 };
+        let tail = if self.has_field { Self::FIELD + 1 } else { Self::DECAY + 1 };
         let words = (self.tail() + tail).next_multiple_of(Self::REGISTER);
         if words > 3 * Self::LINE { words.next_multiple_of(Self::LINE) } else { words }
     }
@@ -124,7 +135,13 @@ impl Layout {
     /// The layout of the intercept: that of a row without factors.
     #[inline(always)]
     pub fn intercept(self) -> Self {
-        Self { factors: None, ..self }
+        Self { factors: None, has_field: false, ..self }
+    }
+
+    /// True where rows with factors say what field they are of, at [`Layout::FIELD`] of each part's tail.
+    #[inline(always)]
+    pub fn has_field(self) -> bool {
+        self.has_field
     }
 
     /// True where each weight has an optimiser slot.

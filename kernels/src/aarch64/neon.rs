@@ -92,6 +92,11 @@ impl Lane for Neon {
     }
 
     #[inline(always)]
+    unsafe fn and(self, mask: Self) -> Self {
+        Self(unsafe { vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(self.0), vreinterpretq_u32_f32(mask.0))) })
+    }
+
+    #[inline(always)]
     unsafe fn rsqrt(self) -> Self {
         // Eight bits, then two Newton steps: `vrsqrts` is (3 - a·b) / 2 with one rounding. What is left of the guess's error
         // is below 2⁻³¹; the roundings of the last step add up to 2.5 units in the last place.

@@ -96,6 +96,11 @@ impl Lane for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn and(self, mask: Self) -> Self {
+        Self(unsafe { _mm256_and_ps(self.0, mask.0) })
+    }
+
+    #[inline(always)]
     unsafe fn rsqrt(self) -> Self {
         // Eleven bits and a half, then one Newton step.
         unsafe {

@@ -97,6 +97,11 @@ impl Lane for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn and(self, mask: Self) -> Self {
+        Self(unsafe { _mm512_and_ps(self.0, mask.0) })
+    }
+
+    #[inline(always)]
     unsafe fn rsqrt(self) -> Self {
         // Fourteen bits, then one Newton step.
         unsafe {

@@ -95,6 +95,11 @@ impl Lane for Four {
     }
 
     #[inline(always)]
+    unsafe fn and(self, mask: Self) -> Self {
+        Self(unsafe { _mm_and_ps(self.0, mask.0) })
+    }
+
+    #[inline(always)]
     unsafe fn rsqrt(self) -> Self {
         // As the AVX2 backend has it.
         unsafe {

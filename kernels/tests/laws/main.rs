@@ -3,6 +3,7 @@
 
 mod copies;
 mod dense;
+mod embedded;
 mod factors;
 mod ground;
 mod loops;
