@@ -4,7 +4,9 @@
 mod copies;
 mod dense;
 mod factors;
+mod gemm;
 mod ground;
+mod layers;
 mod loops;
 mod merges;
 mod promises;
