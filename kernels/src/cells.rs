@@ -25,6 +25,15 @@ impl<'a> Cells<'a> {
         Self(words)
     }
 
+    /// The cells of private floats, for as long as they are lent.
+    pub fn from_mut(words: &'a mut [f32]) -> Self {
+        const { assert!(align_of::<AtomicU32>() == align_of::<f32>() && size_of::<AtomicU32>() == size_of::<f32>()) }
+        // SAFETY: an `AtomicU32` has the size and the alignment of a float, as checked above, and any bits are either. The floats
+        // are borrowed mutably for 'a, so until it ends nobody reaches them but through these cells, atomically: what
+        // `AtomicU32::from_mut_slice` does for integers.
+        Self(unsafe { core::slice::from_raw_parts(words.as_mut_ptr().cast(), words.len()) })
+    }
+
     /// How many words there are.
     #[inline(always)]
     pub fn len(self) -> usize {

@@ -46,6 +46,41 @@ pub(crate) unsafe fn softplus<V: Lane>(x: f32) -> f32 {
     (if x < 0.0 { 0.0 } else { x }) + 2.0 * s * series
 }
 
+/// tanh x within 2e-7; NaN stays NaN.
+///
+/// # Safety
+/// The instruction set of `V`.
+#[inline(always)]
+pub(crate) unsafe fn tanh<V: Lane>(x: f32) -> f32 {
+    // SAFETY: the caller's promise.
+    let u = unsafe { exp::<V>(-2.0 * x.abs()) };
+    let size = (1.0 - u) / (1.0 + u);
+    if x < 0.0 { -size } else { size }
+}
+
+/// x·Φ(x), within 5e-7 · max(1, |x|), and its derivative, within 1e-6; Φ is the normal distribution's. NaN stays NaN.
+///
+/// Φ(-|x|) = ½ erfc(|x| / √2), that by a polynomial in t = 1 / (1 + p·|x| / √2) times exp(-x² / 2), within 7.5e-8 (Abramowitz &
+/// Stegun, 1964, 7.1.26); the derivative Φ(x) + x·φ(x) has the same exponential.
+///
+/// # Safety
+/// The instruction set of `V`.
+#[inline(always)]
+pub(crate) unsafe fn gelu<V: Lane>(x: f32) -> (f32, f32) {
+    // SAFETY: the caller's promise.
+    let fma = |a: f32, b: f32, c: f32| unsafe { V::fma1(a, b, c) };
+    let t = 1.0 / fma(x.abs(), 0.327_591_1 * core::f32::consts::FRAC_1_SQRT_2, 1.0);
+    // SAFETY: the caller's promise.
+    let u = unsafe { exp::<V>(-0.5 * x * x) };
+    let series = fma(t, 1.061_405_4, -1.453_152);
+    let series = fma(t, fma(t, fma(t, series, 1.421_413_7), -0.284_496_74), 0.254_829_6);
+    let below = 0.5 * t * series * u;
+    let share = if x < 0.0 { below } else { 1.0 - below };
+    /// 1 / √(2π).
+    const DENSITY: f32 = 0.398_942_3;
+    (x * share, fma(x, DENSITY * u, share))
+}
+
 /// eˣ for x clamped to ±87, within 2e-7, relative; NaN stays NaN. Branch-free, so that loops over it become vectors.
 ///
 /// eˣ = 2ᵏ eʳ, k = round(x / ln 2), |r| ≤ ½ ln 2, eʳ by its Taylor polynomial of degree 7, in Estrin's order because every row

@@ -18,6 +18,8 @@ pub(crate) trait Lane: Copy {
     type Half: Lane;
     /// A register of at most 4 floats that is there wherever this one is.
     type Quarter: Lane;
+    /// Registers side by side in the blocks that products keep in registers, beside six rows: all fit, with what goes into them.
+    const BESIDE: usize;
 
     /// All lanes `x`.
     unsafe fn splat(x: f32) -> Self;
@@ -29,6 +31,26 @@ pub(crate) trait Lane: Copy {
     unsafe fn load_private(at: *const f32) -> Self;
     /// Stores `WORDS` consecutive private floats.
     unsafe fn store_private(self, at: *mut f32);
+    /// Loads the first `words` of `WORDS` consecutive private floats, and zeros behind them; the others are not touched.
+    #[inline(always)]
+    unsafe fn load_first(at: *const f32, words: usize) -> Self {
+        let mut all = [0.0f32; 16];
+        // SAFETY: the caller's promise; no register has more than sixteen floats.
+        unsafe {
+            core::ptr::copy_nonoverlapping(at, all.as_mut_ptr(), words);
+            Self::load_private(all.as_ptr())
+        }
+    }
+    /// Stores the first `words` of `WORDS` consecutive private floats; the others are not touched.
+    #[inline(always)]
+    unsafe fn store_first(self, at: *mut f32, words: usize) {
+        let mut all = [0.0f32; 16];
+        // SAFETY: the caller's promise; no register has more than sixteen floats.
+        unsafe {
+            self.store_private(all.as_mut_ptr());
+            core::ptr::copy_nonoverlapping(all.as_ptr(), at, words);
+        }
+    }
     /// Stores `WORDS` consecutive floats into private memory, past the caches where the instruction set can and
     /// `at` is aligned to the register; [`Lane::fence`] must follow before anyone else reads them.
     unsafe fn stream_private(self, at: *mut f32);

@@ -10,24 +10,6 @@ use crate::lane::Lane;
 use crate::rows::Ids;
 
 impl Backend {
-    /// `y += s * x` on private memory, as the compiler vectorises it for this instruction set: two streams in, one out.
-    ///
-    /// # Panics
-    /// Where the lengths differ.
-    pub fn add_scaled(self, s: f32, x: &[f32], y: &mut [f32]) {
-        struct AddScaled<'a>(f32, &'a [f32], &'a mut [f32]);
-        impl Work for AddScaled<'_> {
-            #[inline(always)]
-            unsafe fn run<V: Lane>(self) {
-                for (y, x) in self.2.iter_mut().zip(self.1) {
-                    *y += self.0 * x;
-                }
-            }
-        }
-        assert_eq!(x.len(), y.len(), "a sum of slices of different lengths");
-        self.run(AddScaled(s, x, y));
-    }
-
     /// Adds `by` to each of the `WIDTH` words of the rows `ids` of `table`, one row after the other, asking for a row `ahead` ids
     /// before it is needed; with 0 nothing is asked for.
     ///
@@ -114,9 +96,6 @@ mod tests {
         let ids = [3, 0, 3, 4, 3];
         let ids = Ids::check(&ids, 5).unwrap();
         for backend in Backend::all() {
-            let (x, mut y) = ([1.0, 2.0, 4.0], [0.5, 0.0, 1.0]);
-            backend.add_scaled(0.5, &x, &mut y);
-            assert_eq!(y, [1.0, 1.0, 3.0]);
             for ahead in [0, 1, 4, 5, 100] {
                 let words = zeros(10);
                 backend.add_at::<2>(Cells::new(&words), ids, 1.0, ahead);

@@ -147,6 +147,29 @@ impl Loss {
     }
 }
 
+impl Loss {
+    /// [`Loss::slope`] of rows, each times its weight.
+    ///
+    /// # Safety
+    /// The instruction set of `V`.
+    #[inline(always)]
+    pub(crate) unsafe fn slopes<V: Lane>(self, margins: &[f32], targets: &[f32], weights: &[f32], slopes: &mut [f32]) {
+        let rows = slopes.iter_mut().zip(margins).zip(targets).zip(weights);
+        if self == Self::Logistic {
+            // The loss that most rows have gets a loop of its own, which becomes vectors.
+            for (((slope, &m), &y), &weight) in rows {
+                // SAFETY: the caller's promise.
+                *slope = weight * unsafe { Self::Logistic.slope_on::<V>(m, y) };
+            }
+        } else {
+            for (((slope, &m), &y), &weight) in rows {
+                // SAFETY: the caller's promise.
+                *slope = weight * unsafe { self.slope_on::<V>(m, y) };
+            }
+        }
+    }
+}
+
 /// What rows with one output cost; each counts by its weight.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Sums {

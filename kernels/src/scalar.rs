@@ -13,6 +13,7 @@ impl Lane for Scalar {
     const WORDS: usize = 2;
     type Half = Self;
     type Quarter = Self;
+    const BESIDE: usize = 2;
 
     #[inline(always)]
     unsafe fn splat(x: f32) -> Self {

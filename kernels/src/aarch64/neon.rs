@@ -20,6 +20,7 @@ impl Lane for Neon {
     const WORDS: usize = 4;
     type Half = Self;
     type Quarter = Self;
+    const BESIDE: usize = 4;
 
     #[inline(always)]
     unsafe fn splat(x: f32) -> Self {

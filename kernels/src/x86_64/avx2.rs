@@ -19,6 +19,7 @@ impl Lane for Avx2 {
     const WORDS: usize = 8;
     type Half = Self;
     type Quarter = Four;
+    const BESIDE: usize = 2;
 
     #[inline(always)]
     unsafe fn splat(x: f32) -> Self {

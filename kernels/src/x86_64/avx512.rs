@@ -20,6 +20,7 @@ impl Lane for Avx512 {
     const WORDS: usize = 16;
     type Half = Avx2;
     type Quarter = Four;
+    const BESIDE: usize = 4;
 
     #[inline(always)]
     unsafe fn splat(x: f32) -> Self {
@@ -44,6 +45,16 @@ impl Lane for Avx512 {
     #[inline(always)]
     unsafe fn store_private(self, at: *mut f32) {
         unsafe { _mm512_storeu_ps(at, self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_first(at: *const f32, words: usize) -> Self {
+        Self(unsafe { _mm512_maskz_loadu_ps(first(words), at) })
+    }
+
+    #[inline(always)]
+    unsafe fn store_first(self, at: *mut f32, words: usize) {
+        unsafe { _mm512_mask_storeu_ps(at, first(words), self.0) }
     }
 
     #[inline(always)]
@@ -205,6 +216,12 @@ impl Lane for Avx512 {
     unsafe fn fma1(a: f32, b: f32, c: f32) -> f32 {
         unsafe { _mm_cvtss_f32(_mm_fmadd_ss(_mm_set_ss(a), _mm_set_ss(b), _mm_set_ss(c))) }
     }
+}
+
+/// A mask of the first `words` lanes, at most sixteen.
+#[inline(always)]
+fn first(words: usize) -> __mmask16 {
+    ((1u32 << words) - 1) as __mmask16
 }
 
 /// Four rows of private floats, `stride` of them apart.

@@ -18,6 +18,7 @@ impl Lane for Four {
     const WORDS: usize = 4;
     type Half = Self;
     type Quarter = Self;
+    const BESIDE: usize = 2;
 
     #[inline(always)]
     unsafe fn splat(x: f32) -> Self {
