@@ -15,7 +15,7 @@ use crate::engine::schedule::Schedule;
 use crate::engine::topology::Topology;
 use crate::error::{Error, Result};
 use crate::fault::Faults;
-use crate::model::configuration::{Kind, LossKind, Optimizer};
+use crate::model::configuration::{Activation, Kind, LossKind, Optimizer};
 use crate::report::format::{duration, percent};
 use crate::report::log::RunLog;
 use crate::report::metrics::Metrics;
@@ -76,12 +76,31 @@ pub(super) struct Flags {
 #[command(next_help_heading = "Model")]
 struct Learning {
     /// The family of the model: linear; fm, a factorization machine, where features meet each other by vectors; ffm, field-aware, with
-    /// vectors for each field (libffm, VW namespaces, CSV columns) [default: linear]
+    /// vectors for each field (libffm, VW namespaces, CSV columns); mlp, layers over the values; deep, fm with layers over the vectors of
+    /// fields; text, layers over the mean of the vectors of words [default: linear]
     #[arg(long, value_enum)]
     kind: Option<Kind>,
-    /// Numbers in a vector of fm and ffm [default: 4]
+    /// Numbers in a vector of fm, ffm and deep [default: 4]
     #[arg(long, value_name = "K", value_parser = count::<u16>)]
     rank: Option<u16>,
+    /// Numbers in the vector of a word of text [default: 100]
+    #[arg(long, value_name = "D", value_parser = count::<u16>, conflicts_with = "rank")]
+    dim: Option<u16>,
+    /// The outputs of each hidden layer of mlp, deep and text, separated by commas [default: 128 for mlp, 64,32 for deep, none for text]
+    #[arg(long, value_name = "SIZES", value_parser = count::<u32>, value_delimiter = ',')]
+    hidden: Option<Vec<u32>>,
+    /// What stands behind each hidden layer [default: relu]
+    #[arg(long, value_enum)]
+    activation: Option<Activation>,
+    /// The share of the units of hidden layers that are left out of a batch in learning [default: 0]
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    dropout: Option<f64>,
+    /// Rows in a batch of mlp, deep and text; rates are for 64 and follow the size [default: 64, fewer for little data]
+    #[arg(long, value_name = "ROWS", value_parser = count::<u16>)]
+    batch: Option<u16>,
+    /// deep: only weights beside the layers, no vectors that meet (wide & deep)
+    #[arg(long)]
+    wide: bool,
     /// What is minimised; hinge learns several classes one against all others [default: by the labels: logistic for two, softmax for
     /// words or a few whole numbers, else squared]
     #[arg(long, value_enum)]
@@ -258,7 +277,12 @@ fn request(flags: Flags) -> Result<Request> {
         existing,
         settings: Settings {
             kind: flags.learning.kind,
-            rank: flags.learning.rank.map(usize::from),
+            rank: flags.learning.rank.or(flags.learning.dim).map(usize::from),
+            hidden: flags.learning.hidden.map(|sizes| sizes.into_iter().map(|size| size as usize).collect()),
+            activation: flags.learning.activation,
+            dropout: flags.learning.dropout.map(|share| share as f32),
+            batch: flags.learning.batch.map(usize::from),
+            wide: flags.learning.wide,
             loss: flags.learning.loss,
             optimizer: flags.learning.optimizer,
             lr: flags.learning.lr,

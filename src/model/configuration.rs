@@ -1,11 +1,21 @@
 //! What a model is: everything that training decided and prediction needs to know, as it stands in the manifest.
 
 use clap::ValueEnum;
-use hogback_kernels::{ClassLoss, Factors, Layout, Loss, Objective, Rule};
+use hogback_kernels::{Adam, ClassLoss, DenseRule, Factors, Layout, Loss, Objective, Rule};
 use serde::{Deserialize, Serialize};
 
+use super::network::{Network, Shape};
 use crate::data::{Column, ColumnKind, FieldSource, Hashing};
 use crate::engine::schedule::Schedule;
+
+/// Rows in the batch that rates of layers are for.
+pub const BATCH: usize = 64;
+/// What remains of the momentum of layers at each step.
+const MOMENTUM: f32 = 0.9;
+/// What Adagrad's accumulators of layers begin at: gradients of a batch are means, and small.
+const FLOOR: f32 = 1e-4;
+/// The learning rate of vectors beside layers that are learned at their default rate.
+const BESIDE_LAYERS: f64 = 2.0;
 
 /// The family of a model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
@@ -18,6 +28,12 @@ pub enum Kind {
     Fm,
     /// A field-aware factorization machine: a vector for each field that others are of.
     Ffm,
+    /// A multilayer perceptron over the values of a row.
+    Mlp,
+    /// A factorization machine whose vectors also go, field by field, through layers (DeepFM).
+    Deep,
+    /// A classifier of texts: layers, mostly one, over the mean of the vectors of words.
+    Text,
 }
 
 impl Kind {
@@ -27,7 +43,20 @@ impl Kind {
             Self::Linear => "linear",
             Self::Fm => "fm",
             Self::Ffm => "ffm",
+            Self::Mlp => "mlp",
+            Self::Deep => "deep",
+            Self::Text => "text",
         }
+    }
+
+    /// True where there are layers.
+    pub fn has_layers(self) -> bool {
+        matches!(self, Self::Mlp | Self::Deep | Self::Text)
+    }
+
+    /// True where features have vectors.
+    pub fn has_factors(self) -> bool {
+        matches!(self, Self::Fm | Self::Ffm | Self::Deep | Self::Text)
     }
 }
 
@@ -77,17 +106,31 @@ pub enum Optimizer {
     Adagrad,
     /// Plain stochastic gradient descent.
     Sgd,
+    /// The same with momentum (Polyak 1964), for layers.
+    Momentum,
+    /// Kingma & Ba 2015, for layers.
+    Adam,
     /// FTRL-proximal, which keeps weights at 0 with --l1.
     Ftrl,
 }
 
 impl Optimizer {
-    /// The rule as the kernels know it.
+    /// The rule of rows that are updated in place; momentum and Adam are for layers.
     pub fn rule(self) -> Rule {
         match self {
-            Self::Adagrad => Rule::Adagrad,
+            Self::Adagrad | Self::Momentum | Self::Adam => Rule::Adagrad,
             Self::Sgd => Rule::Sgd,
             Self::Ftrl => Rule::Ftrl,
+        }
+    }
+
+    /// The learning rate of layers where nobody says, for batches of [`BATCH`] rows.
+    pub fn rate_of_layers(self) -> f32 {
+        match self {
+            Self::Adam => 2e-3,
+            Self::Adagrad => 2e-2,
+            Self::Momentum => 2e-2,
+            Self::Sgd | Self::Ftrl => 0.1,
         }
     }
 
@@ -96,9 +139,66 @@ impl Optimizer {
         match self {
             Self::Adagrad => "adagrad",
             Self::Sgd => "sgd",
+            Self::Momentum => "momentum",
+            Self::Adam => "adam",
             Self::Ftrl => "ftrl",
         }
     }
+}
+
+/// What stands behind each hidden layer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Activation {
+    /// max(0, z).
+    #[default]
+    Relu,
+    /// The hyperbolic tangent.
+    Tanh,
+    /// z times the share of a normal distribution that lies below z (Hendrycks & Gimpel 2016).
+    Gelu,
+}
+
+impl Activation {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Relu => "relu",
+            Self::Tanh => "tanh",
+            Self::Gelu => "gelu",
+        }
+    }
+
+    /// As the kernels know it.
+    pub fn kernel(self) -> hogback_kernels::Activation {
+        match self {
+            Self::Relu => hogback_kernels::Activation::Relu,
+            Self::Tanh => hogback_kernels::Activation::Tanh,
+            Self::Gelu => hogback_kernels::Activation::Gelu,
+        }
+    }
+}
+
+/// The layers of a model that has them, and how they are learned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Layers {
+    /// The outputs of each hidden layer.
+    pub hidden: Vec<usize>,
+    /// What stands behind each of them.
+    pub activation: Activation,
+    /// The share of the units of hidden layers that a batch leaves out in learning.
+    pub dropout: f32,
+    /// The share of a row's features that are left out in learning.
+    pub feature_dropout: f32,
+    /// Rows in a batch.
+    pub batch: usize,
+    /// Vectors meet each other beside going through the layers (DeepFM), else only weights stand beside these (wide & deep).
+    pub meets: bool,
+    /// By feature of a perceptron, what is taken off its values, in the units that these are learned in.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub means: Vec<f32>,
+    /// Values go into the layers written out, zeros and all, for most are not 0.
+    pub written_out: bool,
 }
 
 /// What a row's label means to the model.
@@ -141,7 +241,10 @@ pub struct Configuration {
     /// The fields that there are vectors for, where fields matter.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub fields: Option<FieldSource>,
-    /// How gradients move weights.
+    /// The layers, where there are any.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub layers: Option<Layers>,
+    /// How gradients move weights; where there are layers, theirs.
     pub optimizer: Optimizer,
     /// The learning rate, see [`Configuration::rates`].
     pub lr: f32,
@@ -197,18 +300,85 @@ impl Configuration {
         }
     }
 
-    /// The factor vectors of a feature, if it has any.
-    pub fn factors(&self) -> Option<Factors> {
-        let fields = self.fields.as_ref().map_or(1, |fields| fields.names.len());
-        (self.kind != Kind::Linear).then_some(Factors { rank: self.rank, fields })
+    /// Margins of a row of data.
+    pub fn outputs(&self) -> usize {
+        self.objective().outputs()
     }
 
-    /// What stands in a row of Θ.
+    /// How far apart the margins of two rows begin, padding included.
+    pub fn stride(&self) -> usize {
+        Layout::new(self.outputs(), 0).stride()
+    }
+
+    /// How gradients move what is updated in place: under layers always by Adagrad, which merges.
+    pub fn rule(&self) -> Rule {
+        if self.layers.is_some() { Rule::Adagrad } else { self.optimizer.rule() }
+    }
+
+    /// The factor vectors of a feature, if it has any.
+    pub fn factors(&self) -> Option<Factors> {
+        let fields = match &self.fields {
+            Some(fields) if self.kind == Kind::Ffm => fields.names.len(),
+            _ => 1,
+        };
+        self.kind.has_factors().then_some(Factors { rank: self.rank, fields })
+    }
+
+    /// What stands in a row of Θ that is updated in place. A model with layers has one part a feature whatever its outputs, and a
+    /// perceptron none at all.
     pub fn layout(&self) -> Layout {
-        let outputs = self.objective().outputs();
+        let outputs = if self.layers.is_some() { 1 } else { self.outputs() };
         match self.factors() {
+            Some(factors) if self.kind == Kind::Deep => Layout::factored(outputs, factors).with_field(),
             Some(factors) => Layout::factored(outputs, factors),
-            None => self.optimizer.rule().layout(outputs),
+            None if self.layers.is_some() => Layout::new(1, 0),
+            None => self.rule().layout(outputs),
+        }
+    }
+
+    /// How many rows of Θ are updated in place, of a model of `features` features: a perceptron has none.
+    pub fn table_rows(&self, features: usize) -> usize {
+        if self.layers.is_some() && !self.kind.has_factors() { 0 } else { features }
+    }
+
+    /// True where features have weights of their own.
+    pub fn has_weights(&self) -> bool {
+        !matches!(self.kind, Kind::Mlp | Kind::Text)
+    }
+
+    /// True where parameters are saved as they were learned, and prediction converts values and margins; those of linear models are
+    /// brought into the units of the data.
+    pub fn is_as_learned(&self) -> bool {
+        self.kind != Kind::Linear
+    }
+
+    /// The network of a model of `features` features, if it has layers.
+    pub fn network(&self, features: usize) -> Option<Network> {
+        let layers = self.layers.as_ref()?;
+        let inputs = match self.kind {
+            Kind::Deep => self.fields.as_ref().map_or(1, |fields| fields.names.len()) * self.rank,
+            Kind::Text => self.rank,
+            _ => features,
+        };
+        let (hidden, activation) = (layers.hidden.clone(), layers.activation.kernel());
+        Some(Network::new(&Shape { inputs, hidden, activation, outputs: self.outputs() }))
+    }
+
+    /// The words of fresh layers, which say the best constant prediction, `constant`.
+    pub fn fresh_layers(&self, network: &Network, constant: &[f32]) -> Vec<f32> {
+        // Vectors begin near 0, and are as long as rows of mean squared norm 1 before long.
+        let norm = if self.kind == Kind::Mlp { self.mean_square } else { 1.0 };
+        let mut words = vec![0.0; network.words()];
+        network.begin(&mut words, norm, constant, self.seed);
+        words
+    }
+
+    /// Optimiser slots of a word of the layers.
+    pub fn slots(&self) -> usize {
+        match self.optimizer {
+            Optimizer::Adam => 2,
+            Optimizer::Momentum | Optimizer::Adagrad => 1,
+            Optimizer::Sgd | Optimizer::Ftrl => 0,
         }
     }
 
@@ -227,16 +397,35 @@ impl Configuration {
         }
     }
 
-    /// The rates of weights and of the intercept, where the learning rate is multiplied with `factor`: so much that a fresh weight
-    /// moves by lr / (curvature · mean squared row norm) times its gradient, whatever its accumulator begins at.
+    /// The rates of what is updated in place and of the intercept, where the learning rate is multiplied with `factor`: so much that a fresh
+    /// weight moves by lr / (curvature · mean squared row norm) times its gradient, whatever its accumulator begins at.
     pub fn rates(&self, factor: f64) -> (f32, f32) {
-        let unit = match self.optimizer {
-            Optimizer::Sgd => 1.0,
-            Optimizer::Adagrad | Optimizer::Ftrl => f64::from(self.floor).sqrt() / self.curvature,
+        let unit = match self.rule() {
+            Rule::Sgd => 1.0,
+            Rule::Adagrad | Rule::Ftrl => f64::from(self.floor).sqrt() / self.curvature,
         };
-        let rate = f64::from(self.lr) * factor * unit;
+        let lr = match self.layers {
+            // The rate that is named is that of the layers; vectors follow it.
+            Some(_) => BESIDE_LAYERS * f64::from(self.lr / self.optimizer.rate_of_layers()),
+            None => f64::from(self.lr),
+        };
+        let rate = lr * factor * unit;
         let mean_square = if self.mean_square > 0.0 { self.mean_square } else { 1.0 };
         // The intercept's feature is 1 in every row, on top of the others.
         ((rate / mean_square) as f32, (rate / (1.0 + mean_square)) as f32)
+    }
+
+    /// How a gradient of the layers moves them in step `step` (from 1), where the learning rate is multiplied with `factor`. A rate is for
+    /// batches of [`BATCH`] rows; that of others follows its root where steps are of one size whatever the gradient's (Krizhevsky 2014;
+    /// Malladi et al. 2022), else the size itself (Goyal et al. 2017).
+    pub fn rule_of_layers(&self, factor: f32, step: u64) -> DenseRule {
+        let batches = self.layers.as_ref().map_or(1.0, |layers| layers.batch as f32 / BATCH as f32);
+        let rate = self.lr * factor;
+        match self.optimizer {
+            Optimizer::Sgd | Optimizer::Ftrl => DenseRule::Sgd { rate: rate * batches },
+            Optimizer::Momentum => DenseRule::Momentum { rate: rate * batches, momentum: MOMENTUM, decay: self.l2 },
+            Optimizer::Adagrad => DenseRule::Adagrad { rate: rate * batches.sqrt(), floor: FLOOR },
+            Optimizer::Adam => DenseRule::Adam(Adam::at(step, rate * batches.sqrt(), self.l2)),
+        }
     }
 }

@@ -55,7 +55,7 @@ impl Fresh {
         for output in 0..self.layout.outputs() {
             let tail = output * self.layout.part() + self.layout.tail();
             cells.set(tail + Layout::DECAY, self.decays.get(row).copied().unwrap_or(0.0));
-            if self.layout.factors().is_some_and(|factors| factors.fields > 1) {
+            if self.layout.has_field() {
                 cells.set(tail + Layout::FIELD, f32::from(self.fields.get(row).copied().unwrap_or(0)));
             }
         }
@@ -63,7 +63,7 @@ impl Fresh {
 }
 
 /// A number of mean 0 and deviation 1, the `nth` of a seed: the sum of four uniform ones, near enough to normal.
-fn deviate(seed: u64, nth: usize) -> f32 {
+pub(super) fn deviate(seed: u64, nth: usize) -> f32 {
     let z = mix((nth as u64).wrapping_add(mix(seed ^ 0x6661_6374)));
     let sum: u64 = (0..4).map(|at| z >> (16 * at) & 0xffff).sum();
     // Four uniform numbers have a variance of 4/12.

@@ -8,6 +8,7 @@ use hogback_kernels::{Backend, Cells, Factors, Ids, Layout, Row, Rule, Scratch, 
 use super::configuration::{Configuration, LossKind, Target};
 use super::factors::{Fresh, Units};
 use super::labels::KnownLabels;
+use super::layered::{Layered, LayeredView, Workspace};
 use crate::checkpoint::{Loaded, Manifest, load_weights};
 use crate::data::{Block, Dictionary, Known};
 use crate::error::{Error, Result};
@@ -27,9 +28,13 @@ pub struct Model {
     units: Option<Units>,
     weights: Region,
     bias: Vec<AtomicU32>,
+    /// What it does with layers, and these, where it has any.
+    layers: Option<(Layered, Vec<f32>)>,
     backend: Backend,
 }
 
+/// Rows that go through layers at a time.
+const BATCH: usize = 256;
 /// What scoring needs to be told of a step; weights as they are saved stand for themselves.
 const PLAIN: Step<'_> = Step { rate: 1.0, bias_rate: 1.0, floor: 1.0, decay: &[], l1: 0.0, norm: 0.0 };
 
@@ -65,23 +70,25 @@ impl Model {
         let configuration: Configuration = serde_json::from_value(loaded.manifest.configuration.clone())
             .map_err(|error| format!("was made by another version of hogback: {error}"))?;
         let dictionary = Dictionary::from_bytes(&loaded.dictionary)?;
-        let outputs = configuration.objective().outputs();
         let tensor = |name: &str, rows: usize, width: usize| {
             let found = loaded.weights.iter().find(|tensor| tensor.name == name);
             let fits = |data: &Vec<f32>| data.len() == rows * width;
             let found = found.map(|tensor| &tensor.data).filter(|data| fits(data));
             found.ok_or(format!("has no tensor {name} of {rows} × {width} numbers"))
         };
-        let rows = dictionary.len();
+        let rows = configuration.table_rows(dictionary.len());
         let layout = match configuration.factors() {
-            Some(factors) => Layout::factored(outputs, factors),
-            None => Layout::new(outputs, 0),
+            Some(_) => configuration.layout(),
+            None => Layout::new(configuration.layout().outputs(), 0),
         };
+        let outputs = layout.outputs();
         let weights =
             Region::reserve(rows * layout.width()).map_err(|error| format!("does not fit into memory: {error}"))?;
         let rows_of = |row: usize| weights.cells().slice(row * layout.width()..(row + 1) * layout.width());
-        for (row, words) in tensor("weight", rows, outputs)?.chunks(outputs.max(1)).enumerate() {
-            words.iter().enumerate().for_each(|(output, &word)| rows_of(row).set(weight_at(layout, output), word));
+        if configuration.has_weights() {
+            for (row, words) in tensor("weight", rows, outputs)?.chunks(outputs).enumerate() {
+                words.iter().enumerate().for_each(|(output, &word)| rows_of(row).set(weight_at(layout, output), word));
+            }
         }
         if let Some(factors) = configuration.factors() {
             let width = outputs * factors.fields * factors.rank;
@@ -97,11 +104,24 @@ impl Model {
             }
         }
         let bias: Vec<AtomicU32> = (0..layout.intercept().width()).map(|_| AtomicU32::new(0)).collect();
-        backend.copy_in(tensor("bias", 1, outputs)?, Cells::new(&bias).slice(0..outputs));
+        let layered = Layered::new(backend, &configuration, dictionary.len());
+        let layers = match layered {
+            Some(layered) => {
+                let mut words = vec![0.0; layered.network().words()];
+                for part in layered.network().parts() {
+                    words[part.words].copy_from_slice(tensor(&part.name, part.rows, part.width)?);
+                }
+                Some((layered, words))
+            }
+            None => {
+                backend.copy_in(tensor("bias", 1, outputs)?, Cells::new(&bias).slice(0..outputs));
+                None
+            }
+        };
         let labels = KnownLabels::of(&configuration.target, configuration.loss);
-        let units = configuration.factors().and_then(|_| Units::of(&configuration, &dictionary));
+        let units = configuration.is_as_learned().then(|| Units::of(&configuration, &dictionary)).flatten();
         let manifest = loaded.manifest;
-        Ok(Self { configuration, manifest, dictionary, labels, layout, units, weights, bias, backend })
+        Ok(Self { configuration, manifest, dictionary, labels, layout, units, weights, bias, layers, backend })
     }
 
     /// What reading data for this model needs.
@@ -143,12 +163,12 @@ impl Model {
 
     /// How many outputs it has: one, or one for each class.
     pub fn outputs(&self) -> usize {
-        self.layout.outputs()
+        self.configuration.outputs()
     }
 
     /// How far apart the rows of [`Model::margins`] begin.
     pub fn stride(&self) -> usize {
-        self.layout.stride()
+        self.configuration.stride()
     }
 
     /// The weights of feature `row`, one for each output.
@@ -157,7 +177,7 @@ impl Model {
     /// Where there is no such feature.
     pub fn weights(&self, row: usize) -> impl Iterator<Item = f32> + '_ {
         let cells = self.row(row);
-        (0..self.outputs()).map(move |output| cells.get(weight_at(self.layout, output)))
+        (0..self.layout.outputs()).map(move |output| cells.get(weight_at(self.layout, output)))
     }
 
     /// How many numbers a factor vector has; 0 where there are none.
@@ -173,7 +193,7 @@ impl Model {
         let (cells, layout) = (self.row(row), self.layout);
         layout.factors().into_iter().flat_map(move |factors| {
             let vectors =
-                (0..self.outputs()).flat_map(move |output| (0..factors.fields).map(move |field| (output, field)));
+                (0..layout.outputs()).flat_map(move |output| (0..factors.fields).map(move |field| (output, field)));
             vectors.flat_map(move |(output, field)| {
                 let from = vector_at(layout, factors, output, field);
                 (from..from + factors.rank).map(move |at| cells.get(at))
@@ -187,7 +207,7 @@ impl Model {
     /// Where there is no such feature.
     pub fn field(&self, row: usize) -> usize {
         match self.layout.factors() {
-            Some(factors) if factors.fields > 1 => self.row(row).get(self.layout.tail() + Layout::FIELD) as usize,
+            Some(_) if self.layout.has_field() => self.row(row).get(self.layout.tail() + Layout::FIELD) as usize,
             _ => 0,
         }
     }
@@ -199,7 +219,7 @@ impl Model {
 
     /// What margins are to be multiplied with to be in the units of labels; a linear model's weights are in these units.
     pub fn unit(&self) -> f64 {
-        if self.layout.factors().is_some() { self.configuration.unit() } else { 1.0 }
+        if self.configuration.is_as_learned() { self.configuration.unit() } else { 1.0 }
     }
 
     fn row(&self, row: usize) -> Cells<'_> {
@@ -209,7 +229,7 @@ impl Model {
 
     /// The intercepts, one for each output.
     pub fn bias(&self) -> impl Iterator<Item = f32> + '_ {
-        (0..self.outputs()).map(|output| Cells::new(&self.bias).get(output))
+        (0..self.layout.outputs()).map(|output| Cells::new(&self.bias).get(output))
     }
 
     /// The margins of a block's rows, read with [`Model::known`]: for each row a stride, whose first places are the outputs'.
@@ -239,9 +259,17 @@ impl Model {
     fn score_converted(&self, rows: &[Row<'_>]) -> Vec<f32> {
         let mut margins = vec![0.0; rows.len() * self.stride()];
         let (table, bias) = (Table::whole(self.weights.cells(), self.layout), Cells::new(&self.bias));
-        let rule = if self.layout.factors().is_some() { Rule::Adagrad } else { Rule::Sgd };
-        let step = Step { norm: self.configuration.norm(), ..PLAIN };
-        self.backend.score((rule, &step), &table, rows, bias, &mut margins, &mut Scratch::default());
+        if let Some((layered, weights)) = &self.layers {
+            let (view, mut space) = (LayeredView { weights, table: &table }, Workspace::default());
+            for (rows, margins) in rows.chunks(BATCH).zip(margins.chunks_mut(BATCH * self.stride())) {
+                layered.score(view, rows, &mut space);
+                margins.copy_from_slice(space.margins());
+            }
+        } else {
+            let rule = if self.layout.factors().is_some() { Rule::Adagrad } else { Rule::Sgd };
+            let step = Step { norm: self.configuration.norm(), ..PLAIN };
+            self.backend.score((rule, &step), &table, rows, bias, &mut margins, &mut Scratch::default());
+        }
         let unit = self.unit() as f32;
         if unit != 1.0 {
             margins.iter_mut().for_each(|margin| *margin *= unit);

@@ -1,8 +1,8 @@
 //! The sparse models, linear or with factors, learned row by row over any view of their weights.
 
-use hogback_kernels::{Backend, Cells, Learner, LearnerSpec, Objective, Ratings, Row, Scratch, Step, Table};
+use hogback_kernels::{Cells, Learner, LearnerSpec, Ratings, Row, Scratch, Step, Table};
 
-use super::tally::{Constant, Scored, Tally};
+use super::tally::{Scored, Scorer, Tally};
 
 /// The most rows learned between two looks at their margins.
 const GROUP: usize = 64;
@@ -10,10 +10,8 @@ const GROUP: usize = 64;
 /// A sparse model's training pass, specialised for an objective, a rule and a kind of table.
 #[derive(Clone, Debug)]
 pub struct Sparse {
-    backend: Backend,
     learner: Learner,
-    objective: Objective,
-    constant: Constant,
+    scorer: Scorer,
 }
 
 /// What a child keeps between calls.
@@ -25,24 +23,9 @@ pub struct Buffers {
 }
 
 impl Sparse {
-    /// A pass as `spec` says, over data whose best constant prediction is `constant`.
-    pub fn new(backend: Backend, spec: LearnerSpec, constant: Constant) -> Self {
-        Self { backend, learner: Learner::new(backend, spec), objective: spec.objective, constant }
-    }
-
-    /// How many margins a row has, with what stands behind them.
-    pub fn stride(&self) -> usize {
-        self.learner.layout().stride()
-    }
-
-    /// The best constant prediction.
-    pub fn constant(&self) -> &Constant {
-        &self.constant
-    }
-
-    /// Adds what predicting these margins shows.
-    pub fn tally(&self, tally: &mut Tally, scored: Scored<'_>) {
-        tally.add(self.backend, self.objective, Some(&self.constant), scored);
+    /// A pass as `spec` says, whose margins `scorer` looks at.
+    pub fn new(spec: LearnerSpec, scorer: Scorer) -> Self {
+        Self { learner: Learner::new(scorer.backend, spec), scorer }
     }
 
     /// [`Sparse::pass`] over rows of two features.
@@ -60,7 +43,7 @@ impl Sparse {
         buffers.margins.resize(learn, 0.0);
         self.learner.learn_ratings(table, ratings, bias, step, &mut buffers.margins);
         let (targets, weights) = (&ratings.targets[..learn], &ratings.weights[..learn]);
-        self.tally(tally, Scored { margins: &buffers.margins, targets, weights });
+        self.scorer.tally(tally, Scored { margins: &buffers.margins, targets, weights });
     }
 
     /// Learns the first `learn` of `rows` in place; those behind them come next and are only asked for ahead of use. `bias` is the
@@ -76,7 +59,7 @@ impl Sparse {
         buffers: &mut Buffers,
         tally: &mut Tally,
     ) {
-        let stride = self.stride();
+        let stride = self.learner.layout().stride();
         let Buffers { scratch, margins } = buffers;
         margins.resize(GROUP * stride, 0.0);
         let (mut targets, mut weights) = ([0.0; GROUP], [0.0; GROUP]);
@@ -88,7 +71,7 @@ impl Sparse {
             for ((row, target), weight) in rows[from..from + n].iter().zip(&mut targets).zip(&mut weights) {
                 (*target, *weight) = (row.target, row.weight);
             }
-            self.tally(tally, Scored { margins, targets: &targets[..n], weights: &weights[..n] });
+            self.scorer.tally(tally, Scored { margins, targets: &targets[..n], weights: &weights[..n] });
             from += n;
         }
     }

@@ -31,6 +31,24 @@ pub struct Scored<'a> {
     pub weights: &'a [f32],
 }
 
+/// What predictions are compared with: with what rows are to be, and with the best constant one.
+#[derive(Clone, Debug)]
+pub struct Scorer {
+    /// The instruction set.
+    pub backend: Backend,
+    /// How margins are compared with targets.
+    pub objective: Objective,
+    /// The best constant prediction.
+    pub constant: Constant,
+}
+
+impl Scorer {
+    /// Adds what predicting these margins shows.
+    pub fn tally(&self, tally: &mut Tally, scored: Scored<'_>) {
+        tally.add(self.backend, self.objective, Some(&self.constant), scored);
+    }
+}
+
 /// Sums over scored rows; all but the first are weighted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Tally {

@@ -4,6 +4,7 @@
 //! snapshots for checkpoints.
 
 pub mod exchange;
+pub mod private;
 mod shard;
 mod snapshot;
 mod tensor;

@@ -4,19 +4,25 @@
 
 use hogback_kernels::Step;
 
+use super::check::{Choice, check};
 use super::corpus::Corpus;
+use super::scale::Standard;
 use super::target::LabelFacts;
-use super::{Request, scale};
+use super::{Request, Settings, scale};
 use crate::data::{Column, FieldSource};
 use crate::engine::schedule::Schedule;
 use crate::error::{Error, Result};
-use crate::model::configuration::{Configuration, Kind, LossKind, Optimizer};
+use crate::model::configuration::{Activation, BATCH, Configuration, Kind, Layers, LossKind, Optimizer};
 
 /// Numbers in a factor vector where nobody says.
 const RANK: usize = 4;
+/// The same of the vector of a word.
+const DIM: usize = 100;
 /// The most passes when there is a held-out loss to stop by, and when there is none.
 const PASSES: u32 = 20;
 const PASSES_BLIND: u32 = 3;
+/// Values go into layers written out, zeros and all, where at least this share of them is not zero.
+const DENSE: f64 = 0.4;
 /// How many rows with a feature a fresh weight of one of several classes should have learned before Adagrad's accumulator weighs as much
 /// as what it began at.
 const ROWS_TO_SETTLE: f64 = 20.0;
@@ -31,7 +37,7 @@ pub(super) fn configuration(
     facts: &LabelFacts,
     columns: Option<Vec<Column>>,
     fields: Option<FieldSource>,
-    centres: Vec<(u32, f32)>,
+    (centres, standard): (Vec<(u32, f32)>, Option<Standard>),
     (mean_square, nonzeros, rows): (f64, u64, u64),
 ) -> Result<Configuration> {
     let mean_value_square = mean_square * rows as f64 / nonzeros.max(1) as f64;
@@ -39,30 +45,21 @@ pub(super) fn configuration(
     let holdout = said.holdout.or(old.map(|old| old.holdout)).unwrap_or(0.1);
     let blind = request.valid.is_none() && holdout == 0.0;
     let l1 = said.l1.or(old.map(|old| old.l1)).unwrap_or(0.0);
-    let by_default = if l1 > 0.0 { Optimizer::Ftrl } else { Optimizer::default() };
-    let optimizer = said.optimizer.or(old.map(|old| old.optimizer)).unwrap_or(by_default);
-    if l1 > 0.0 && optimizer != Optimizer::Ftrl {
-        let name = optimizer.name();
-        return Err(Error::Usage(format!("--l1 needs --optimizer ftrl, which can keep weights at 0; this is {name}")));
-    }
-    let schedule = said.schedule.or(old.map(|old| old.schedule));
-    if optimizer == Optimizer::Ftrl && schedule.is_some_and(|schedule| schedule != Schedule::Constant) {
-        return Err(Error::Usage(
-            "--optimizer ftrl has a rate of its own for each weight: leave out --schedule".into(),
-        ));
-    }
-    let schedule =
-        schedule.unwrap_or(if optimizer == Optimizer::Ftrl { Schedule::Constant } else { Schedule::default() });
-    if said.quantile.is_some() && facts.loss != LossKind::Quantile {
-        return Err(Error::Usage(format!("--quantile is for --loss quantile; this is {}", facts.loss.name())));
-    }
     let kind = said.kind.or(old.map(|old| old.kind)).unwrap_or_default();
-    if kind != Kind::Linear {
-        check_factors(kind, Some(optimizer), facts.loss)?;
-    } else if said.rank.is_some() {
-        return Err(Error::Usage("--rank is for --kind fm and ffm; this is linear".to_owned()));
-    }
-    let rank = if kind == Kind::Linear { 0 } else { said.rank.or(old.map(|old| old.rank)).unwrap_or(RANK) };
+    let by_default = match kind {
+        _ if kind.has_layers() => Optimizer::Adam,
+        _ if l1 > 0.0 => Optimizer::Ftrl,
+        _ => Optimizer::default(),
+    };
+    let optimizer = said.optimizer.or(old.map(|old| old.optimizer)).unwrap_or(by_default);
+    let schedule = said.schedule.or(old.map(|old| old.schedule));
+    check(said, &Choice { kind, optimizer: Some(optimizer), loss: Some(facts.loss), schedule, l1 })?;
+    let schedule = schedule.unwrap_or(match optimizer {
+        _ if kind.has_layers() => Schedule::Linear,
+        Optimizer::Ftrl => Schedule::Constant,
+        _ => Schedule::default(),
+    });
+    let rank = if kind.has_factors() { said.rank.or(old.map(|old| old.rank)).unwrap_or(rank(kind)) } else { 0 };
     let (floor, curvature) = pace(facts, mean_value_square);
     let configuration = Configuration {
         kind,
@@ -71,12 +68,16 @@ pub(super) fn configuration(
         loss: facts.loss,
         target: facts.target.clone(),
         columns,
+        layers: kind.has_layers().then(|| layers(said, kind, old.and_then(|old| old.layers.clone()), standard)),
         hashing: match old {
             Some(old) => old.hashing.clone(),
             None => request.read.hashing.clone(),
         },
         optimizer,
-        lr: said.lr.or(old.map(|old| old.lr)).unwrap_or(default_rate(kind, facts)),
+        lr: said.lr.or(old.map(|old| old.lr)).unwrap_or(match kind.has_layers() {
+            true => optimizer.rate_of_layers(),
+            false => default_rate(kind, facts),
+        }),
         floor: old.map_or(floor, |old| old.floor),
         curvature: old.map_or(curvature, |old| old.curvature),
         l1,
@@ -84,8 +85,12 @@ pub(super) fn configuration(
         quantile: said.quantile.or(old.map(|old| old.quantile)).unwrap_or(0.5),
         class_weights: facts.class_weights.clone(),
         schedule,
-        passes: said.passes.or(old.map(|old| old.passes)).unwrap_or(if blind { PASSES_BLIND } else { PASSES }),
-        early_stop: said.early_stop.or(old.map(|old| old.early_stop)).unwrap_or(2),
+        passes: said.passes.or(old.map(|old| old.passes)).unwrap_or(match kind.has_layers() {
+            true => passes_of_layers(rows),
+            false if blind => PASSES_BLIND,
+            false => PASSES,
+        }),
+        early_stop: said.early_stop.or(old.map(|old| old.early_stop)).unwrap_or(if kind.has_layers() { 3 } else { 2 }),
         holdout,
         seed: said.seed.or(old.map(|old| old.seed)).unwrap_or(0),
         centres,
@@ -99,6 +104,42 @@ pub(super) fn configuration(
         )));
     }
     Ok(configuration)
+}
+
+/// The most passes of a model with layers, whose rate falls to nothing by then: what comes to some 8000 batches, within bounds.
+fn passes_of_layers(rows: u64) -> u32 {
+    (8000 * BATCH as u64 / rows.max(1)).clamp(10, 30) as u32
+}
+
+/// Numbers in a vector where nobody says.
+fn rank(kind: Kind) -> usize {
+    if kind == Kind::Text { DIM } else { RANK }
+}
+
+/// The layers: as was said, else as the model that is resumed has them, else as suits the kind.
+fn layers(said: &Settings, kind: Kind, old: Option<Layers>, standard: Option<Standard>) -> Layers {
+    let standard = standard.unwrap_or_default();
+    let old = old.unwrap_or_else(|| Layers {
+        hidden: match kind {
+            Kind::Deep => vec![64, 32],
+            Kind::Text => Vec::new(),
+            _ => vec![128],
+        },
+        activation: Activation::default(),
+        dropout: if kind == Kind::Mlp { 0.1 } else { 0.0 },
+        feature_dropout: if kind == Kind::Text { 0.3 } else { 0.0 },
+        batch: 64,
+        meets: kind == Kind::Deep && !said.wide,
+        written_out: standard.density >= DENSE,
+        means: standard.means,
+    });
+    Layers {
+        hidden: said.hidden.clone().unwrap_or(old.hidden),
+        activation: said.activation.unwrap_or(old.activation),
+        dropout: said.dropout.unwrap_or(old.dropout),
+        batch: said.batch.unwrap_or(old.batch),
+        ..old
+    }
 }
 
 /// What the step rule is told beside the rates.
@@ -149,29 +190,12 @@ fn default_rate(kind: Kind, facts: &LabelFacts) -> f32 {
 fn default_penalty(kind: Kind, loss: LossKind, rows: u64) -> f32 {
     let worth = match kind {
         Kind::Linear => 0.0,
-        Kind::Fm => 20.0,
+        Kind::Fm | Kind::Deep => 20.0,
         Kind::Ffm => 50.0,
+        Kind::Mlp | Kind::Text => 0.0,
     };
     let curvature = if loss == LossKind::Squared { 4.0 } else { 1.0 };
     (worth / curvature / rows.max(1) as f64) as f32
-}
-
-/// Refuses what models with factors cannot be learned with.
-///
-/// # Errors
-/// [`Error::Usage`], with what they can.
-pub(super) fn check_factors(kind: Kind, optimizer: Option<Optimizer>, loss: LossKind) -> Result<()> {
-    let name = kind.name();
-    match (optimizer, loss) {
-        (Some(other), _) if other != Optimizer::Adagrad => {
-            Err(Error::Usage(format!("--kind {name} is learned by adagrad; this is --optimizer {}", other.name())))
-        }
-        (_, LossKind::Logistic | LossKind::Softmax | LossKind::Squared) => Ok(()),
-        (_, other) => {
-            let other = other.name();
-            Err(Error::Usage(format!("--kind {name} learns by --loss logistic, softmax or squared; this is {other}")))
-        }
-    }
 }
 
 /// What Adagrad's accumulators begin at, and the curvature of the loss relative to that of two equally frequent classes. With one output

@@ -18,8 +18,8 @@ pub(super) struct Plane {
     places: Vec<usize>,
 }
 
-/// The tensors of a table of this layout, which has factors.
-pub(super) fn planes(layout: Layout) -> Vec<Plane> {
+/// The tensors of a table of this layout, which has factors, `has_weights` saying whether anything learns the weights beside them.
+pub(super) fn planes(layout: Layout, has_weights: bool) -> Vec<Plane> {
     let Some(factors) = layout.factors() else { return Vec::new() };
     let parts = || (0..layout.outputs()).map(|output| output * layout.part());
     let slot = |name, is_weights, slot: usize| Plane {
@@ -29,12 +29,13 @@ pub(super) fn planes(layout: Layout) -> Vec<Plane> {
     };
     let vector = |from: usize| from..from + factors.rank;
     let vectors = |part: usize| (0..factors.fields).flat_map(move |field| vector(part + field * factors.stride()));
-    let mut planes = vec![
-        slot("weight", true, Layout::WEIGHT),
-        Plane { name: "factors", is_weights: true, places: parts().flat_map(vectors).collect() },
-        slot("weight.squares", false, Layout::WEIGHT_SQUARES),
-        slot("factors.squares", false, Layout::FACTOR_SQUARES),
-    ];
+    let mut planes = Vec::new();
+    if has_weights {
+        planes.push(slot("weight", true, Layout::WEIGHT));
+        planes.push(slot("weight.squares", false, Layout::WEIGHT_SQUARES));
+    }
+    planes.push(Plane { name: "factors", is_weights: true, places: parts().flat_map(vectors).collect() });
+    planes.push(slot("factors.squares", false, Layout::FACTOR_SQUARES));
     if factors.fields > 1 {
         planes.push(slot("factors.own.squares", false, Layout::OWN_SQUARES));
     }

@@ -151,7 +151,7 @@ mod tests {
     use super::*;
     use crate::engine::plan;
     use crate::sys::pin::allowed_cpus;
-    use crate::train::saved::specs;
+    use crate::theta::{Class, TensorSpec};
 
     const L2: usize = 1 << 20;
 
@@ -182,7 +182,8 @@ mod tests {
         let eight = plan::Request { controllers: Some(1), children: Some(8), ..plan::Request::default() };
         let (plan, _) = Plan::choose(&topology, &eight).unwrap();
         let layout = Rule::Sgd.layout(1);
-        let theta = Theta::reserve(specs(9000, layout), 1, Backend::best()).unwrap();
+        let spec = |name, rows| TensorSpec { name, rows, capacity: rows, width: 1, class: Class::Sparse };
+        let theta = Theta::reserve([spec("weight", 9000), spec("bias", 1)], 1, Backend::best()).unwrap();
         for (merge, rows) in [(None, 8), (Some(200), 200), (Some(1), 1)] {
             request.merge = merge;
             let (head, said) =

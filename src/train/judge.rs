@@ -123,7 +123,7 @@ impl<'a, 't, 'd> Judge<'a, 't, 'd> {
         let Some(mut metrics) = best.and_then(|best| best.valid).or(self.valid) else { return Ok(None) };
         let scores = best.map_or(&[][..], |best| &best.scores);
         if !self.configuration.loss.is_of_numbers() && !scores.is_empty() {
-            let (corpus, outputs) = (&self.job.corpus, self.job.head.layout.outputs());
+            let (corpus, outputs) = (&self.job.corpus, self.configuration.outputs());
             self.job.held_out.complete(&mut metrics, scores, corpus, outputs)?;
         }
         Ok(Some(metrics))

@@ -5,6 +5,7 @@
 //! engine over it pass by pass, `job` is what a child does, `judge` keeps the best Θ, `commit` commits generations.
 
 mod arranged;
+mod check;
 mod classes;
 mod commit;
 mod configure;
@@ -14,10 +15,14 @@ mod factored;
 mod hashing;
 mod head;
 mod held_out;
+mod in_layers;
+mod in_place;
+mod in_rounds;
 mod job;
 mod judge;
 mod keep;
 mod keys;
+mod layers;
 mod opening;
 mod pairs;
 mod passes;
@@ -26,6 +31,7 @@ mod prepare;
 mod resume;
 mod saved;
 mod scale;
+mod scored;
 mod spec;
 mod summary;
 mod target;
@@ -47,7 +53,7 @@ use crate::engine::schedule::Schedule;
 use crate::engine::topology::Topology;
 use crate::error::{Error, Result};
 use crate::fault::Faults;
-use crate::model::configuration::{Kind, LossKind, Optimizer};
+use crate::model::configuration::{Activation, Kind, LossKind, Optimizer};
 use crate::report::format::bad_rows;
 use crate::report::log::RunLog;
 use crate::report::progress::{Progress, ProgressMode};
@@ -94,6 +100,16 @@ pub struct Settings {
     pub kind: Option<Kind>,
     /// Numbers in a factor vector.
     pub rank: Option<usize>,
+    /// The outputs of each hidden layer.
+    pub hidden: Option<Vec<usize>>,
+    /// What stands behind each of them.
+    pub activation: Option<Activation>,
+    /// The share of the units of hidden layers that a batch leaves out in learning.
+    pub dropout: Option<f32>,
+    /// Rows in a batch.
+    pub batch: Option<usize>,
+    /// Of a deep model: no vectors meet beside the layers.
+    pub wide: bool,
     /// What is minimised.
     pub loss: Option<LossKind>,
     /// How gradients move weights.
@@ -126,35 +142,10 @@ impl Settings {
     /// # Errors
     /// [`Error::Usage`], with what to leave out.
     pub(crate) fn check(&self) -> Result<()> {
-        let Self { loss, l1, quantile, schedule, .. } = *self;
-        let is_sparse = l1.is_some_and(|l1| l1 > 0.0);
-        let optimizer = self.optimizer.or(is_sparse.then_some(Optimizer::Ftrl));
-        let usage = |what: String| Err(Error::Usage(what));
+        let l1 = self.l1.unwrap_or(0.0);
         let kind = self.kind.unwrap_or_default();
-        match (optimizer, loss) {
-            _ if kind != Kind::Linear && is_sparse => usage(format!(
-                "--l1 keeps the weights of linear models at 0; this is --kind {}, which --l2 is for",
-                kind.name()
-            )),
-            (other, Some(loss)) if kind != Kind::Linear => configure::check_factors(kind, other, loss),
-            (Some(other), _) if kind != Kind::Linear && other != Optimizer::Adagrad => {
-                configure::check_factors(kind, Some(other), LossKind::Logistic)
-            }
-            (Some(other), _) if is_sparse && other != Optimizer::Ftrl => {
-                usage(format!("--l1 needs --optimizer ftrl, which can keep weights at 0; this is {}", other.name()))
-            }
-            (Some(Optimizer::Ftrl), _) if schedule.is_some_and(|schedule| schedule != Schedule::Constant) => {
-                usage("--optimizer ftrl has a rate of its own for each weight: leave out --schedule".to_owned())
-            }
-            (_, Some(other)) if quantile.is_some() && other != LossKind::Quantile => {
-                usage(format!("--quantile is for --loss quantile; this is {}", other.name()))
-            }
-            _ if self.kind == Some(Kind::Linear) && self.rank.is_some() => {
-                usage("--rank is for --kind fm and ffm; this is linear".to_owned())
-            }
-            (_, Some(other)) if self.class_weights.is_some() && other.is_of_numbers() => Err(target::no_classes(other)),
-            _ => Ok(()),
-        }
+        let optimizer = self.optimizer.or((l1 > 0.0 && kind == Kind::Linear).then_some(Optimizer::Ftrl));
+        check::check(self, &check::Choice { kind, optimizer, loss: self.loss, schedule: self.schedule, l1 })
     }
 }
 

@@ -10,7 +10,7 @@ use crossbeam::utils::CachePadded;
 
 use super::commit::{Committer, Dealt};
 use super::factored;
-use super::job::{EVERY, Task, Train, Wave, booked};
+use super::job::{EVERY, Learner, Task, Train, Wave, booked};
 use super::judge::Judge;
 use super::keep::Keeper;
 use super::position::Position;
@@ -27,7 +27,7 @@ use crate::report::metrics::Metrics;
 use crate::report::progress::{Live, PassLine};
 use crate::report::staleness::Staleness;
 use crate::theta::exchange::rounds::Rounds;
-use crate::theta::exchange::{BIAS, WEIGHT};
+use crate::theta::exchange::{BIAS, LAYERS, WEIGHT};
 
 /// Nonzeros in a task: about a millisecond of work, so that dealing costs nothing and nobody waits long at the end of a pass.
 const TASK_NONZEROS: u64 = 1 << 18;
@@ -157,18 +157,23 @@ fn set_up<R>(
     let mut guard = Guard::default();
     (0..position.rescues).for_each(|_| _ = guard.rescue());
     let job = Train {
+        configuration: &configuration,
         theta: &theta,
         corpus: prepared.corpus,
         held_out: prepared.held_out,
         arranged: prepared.arranged,
         holdout: prepared.holdout,
-        sparse: prepared.sparse,
-        rule: configuration.optimizer.rule(),
+        learner: prepared.learner,
+        scorer: prepared.scorer,
+        stride: configuration.stride(),
+        rule: configuration.rule(),
         head: prepared.head,
         penalties: prepared.penalties,
         fresh: prepared.fresh,
         rate: AtomicU32::new(0),
         bias_rate: AtomicU32::new(0),
+        factor: AtomicU32::new(0),
+        pass: AtomicU32::new(0),
         learned: (0..plan.children()).map(|_| CachePadded::default()).collect(),
         diverged: AtomicBool::new(false),
         survived: AtomicU32::new(0),
@@ -247,19 +252,31 @@ impl Passes<'_, '_, '_> {
     }
 
     fn set_rates(&self) {
-        let (rate, bias_rate) = self.configuration.rates(self.position.factor(self.configuration));
+        let factor = self.position.factor(self.configuration);
+        let (rate, bias_rate) = self.configuration.rates(factor);
+        self.job.factor.store((factor as f32).to_bits(), Relaxed);
+        self.job.pass.store(self.position.pass, Relaxed);
         self.job.rate.store(rate.to_bits(), Relaxed);
         self.job.bias_rate.store(bias_rate.to_bits(), Relaxed);
     }
 
-    /// Sets the intercept of a fresh Θ to the best constant prediction, and has factors begin.
+    /// Has a fresh Θ predict the best constant, and factors and layers begin.
     fn begin(&self) {
         if let Some(fresh) = &self.job.fresh {
             factored::begin(fresh, self.job.head.layout, self.job.theta.tensors()[WEIGHT].cells(), 0);
         }
-        let (bias, step) = (self.job.theta.tensors()[BIAS].cells(), self.job.step());
-        for (output, &margin) in self.job.sparse.constant().margins.iter().enumerate() {
-            bias.set(output, self.job.rule.word(&step, true, margin, 0.0));
+        let constant = &self.job.scorer.constant.margins;
+        match &self.job.learner {
+            Learner::Sparse(_) => {
+                let (bias, step) = (self.job.theta.tensors()[BIAS].cells(), self.job.step());
+                for (output, &margin) in constant.iter().enumerate() {
+                    bias.set(output, self.job.rule.word(&step, true, margin, 0.0));
+                }
+            }
+            Learner::Layered(layered) => {
+                let words = self.configuration.fresh_layers(layered.network(), constant);
+                self.job.theta.backend().copy_in(&words, self.job.theta.tensors()[LAYERS].plane(0));
+            }
         }
     }
 

@@ -9,6 +9,7 @@ use super::configure::{Penalties, configuration, penalties};
 use super::corpus::{Corpus, Part, Source};
 use super::head::{distance, exceeds_cache, head, way};
 use super::held_out::{HeldOut, hold_out};
+use super::job::Learner;
 use super::keys::{Keys, keys};
 use super::position::{Fingerprint, Position};
 use super::resume::Resumed;
@@ -22,7 +23,10 @@ use crate::engine::topology::Topology;
 use crate::error::{Error, Result};
 use crate::model::configuration::{Configuration, Kind};
 use crate::model::factors::Fresh;
+use crate::model::layered::Layered;
+use crate::model::network::Network;
 use crate::model::sparse::Sparse;
+use crate::model::tally::Scorer;
 use crate::report::format::{memory, number};
 use crate::sys::memory::available;
 use crate::theta::exchange::hogwild::{Head, View};
@@ -46,7 +50,8 @@ pub(super) struct Prepared<'d> {
     pub(super) head: Head,
     /// How far apart the cores of the children are, in seconds, where that was looked at.
     pub(super) distance: Option<f64>,
-    pub(super) sparse: Sparse,
+    pub(super) learner: Learner,
+    pub(super) scorer: Scorer,
     pub(super) position: Position,
     pub(super) nonzeros: u64,
     /// Θ came from a model.
@@ -72,7 +77,8 @@ pub(super) fn prepare<'d>(
     facts.notices.iter().for_each(|text| notice(text));
     let old = resumed.map(|resumed| &resumed.configuration);
     let columns = columns(files, old)?;
-    if old.map_or(request.settings.kind, |old| Some(old.kind)).unwrap_or_default() != Kind::Linear {
+    let kind = old.map_or(request.settings.kind, |old| Some(old.kind)).unwrap_or_default();
+    if matches!(kind, Kind::Fm | Kind::Ffm) {
         for file in files {
             pairs::lone(file)?.iter().for_each(|text| notice(text));
         }
@@ -89,33 +95,45 @@ pub(super) fn prepare<'d>(
     });
     let mut corpus = Corpus::new(parts.collect(), limit);
     corpus.weigh(&facts.class_weights, facts.mean_weight);
+    let mut standard = None;
     let centres = match old {
         Some(old) => old.centres.clone(),
+        None if kind == Kind::Mlp => {
+            let found = scale::standard(&corpus)?;
+            dictionary.to_mut().scales = Some(found.exponents.clone());
+            standard = Some(found);
+            Vec::new()
+        }
         None => scale::centres(&corpus)?,
     };
     corpus.centre(&centres);
-    scale_columns(&mut corpus, &mut dictionary, files, resumed.is_some(), notice)?;
+    if standard.is_none() {
+        scale_columns(&mut corpus, &mut dictionary, files, resumed.is_some(), notice)?;
+    }
     let factors = dictionary.scales.clone();
     if let Some(exponents) = &factors {
         corpus.scale(exponents.iter().map(|&exponent| scale::power(i32::from(exponent))).collect());
     }
-    let mean_square = match old {
-        Some(old) => old.mean_square,
-        None if factors.is_some() || !centres.is_empty() => scale::mean_square(&corpus)?,
-        None => files.iter().map(DataFile::sum_squares).sum::<f64>() / corpus.rows().max(1) as f64,
+    let mean_square = match (old, &standard) {
+        (Some(old), _) => old.mean_square,
+        (_, Some(standard)) => standard.mean_square,
+        _ if factors.is_some() || !centres.is_empty() => scale::mean_square(&corpus)?,
+        _ => files.iter().map(DataFile::sum_squares).sum::<f64>() / corpus.rows().max(1) as f64,
     };
     let nonzeros = files.iter().map(DataFile::nonzeros).sum();
     let source = fields(request, old, files, &dictionary)?;
     let size = (mean_square, nonzeros, corpus.rows());
-    let configuration = configuration(request, old, &facts, columns, source, centres, size)?;
+    let configuration = configuration(request, old, &facts, columns, source, (centres, standard), size)?;
 
     let share = if request.valid.is_some() { 0.0 } else { configuration.holdout };
     let holdout = (share > 0.0).then(|| Holdout::new(share, configuration.seed));
     let held_out = hold_out(&corpus, holdout, request, valid, &configuration, limit, factors.as_deref());
     let mut penalties = penalties(&configuration, &corpus)?;
-    let (rule, objective) = (configuration.optimizer.rule(), configuration.objective());
+    let (rule, objective) = (configuration.rule(), configuration.objective());
     let layout = configuration.layout();
     let (rows, backend) = (dictionary.len(), request.backend);
+    let layered = Layered::new(backend, &configuration, rows);
+    let network = layered.as_ref().map(Layered::network);
     let fresh = match &configuration.fields {
         _ if layout.factors().is_none() => None,
         None => Some(Fresh::new(&configuration, std::mem::take(&mut penalties.decays), Vec::new())),
@@ -124,7 +142,7 @@ pub(super) fn prepare<'d>(
             Some(Fresh::new(&configuration, std::mem::take(&mut penalties.decays), fields.of))
         }
     };
-    fits_memory(&configuration, rows)?;
+    fits_memory(&configuration, rows, network, plan.children())?;
     let data = Fingerprint {
         rows: corpus.rows(),
         nonzeros,
@@ -136,8 +154,8 @@ pub(super) fn prepare<'d>(
     };
     let (theta, best, position) = match resumed {
         None => {
-            let theta =
-                Theta::reserve(saved::specs(rows, layout), plan.shards, backend).map_err(saved::out_of_memory)?;
+            let specs = saved::specs(&configuration, rows, network);
+            let theta = Theta::reserve(specs, plan.shards, backend).map_err(saved::out_of_memory)?;
             (theta, None, Position::beginning(data, 0, &configuration))
         }
         Some(resumed) => {
@@ -145,7 +163,7 @@ pub(super) fn prepare<'d>(
             let (rate, bias_rate) = configuration.rates(position.factor(&configuration));
             let step = penalties.step(rate, bias_rate);
             let (dictionary, configuration, fresh) = (&*dictionary, &configuration, fresh.as_ref());
-            let words = Words { fresh, rule, layout, step, dictionary, configuration };
+            let words = Words { fresh, rule, layout, network, step, dictionary, configuration };
             let load = |which| saved::theta(&resumed.loaded, which, rows, plan.shards, backend, &words);
             let theta = load("")?.ok_or_else(|| Error::model(&request.model, "holds no weights"))?;
             let best = load("best.")?.map(|theta| theta.snapshot());
@@ -157,7 +175,7 @@ pub(super) fn prepare<'d>(
     let arranged =
         if ratings { Some(Arranged::new(&corpus, holdout, 4 * layout.width(), configuration.seed)?) } else { None };
     let distance = distance(request, plan);
-    let (head, said) = head(
+    let (mut head, said) = head(
         request,
         plan,
         topology,
@@ -166,7 +184,12 @@ pub(super) fn prepare<'d>(
         (configuration.floor, way(&configuration)),
         (distance, arranged.is_some()),
     );
+    if let Some(layers) = &configuration.layers {
+        // They are learned, and merged, batch by batch.
+        head.interval = layers.batch;
+    }
     said.iter().for_each(|text| notice(text));
+    let scorer = Scorer { backend, objective, constant: facts.constant.clone() };
     let spec = LearnerSpec {
         objective,
         rule,
@@ -177,7 +200,10 @@ pub(super) fn prepare<'d>(
         decay: !penalties.decays.is_empty(),
         factors: layout.factors(),
     };
-    let sparse = Sparse::new(backend, spec, facts.constant.clone());
+    let learner = match layered {
+        Some(layered) => Learner::Layered(Box::new(layered)),
+        None => Learner::Sparse(Sparse::new(spec, scorer.clone())),
+    };
     let resumed = resumed.is_some();
     Ok(Prepared {
         configuration,
@@ -193,14 +219,15 @@ pub(super) fn prepare<'d>(
         fresh,
         head,
         distance,
-        sparse,
+        learner,
+        scorer,
         position,
         nonzeros,
         resumed,
     })
 }
 
-/// The fields of a field-aware model: those of all files, which must be known to the model that is resumed.
+/// The fields of a model to which they matter: those of all files, which must be known to the model that is resumed.
 fn fields(
     request: &Request,
     old: Option<&Configuration>,
@@ -212,25 +239,36 @@ fn fields(
             old.fields.as_ref().map_or(Ok(()), |fields| fields.check(files))?;
             Ok(old.fields.clone())
         }
-        None if request.settings.kind == Some(Kind::Ffm) => FieldSource::of_files(files, dictionary).map(Some),
+        None if matches!(request.settings.kind, Some(Kind::Ffm | Kind::Deep)) => {
+            FieldSource::of_files(files, dictionary).map(Some)
+        }
         None => Ok(None),
     }
 }
 
-/// Refuses factors that memory has no room for, before any is touched.
-fn fits_memory(configuration: &Configuration, rows: usize) -> Result<()> {
-    let (Some(factors), Some(free)) = (configuration.factors(), available()) else { return Ok(()) };
-    // Θ, and the best of it so far.
-    let needed = 2 * 4 * rows as u64 * configuration.layout().width() as u64;
-    if needed <= free {
+/// Refuses what memory has no room for, before any of it is touched.
+fn fits_memory(configuration: &Configuration, rows: usize, network: Option<&Network>, children: usize) -> Result<()> {
+    let Some(free) = available() else { return Ok(()) };
+    let table = configuration.table_rows(rows) as u64 * configuration.layout().width() as u64;
+    let planes = 1 + configuration.slots() as u64;
+    let layers = network.map_or(0, Network::words) as u64;
+    // Θ and the best of it so far; and of layers what each child has: its planes, what they were, and a gradient.
+    let needed = 4 * (2 * table + layers * (2 * planes + children as u64 * (2 * planes + 1)));
+    if needed <= free || configuration.kind == Kind::Linear {
         return Ok(());
     }
-    let fields =
-        if factors.fields > 1 { format!(" and {}", number(factors.fields as u64, "field")) } else { String::new() };
-    let (needed, free, rank) = (memory(needed), memory(free), factors.rank);
+    let fields = match configuration.factors() {
+        Some(factors) if factors.fields > 1 => format!(" and {}", number(factors.fields as u64, "field")),
+        _ => String::new(),
+    };
     let features = number(rows as u64, "feature");
+    let (needed, free) = (memory(needed), memory(free));
+    let (what, advice) = match configuration.factors() {
+        Some(factors) if table > layers => (format!("--rank {}", factors.rank), "choose a smaller --rank"),
+        _ => (format!("a network of {}", number(layers, "weight")), "choose smaller --hidden layers, or fewer --bits"),
+    };
     Err(Error::Usage(format!(
-        "--rank {rank} needs {needed} for {features}{fields} and the best pass so far, and {free} are free: choose a smaller --rank"
+        "{what} needs {needed} for {features}{fields} and the best pass so far, and {free} are free: {advice}"
     )))
 }
 

@@ -6,14 +6,15 @@
 use hogback_kernels::{Backend, Layout, Rule, Step};
 use serde_json::Value;
 
-use super::factored;
 use super::position::Position;
 use super::scale::power;
+use super::{factored, layers};
 use crate::checkpoint::{Generation, Loaded, TensorData};
 use crate::data::Dictionary;
 use crate::error::{Error, Result};
 use crate::model::configuration::{Configuration, LossKind, Target};
 use crate::model::factors::Fresh;
+use crate::model::network::Network;
 use crate::theta::exchange::{BIAS, WEIGHT};
 use crate::theta::{Class, Snapshot, TensorSpec, Theta};
 
@@ -23,6 +24,8 @@ pub(super) struct Words<'a> {
     pub(super) fresh: Option<&'a Fresh>,
     pub(super) rule: Rule,
     pub(super) layout: Layout,
+    /// The layers, where there are any.
+    pub(super) network: Option<&'a Network>,
     pub(super) step: Step<'a>,
     pub(super) dictionary: &'a Dictionary,
     pub(super) configuration: &'a Configuration,
@@ -31,18 +34,13 @@ pub(super) struct Words<'a> {
 impl Words<'_> {
     /// The exponent of two between labels and what is learned.
     fn label(&self) -> i32 {
-        if self.is_as_learned() {
+        if self.configuration.is_as_learned() {
             0
         } else if let Target::Number { exponent } = self.configuration.target {
             exponent
         } else {
             0
         }
-    }
-
-    /// True where weights stand on disk as they were learned, and prediction converts values and margins.
-    fn is_as_learned(&self) -> bool {
-        self.layout.factors().is_some()
     }
 
     /// True where margins are logarithms of what is predicted: a scale of the labels is then a shift of the intercept.
@@ -52,7 +50,8 @@ impl Words<'_> {
 
     /// True where the way of the intercept to the units of the data and back rounds.
     fn rounds_bias(&self) -> bool {
-        !self.is_as_learned() && !self.configuration.centres.is_empty() || (self.is_log() && self.label() != 0)
+        !self.configuration.is_as_learned() && !self.configuration.centres.is_empty()
+            || (self.is_log() && self.label() != 0)
     }
 
     /// Weights from learned units to those of the data (`direction` 1), or back (-1).
@@ -77,7 +76,7 @@ impl Words<'_> {
         let raw = |(output, &bias): (usize, &f32)| {
             let centred =
                 |&(row, centre): &(u32, f32)| f64::from(weights[row as usize * outputs + output]) * f64::from(centre);
-            let centres = if self.is_as_learned() { &[][..] } else { &self.configuration.centres };
+            let centres = if self.configuration.is_as_learned() { &[][..] } else { &self.configuration.centres };
             let off: f64 = centres.iter().map(centred).sum();
             let bias = if self.is_log() {
                 f64::from(bias) + f64::from(self.label()) * std::f64::consts::LN_2
@@ -93,10 +92,19 @@ impl Words<'_> {
 /// The intercept as it was learned, where the way from it to the one for the data rounds.
 const LEARNED: &str = "bias.learned";
 
-/// The tensors of a sparse model over `rows` keys.
-pub(super) fn specs(rows: usize, layout: Layout) -> [TensorSpec; 2] {
-    let spec = |name, rows, width| TensorSpec { name, rows, capacity: rows, width, class: Class::Sparse };
-    [spec("weight", rows, layout.width()), spec("bias", 1, layout.intercept().width())]
+/// The tensors of a model of `features` features, `network` being its layers, if it has any.
+pub(super) fn specs(configuration: &Configuration, features: usize, network: Option<&Network>) -> Vec<TensorSpec> {
+    let layout = configuration.layout();
+    let spec = |name, rows, width, class| TensorSpec { name, rows, capacity: rows, width, class };
+    let mut specs = vec![
+        spec("weight", configuration.table_rows(features), layout.width(), Class::Sparse),
+        spec("bias", 1, layout.intercept().width(), Class::Sparse),
+    ];
+    if let Some(network) = network {
+        specs.push(spec("layers", network.words(), 1, Class::Dense { slots: configuration.slots() }));
+        specs.push(spec("steps", 1, 1, Class::Dense { slots: 0 }));
+    }
+    specs
 }
 
 /// What a commit writes: the current Θ, and the best one so far where that is another.
@@ -137,9 +145,13 @@ fn tensors(snapshot: &Snapshot, words: &Words<'_>, prefix: &str) -> (Vec<TensorD
         data,
     };
     let (mut weights, mut state) = (Vec::<TensorData>::new(), Vec::new());
-    for plane in factored::planes(*layout) {
+    for plane in factored::planes(*layout, words.configuration.has_weights()) {
         let tensor = plane.tensor(snapshot.plane(WEIGHT, 0), layout.width(), prefix);
         if plane.is_weights { weights.push(tensor) } else { state.push(tensor) }
+    }
+    if let Some(network) = words.network {
+        layers::tensors(network, words.configuration, snapshot, prefix, &mut weights, &mut state);
+        return (weights, state);
     }
     let simple = [(WEIGHT, "weight"), (BIAS, "bias")];
     let layout = layout.intercept();
@@ -191,13 +203,15 @@ pub(super) fn theta(
     words: &Words<'_>,
 ) -> Result<Option<Theta>> {
     let find = |name: &str| loaded.weights.iter().chain(&loaded.state).find(|tensor| tensor.name == name);
-    if find(&format!("{which}weight")).is_none() {
+    let first = if words.network.is_some() { layers::FIRST } else { "weight" };
+    if find(&format!("{which}{first}")).is_none() {
         return Ok(None);
     }
     let Words { rule, layout, step, .. } = words;
-    let theta = Theta::reserve(specs(rows, *layout), shards, backend).map_err(out_of_memory)?;
+    let specs = specs(words.configuration, rows, words.network);
+    let theta = Theta::reserve(specs, shards, backend).map_err(out_of_memory)?;
     let mut there = 0;
-    for plane in factored::planes(*layout) {
+    for plane in factored::planes(*layout, words.configuration.has_weights()) {
         let name = format!("{which}{}", plane.name);
         let tensor = find(&name).ok_or_else(|| Error::model("model", format!("holds no tensor {name}")))?;
         there = tensor.data.len() / tensor.width.max(1) as usize;
@@ -207,10 +221,14 @@ pub(super) fn theta(
     if let Some(fresh) = words.fresh {
         factored::begin(fresh, *layout, theta.tensors()[WEIGHT].cells(), there);
     }
+    if let Some(network) = words.network {
+        layers::restore(network, words.configuration, &theta, &|name| find(&format!("{which}{name}")))?;
+        return Ok(Some(theta));
+    }
     let simple = [(WEIGHT, "weight"), (BIAS, "bias")];
     let layout = layout.intercept();
     let (outputs, stride, width) = (layout.outputs(), layout.stride(), layout.width());
-    for (index, name) in simple.into_iter().skip(usize::from(words.is_as_learned())) {
+    for (index, name) in simple.into_iter().skip(usize::from(words.configuration.is_as_learned())) {
         let cells = theta.tensors()[index].cells();
         let plane = |name: &str| {
             let tensor = find(name)

@@ -14,14 +14,17 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use hogback_kernels::{Cells, Ids, Layout, MergeRule, Row, Table};
+use hogback_kernels::{Cells, DenseRule, Ids, Layout, MergeRule, Row, Table};
 
 use super::hogwild::Head;
-use super::{BIAS, WEIGHT};
+use super::{BIAS, LAYERS, STEPS, WEIGHT};
 use crate::fault::{Faults, Point};
 use crate::sys::map::Region;
-use crate::theta::{BLOCK_ROWS, Theta};
+use crate::theta::private::Aligned;
+use crate::theta::{BLOCK_ROWS, Tensor, Theta};
 
+/// Steps are counted in a word of Θ up to here; past it they make no difference.
+const MOST_STEPS: u64 = 1 << 24;
 /// How often applying a round's pushes may panic.
 const ATTEMPTS: u32 = 3;
 
@@ -49,7 +52,29 @@ struct Push {
     after: Vec<f32>,
     bias_before: Vec<f32>,
     bias_after: Vec<f32>,
+    /// The gradient of the layers, where there are any and the round had rows.
+    gradient: Option<Aligned>,
 }
+
+/// What a child learns on in a round.
+#[derive(Debug)]
+pub struct Round<'r> {
+    /// Which tensor rows the copy holds, in its order.
+    pub touched: &'r [u32],
+    /// The copy.
+    pub table: &'r Table<'r>,
+    /// The intercept.
+    pub bias: Cells<'r>,
+    /// The rows of data, renumbered to fit the copy.
+    pub rows: &'r [Row<'r>],
+    /// The layers; none where the model has none.
+    pub layers: &'r [f32],
+    /// Where their gradient goes.
+    pub gradient: &'r mut [f32],
+}
+
+/// How a gradient moves the layers, by the number of the step.
+pub type LayerRule<'r> = &'r dyn Fn(u64) -> DenseRule;
 
 /// A round was given up because the run is stopping.
 #[derive(Debug, PartialEq, Eq)]
@@ -104,6 +129,12 @@ pub struct RoundView<'t> {
     ends: Vec<usize>,
     push: Push,
     bias: Vec<AtomicU32>,
+    /// The layers as they are in this round; empty where there are none.
+    layers: Aligned,
+    /// The gradient, until it is handed in, and when it has come back.
+    gradient: Option<Aligned>,
+    /// The steps of the layers before the round.
+    steps: u64,
 }
 
 impl<'t> RoundView<'t> {
@@ -125,19 +156,17 @@ impl<'t> RoundView<'t> {
             ends: Vec::new(),
             push: Push::default(),
             bias: (0..theta.tensors()[BIAS].width()).map(|_| AtomicU32::new(0)).collect(),
+            layers: Aligned::new(theta.tensors().get(LAYERS).map_or(0, Tensor::rows)),
+            gradient: None,
+            steps: 0,
         })
     }
 
-    /// Copies the rows that `rows` touch and hands `learn` which tensor rows these are, the copy, whose rows stand in that order, the
-    /// intercept, and `rows` renumbered to fit it.
+    /// Copies the rows that `rows` touch, the intercept and the layers, and hands them to `learn`.
     ///
     /// # Errors
     /// The system's, where the memory is not to be had.
-    pub fn learn(
-        &mut self,
-        rows: &[Row<'_>],
-        learn: impl FnOnce(&[u32], &Table<'_>, Cells<'_>, &[Row<'_>]),
-    ) -> io::Result<()> {
+    pub fn learn(&mut self, rows: &[Row<'_>], learn: impl FnOnce(Round<'_>)) -> io::Result<()> {
         let weight = &self.theta.tensors()[WEIGHT];
         let (width, master) = (weight.width(), weight.cells());
         // A child that panicked in the last round has left its marks.
@@ -180,7 +209,23 @@ impl<'t> RoundView<'t> {
             renumbered.push(Row::new(ids.slice(from..end), row.values(), row.target).weighing(row.weight));
             from = end;
         }
-        learn(&self.push.rows, &Table::whole(copy, self.layout), bias, &renumbered);
+        if self.layers.len() > 0 {
+            self.theta.backend().copy_out(self.theta.tensors()[LAYERS].plane(0), self.layers.as_mut_slice());
+            self.steps = self.theta.tensors()[STEPS].cells().get(0) as u64;
+        }
+        // What was handed in last has come back, or goes to whoever hands in next.
+        let spare = self.push.gradient.take().or(self.gradient.take());
+        let mut gradient = spare.unwrap_or_else(|| Aligned::new(self.layers.len()));
+        learn(Round {
+            touched: &self.push.rows,
+            table: &Table::whole(copy, self.layout),
+            bias,
+            rows: &renumbered,
+            layers: self.layers.as_slice(),
+            gradient: gradient.as_mut_slice(),
+        });
+        let is_pushed = self.layers.len() > 0 && !rows.is_empty();
+        *(if is_pushed { &mut self.push.gradient } else { &mut self.gradient }) = Some(gradient);
 
         self.push.after.resize(touched * width, 0.0);
         self.theta.backend().copy_out(copy, &mut self.push.after);
@@ -193,7 +238,7 @@ impl<'t> RoundView<'t> {
     ///
     /// # Errors
     /// [`Stopped`], with Θ between two rounds or within one, when `stop` was set, or when applying has failed too often.
-    pub fn end_round(&mut self, rounds: &Rounds, stop: &AtomicBool) -> Result<u32, Stopped> {
+    pub fn end_round(&mut self, rounds: &Rounds, rule: LayerRule<'_>, stop: &AtomicBool) -> Result<u32, Stopped> {
         {
             let mut shelf = rounds.pushes[self.child].write().unwrap_or_else(PoisonError::into_inner);
             std::mem::swap(&mut *shelf, &mut self.push);
@@ -203,9 +248,9 @@ impl<'t> RoundView<'t> {
             self.push.rows.clear();
         }
         rounds.meet(stop)?;
-        let mut applied = 0;
-        let attempt = |applied: &mut usize| {
-            let apply = std::panic::AssertUnwindSafe(|| self.apply(rounds, applied));
+        let mut applied = Applied::default();
+        let attempt = |applied: &mut Applied| {
+            let apply = std::panic::AssertUnwindSafe(|| self.apply(rounds, rule, applied));
             std::panic::catch_unwind(apply)
         };
         let mut panics = 0;
@@ -221,10 +266,10 @@ impl<'t> RoundView<'t> {
     }
 
     /// Applies the pushes from number `applied` on, in child order, to this child's shards.
-    fn apply(&self, rounds: &Rounds, applied: &mut usize) {
+    fn apply(&self, rounds: &Rounds, rule: LayerRule<'_>, applied: &mut Applied) {
         let children = rounds.pushes.len();
-        while *applied < children {
-            let push = rounds.pushes[*applied].read().unwrap_or_else(PoisonError::into_inner);
+        while applied.pushes < children {
+            let push = rounds.pushes[applied.pushes].read().unwrap_or_else(PoisonError::into_inner);
             let weight = &self.theta.tensors()[WEIGHT];
             let (width, master) = (weight.width(), weight.cells());
             let own = |tensor: usize, block: usize| self.theta.owner(tensor, block) % children == self.child;
@@ -242,10 +287,36 @@ impl<'t> RoundView<'t> {
                 let (before, after) = (&push.bias_before, &push.bias_after);
                 self.bias_rule.join_row(self.layout.intercept(), cells, |at| before[at], |at| after[at]);
             }
-            *applied += 1;
+            if let Some(gradient) = &push.gradient {
+                let step = self.steps + applied.gradients + 1;
+                self.apply_gradient(gradient.as_slice(), rule(step), |block| own(LAYERS, block));
+                if own(STEPS, 0) {
+                    self.theta.tensors()[STEPS].cells().set(0, step.min(MOST_STEPS) as f32);
+                }
+                applied.gradients += 1;
+            }
+            applied.pushes += 1;
             self.faults.pass(Point::WhileMerging);
         }
     }
+
+    /// Moves the layers' blocks that are `own` by a gradient.
+    fn apply_gradient(&self, gradient: &[f32], rule: DenseRule, own: impl Fn(usize) -> bool) {
+        let layers = &self.theta.tensors()[LAYERS];
+        for block in (0..layers.blocks()).filter(|&block| own(block)) {
+            let slots: Vec<_> = (1..layers.planes()).map(|plane| layers.block(plane, block)).collect();
+            let weights = layers.block(0, block);
+            let from = block * BLOCK_ROWS;
+            self.theta.backend().dense_step(rule, weights, &slots, &gradient[from..from + weights.len()]);
+        }
+    }
+}
+
+/// How many pushes of a round have been applied, and how many of them had a gradient.
+#[derive(Debug, Default)]
+struct Applied {
+    pushes: usize,
+    gradients: u64,
 }
 
 /// A copy of `cells`.

@@ -1,0 +1,240 @@
+//! Models with layers: perceptrons over the values of a row, deep models and texts over the vectors of its features.
+//!
+//! What flows in: a [`LayeredView`] of the parameters, rows, a seed. What flows out: margins; the gradient of the layers, which the
+//! holder of the view applies; vectors and weights of features changed in place.
+
+use hogback_kernels::{Backend, Embedded, Embedding, Ids, Objective, Row, Scratch, Step, Table};
+
+use super::configuration::{Configuration, Kind};
+use super::network::{Buffers, Dropout, Input, Network};
+use super::tally::{Scored, Scorer, Tally};
+use crate::data::order::mix;
+
+/// A model with layers, over any view of its parameters.
+#[derive(Clone, Debug)]
+pub struct Layered {
+    backend: Backend,
+    network: Network,
+    /// How the vectors of features become the input; none where values are.
+    embedding: Option<Embedding>,
+    objective: Objective,
+    stride: usize,
+    /// By input of a perceptron, what is taken off it.
+    means: Vec<f32>,
+    /// Values are written out, zeros and all.
+    written_out: bool,
+    /// The shares of the units of hidden layers, and of the features of a row, that a batch leaves out in learning.
+    dropout: f32,
+    feature_dropout: f32,
+}
+
+/// The parameters as one child sees them.
+#[derive(Clone, Copy, Debug)]
+pub struct LayeredView<'v> {
+    /// The layers.
+    pub weights: &'v [f32],
+    /// The vectors and weights of features; any table where the model has none.
+    pub table: &'v Table<'v>,
+}
+
+/// What a child keeps between calls.
+#[derive(Debug, Default)]
+pub struct Workspace {
+    layers: Buffers,
+    scratch: Scratch,
+    /// The input of the layers, and the loss's slopes by it.
+    inputs: Vec<f32>,
+    input_slopes: Vec<f32>,
+    /// What stands beside the layers: its part of the margins, and the slopes by it.
+    beside: Vec<f32>,
+    targets: Vec<f32>,
+    weights: Vec<f32>,
+    thinned: Thinned,
+}
+
+/// Rows of which features were left out.
+#[derive(Debug, Default)]
+struct Thinned {
+    ids: Vec<u32>,
+    values: Vec<f32>,
+    ends: Vec<usize>,
+}
+
+impl Workspace {
+    /// The margins of the last rows, a stride each.
+    pub fn margins(&self) -> &[f32] {
+        self.layers.margins()
+    }
+}
+
+impl Layered {
+    /// The model of a configuration that has layers, of `features` features; none where it has no layers.
+    pub fn new(backend: Backend, configuration: &Configuration, features: usize) -> Option<Self> {
+        let layers = configuration.layers.as_ref()?;
+        let fields = configuration.fields.as_ref().map_or(1, |fields| fields.names.len());
+        let is_deep = configuration.kind == Kind::Deep;
+        // Weights and what meets are one number a row, which tells classes nothing.
+        let beside = is_deep && configuration.outputs() == 1;
+        let network = configuration.network(features)?;
+        let mut means = layers.means.clone();
+        // Features that have come later are 0 in all that was learned before.
+        means.resize(network.inputs(), 0.0);
+        let embedding = Embedding { fields, meets: beside && layers.meets, weighs: beside };
+        Some(Self {
+            backend,
+            network,
+            embedding: configuration.kind.has_factors().then_some(embedding),
+            objective: configuration.objective(),
+            stride: configuration.stride(),
+            means,
+            written_out: layers.written_out,
+            dropout: layers.dropout,
+            feature_dropout: layers.feature_dropout,
+        })
+    }
+
+    /// The layers.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// Leaves the margins of `rows` in `space`.
+    pub fn score(&self, view: LayeredView<'_>, rows: &[Row<'_>], space: &mut Workspace) {
+        self.forward(view, rows, None, space);
+    }
+
+    /// Learns a batch up to the step of the layers: adds what its margins show to `tally`, writes the gradient of its mean loss by the
+    /// layers, and then, by the slopes that are known only now, changes vectors and weights in place. `seed` decides what is left out.
+    #[expect(clippy::too_many_arguments, reason = "a view's parts, the rows, and what is kept between calls")]
+    pub fn learn(
+        &self,
+        view: LayeredView<'_>,
+        rows: &[Row<'_>],
+        seed: u64,
+        step: &Step<'_>,
+        gradient: &mut [f32],
+        scorer: &Scorer,
+        space: &mut Workspace,
+        tally: &mut Tally,
+    ) {
+        let mut thinned = std::mem::take(&mut space.thinned);
+        let kept = self.thin(rows, seed, &mut thinned);
+        let rows = kept.as_deref().unwrap_or(rows);
+        let dropout = (self.dropout > 0.0).then_some(Dropout { share: self.dropout, seed });
+        self.forward(view, rows, dropout, space);
+
+        let Workspace { layers, scratch, inputs, input_slopes, beside, targets, weights, .. } = space;
+        targets.clear();
+        targets.extend(rows.iter().map(|row| row.target));
+        weights.clear();
+        weights.extend(rows.iter().map(|row| row.weight));
+        scorer.tally(tally, Scored { margins: layers.margins(), targets, weights });
+        // The mean over the batch: rates are for that.
+        weights.iter_mut().for_each(|weight| *weight /= rows.len() as f32);
+        let (margins, slopes) = layers.margins_and_slopes();
+        self.backend.slopes(self.objective, margins, targets, weights, slopes);
+        let wanted = self.embedding.is_some().then(|| {
+            input_slopes.resize(inputs.len(), 0.0);
+            &mut input_slopes[..]
+        });
+        let input = self.input(rows, inputs);
+        let backend = self.backend;
+        self.network.backward(
+            backend,
+            view.weights,
+            (input, rows.len()),
+            dropout,
+            self.stride,
+            layers,
+            gradient,
+            wanted,
+        );
+        if let Some(embedding) = self.embedding {
+            // A row's own slopes move what is its own; only the layers, which all rows share, go by the mean.
+            let all = rows.len() as f32;
+            input_slopes.iter_mut().for_each(|slope| *slope *= all);
+            beside.clear();
+            beside.extend(layers.margin_slopes().chunks_exact(self.stride).map(|slopes| all * slopes[0]));
+            let embedded = Embedded { inputs, slopes: beside, gradients: input_slopes };
+            self.backend.learn_embedded(view.table, rows, embedding, embedded, step, scratch);
+        }
+        drop(kept);
+        space.thinned = thinned;
+    }
+
+    fn forward(&self, view: LayeredView<'_>, rows: &[Row<'_>], dropout: Option<Dropout>, space: &mut Workspace) {
+        let Workspace { layers, scratch, inputs, beside, .. } = space;
+        let width = self.network.inputs();
+        if let Some(embedding) = self.embedding {
+            inputs.resize(rows.len() * width, 0.0);
+            beside.resize(rows.len(), 0.0);
+            self.backend.embed(view.table, rows, embedding, inputs, beside, scratch);
+        } else if !self.takes_rows() {
+            inputs.clear();
+            for row in rows {
+                let from = inputs.len();
+                inputs.extend(self.means.iter().map(|mean| -mean));
+                add_values(row, &mut inputs[from..]);
+            }
+        }
+        let input = self.input(rows, inputs);
+        self.network.forward(self.backend, view.weights, (input, rows.len()), dropout, self.stride, layers);
+        if self.embedding.is_some_and(|embedding| embedding.weighs) {
+            let margins = layers.margins_mut().chunks_exact_mut(self.stride);
+            margins.zip(beside).for_each(|(margins, beside)| margins[0] += *beside);
+        }
+    }
+
+    fn input<'i>(&'i self, rows: &'i [Row<'i>], inputs: &'i [f32]) -> Input<'i> {
+        if self.takes_rows() { Input::Sparse(rows, &self.means) } else { Input::Dense(inputs) }
+    }
+
+    fn takes_rows(&self) -> bool {
+        self.embedding.is_none() && !self.written_out
+    }
+
+    /// The rows with a share of their features left out, and the others made so much larger that a row is as long as before; none where
+    /// all stay.
+    fn thin<'t>(&self, rows: &[Row<'_>], seed: u64, thinned: &'t mut Thinned) -> Option<Vec<Row<'t>>> {
+        if self.feature_dropout == 0.0 {
+            return None;
+        }
+        let Thinned { ids, values, ends } = thinned;
+        (ids.clear(), values.clear(), ends.clear());
+        // What is drawn for a feature of a row, from 0 to below 2³².
+        let least = (f64::from(self.feature_dropout) * f64::from(u32::MAX)) as u64;
+        for (nth, row) in rows.iter().enumerate() {
+            let (from, seed) = (ids.len(), mix(seed ^ nth as u64));
+            let (all, own) = (row.ids().as_slice(), row.values());
+            let kept = all.iter().enumerate().filter(|(_, id)| mix(seed ^ u64::from(**id)) >> 32 >= least);
+            for (at, &id) in kept {
+                ids.push(id);
+                values.push(own.get(at).copied().unwrap_or(1.0));
+            }
+            let squares = |values: &[f32]| values.iter().map(|value| value * value).sum::<f32>();
+            let all = if own.is_empty() { all.len() as f32 } else { squares(own) };
+            let left = squares(&values[from..]);
+            let by = if left > 0.0 { (all / left).sqrt() } else { 1.0 };
+            values[from..].iter_mut().for_each(|value| *value *= by);
+            ends.push(ids.len());
+        }
+        let limit = rows.iter().map(|row| row.ids().limit()).max().unwrap_or(0);
+        let ids = Ids::check(ids, limit).unwrap_or_default();
+        let mut from = 0;
+        let thin = |(row, &end): (&Row<'_>, &usize)| {
+            let thin = Row::new(ids.slice(from..end), &values[from..end], row.target).weighing(row.weight);
+            from = end;
+            thin
+        };
+        Some(rows.iter().zip(&*ends).map(thin).collect())
+    }
+}
+
+/// Adds the values of a row where they belong.
+fn add_values(row: &Row<'_>, input: &mut [f32]) {
+    let ids = row.ids().as_slice();
+    match row.values() {
+        [] => ids.iter().for_each(|&id| input[id as usize] += 1.0),
+        values => ids.iter().zip(values).for_each(|(&id, &value)| input[id as usize] += value),
+    }
+}

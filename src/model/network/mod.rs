@@ -1,0 +1,223 @@
+//! [`Network`]: fully connected layers, in a flat stretch of words that anybody may hold: a child's copy of Θ, or memory of its own.
+//!
+//! What flows in: weights, and a batch of rows, dense or sparse. What flows out: margins; and, of the slopes of a loss by them, the
+//! gradient of every weight and of the inputs. A network knows neither engine nor shards; laying one out is a few sums, and its
+//! [`Buffers`] serve network after network.
+
+mod affine;
+mod buffers;
+mod hidden;
+
+use std::ops::Range;
+
+use hogback_kernels::{Activation, Backend, Row};
+
+use affine::Affine;
+pub use buffers::Buffers;
+use hidden::Hidden;
+
+use crate::model::factors::deviate;
+
+/// Layers begin on a cache line.
+const LINE: usize = 16;
+
+/// What a network is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Numbers in a row of input.
+    pub inputs: usize,
+    /// The outputs of each hidden layer.
+    pub hidden: Vec<usize>,
+    /// What stands behind each of them.
+    pub activation: Activation,
+    /// Margins of a row.
+    pub outputs: usize,
+}
+
+/// A batch of rows.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// Row behind row, as many numbers each as the network has inputs.
+    Dense(&'a [f32]),
+    /// Rows of ids below the network's inputs, and values; and what is to be taken off each input.
+    Sparse(&'a [Row<'a>], &'a [f32]),
+}
+
+/// Units that are left out of a batch in learning (Srivastava et al. 2014): each with this probability, the others made so much
+/// larger; which ones hangs on the seed alone.
+#[derive(Clone, Copy, Debug)]
+pub struct Dropout {
+    /// The probability, from 0 to below 1.
+    pub share: f32,
+    /// The seed of the batch.
+    pub seed: u64,
+}
+
+/// A layer's part of the words, as a tensor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// "layer1.weight", "layer1.bias" and so on, the first layer being the one that sees the input.
+    pub name: String,
+    /// Weights have a row for each input, biases one.
+    pub rows: usize,
+    /// A column for each output.
+    pub width: usize,
+    /// Where it stands.
+    pub words: Range<usize>,
+}
+
+/// Fully connected layers, an activation behind each but the last.
+#[derive(Clone, Debug)]
+pub struct Network {
+    layers: Vec<Affine>,
+    hidden: Hidden,
+    words: usize,
+}
+
+impl Network {
+    /// The network of a shape.
+    pub fn new(shape: &Shape) -> Self {
+        let mut words = 0;
+        let mut take = |count: usize| {
+            let from = words;
+            words = (from + count).next_multiple_of(LINE);
+            from
+        };
+        let inputs = std::iter::once(&shape.inputs).chain(&shape.hidden);
+        let outputs = shape.hidden.iter().chain([&shape.outputs]);
+        let layer = |(&inputs, &outputs)| Affine::new(inputs, outputs, take(inputs * outputs), take(outputs));
+        let layers: Vec<Affine> = inputs.zip(outputs).map(layer).collect();
+        Self { layers, hidden: Hidden { activation: shape.activation }, words }
+    }
+
+    /// How many words its parameters take, padding included.
+    pub fn words(&self) -> usize {
+        self.words
+    }
+
+    /// How many of them are parameters.
+    pub fn parameters(&self) -> usize {
+        self.parts().map(|part| part.words.len()).sum()
+    }
+
+    /// Its tensors, layer by layer, weights before biases.
+    pub fn parts(&self) -> impl Iterator<Item = Part> + '_ {
+        self.layers.iter().zip(1..).flat_map(|(layer, nth)| {
+            let part =
+                |what, rows, words| Part { name: format!("layer{nth}.{what}"), rows, width: layer.outputs, words };
+            [part("weight", layer.inputs, layer.weights()), part("bias", 1, layer.bias())]
+        })
+    }
+
+    /// Numbers in a row of input.
+    pub fn inputs(&self) -> usize {
+        self.layers[0].inputs
+    }
+
+    /// Margins of a row.
+    pub fn outputs(&self) -> usize {
+        self.last().outputs
+    }
+
+    /// Makes `words` a fresh network: weights of mean 0 by the seed, such that rows of input of mean squared norm `norm` come out of every
+    /// layer about as large as they went in (He et al. 2015; Glorot & Bengio 2010 for tanh); of the last layer 0, and its biases
+    /// `constant`: what it says at first is the best constant prediction.
+    ///
+    /// # Panics
+    /// Where `words` are not as many as [`Network::words`], or `constant` not as many as the outputs.
+    pub fn begin(&self, words: &mut [f32], norm: f64, constant: &[f32], seed: u64) {
+        assert!(words.len() == self.words && constant.len() == self.outputs(), "words of another network");
+        words.fill(0.0);
+        let gain = match self.hidden.activation {
+            Activation::Relu | Activation::Gelu => 2f64,
+            Activation::Tanh => 1.0,
+        };
+        let mut drawn = 0;
+        let mut norm = if norm > 0.0 { norm } else { 1.0 };
+        for layer in &self.layers[..self.layers.len() - 1] {
+            let spread = (gain / norm).sqrt() as f32;
+            for word in &mut words[layer.weights()] {
+                *word = spread * deviate(seed ^ 0x6c61_7965, drawn);
+                drawn += 1;
+            }
+            norm = layer.outputs as f64;
+        }
+        words[self.last().bias()].copy_from_slice(constant);
+    }
+
+    /// Leaves in [`Buffers::margins`] those of `rows` rows of `input`, `stride` words each. Where units are left out, the pass back has to
+    /// leave out the same.
+    ///
+    /// # Panics
+    /// Where `weights` or the input are of another size.
+    pub fn forward(
+        &self,
+        backend: Backend,
+        weights: &[f32],
+        (input, rows): (Input<'_>, usize),
+        dropout: Option<Dropout>,
+        stride: usize,
+        buffers: &mut Buffers,
+    ) {
+        assert_eq!(weights.len(), self.words, "words of another network");
+        buffers.fit(self, rows, stride);
+        let Buffers { outputs, kept, margins, centred, .. } = buffers;
+        for (nth, layer) in self.layers.iter().enumerate() {
+            let (before, here) = outputs.split_at_mut(nth);
+            let input = before.last().map_or(input, |last| Input::Dense(last));
+            match here.first_mut() {
+                Some(here) => {
+                    layer.forward(backend, weights, (input, rows), (here, layer.outputs), centred);
+                    self.hidden.forward(backend, nth, here, &mut kept[nth], dropout);
+                }
+                None => layer.forward(backend, weights, (input, rows), (margins, stride), centred),
+            }
+        }
+    }
+
+    /// Writes into `gradient` that of every word, of a loss whose slopes by the margins of the last [`Network::forward`], which had the
+    /// same arguments, stand behind [`Buffers::margins_and_slopes`]; and into `inputs`, where they are wanted, the slopes by the input.
+    ///
+    /// # Panics
+    /// Where `gradient` or `inputs` are of another size.
+    #[expect(clippy::too_many_arguments, reason = "those of the forward pass, and the two gradients")]
+    pub fn backward(
+        &self,
+        backend: Backend,
+        weights: &[f32],
+        (input, rows): (Input<'_>, usize),
+        dropout: Option<Dropout>,
+        stride: usize,
+        buffers: &mut Buffers,
+        gradient: &mut [f32],
+        mut inputs: Option<&mut [f32]>,
+    ) {
+        assert_eq!(gradient.len(), self.words, "words of another network");
+        let Buffers { outputs, kept, slopes, margin_slopes, turned, centred, .. } = buffers;
+        for (nth, layer) in self.layers.iter().enumerate().rev() {
+            // The slopes by what came out of this layer, and room for those by what came out of the one before.
+            let (before, here) = slopes.split_at_mut(nth);
+            let dz = here.first().map_or((&margin_slopes[..], stride), |slopes| (slopes, layer.outputs));
+            match before.last_mut() {
+                Some(dx) => {
+                    let (x, last) = (&outputs[nth - 1], nth - 1);
+                    layer.backward(
+                        backend,
+                        weights,
+                        (Input::Dense(x), rows),
+                        dz,
+                        gradient,
+                        Some(dx),
+                        (turned, centred),
+                    );
+                    self.hidden.backward(backend, last, x, &kept[last], dx, dropout);
+                }
+                None => layer.backward(backend, weights, (input, rows), dz, gradient, inputs.take(), (turned, centred)),
+            }
+        }
+    }
+
+    fn last(&self) -> &Affine {
+        &self.layers[self.layers.len() - 1]
+    }
+}
