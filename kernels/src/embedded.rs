@@ -12,10 +12,9 @@
 
 use core::sync::atomic::AtomicU32;
 
-use crate::ahead::ask;
 use crate::backend::Backend;
 use crate::dispatch::Work;
-use crate::fields::field_of;
+use crate::factors::{IN_CACHE, look_ahead, reach};
 use crate::group::{Scratch, Step};
 use crate::lane::Lane;
 use crate::rows::Row;
@@ -47,11 +46,6 @@ pub struct Embedded<'a> {
 
 /// Words in a cache line.
 const LINE: usize = 16;
-/// Words of a table that is not asked for ahead.
-const IN_CACHE: usize = 1 << 18;
-/// Features ahead of use for which rows of the table are asked, and bytes of these rows.
-const FEATURES_AHEAD: usize = 16;
-const BYTES_AHEAD: usize = 8 << 10;
 /// Registers that are summed at once.
 const MOST: usize = 8;
 
@@ -79,7 +73,7 @@ impl Backend {
                 let Self(batch, inputs, margins, scratch) = self;
                 // SAFETY: the caller's promise; the registers fit the layout, and are there wherever `V` is; the batch is checked.
                 unsafe {
-                    if batch.table.layout.part().is_multiple_of(V::WORDS) {
+                    if batch.suits::<V>() {
                         embed::<V>(&batch, inputs, margins, scratch);
                     } else {
                         embed::<V::Half>(&batch, inputs, margins, scratch);
@@ -113,7 +107,7 @@ impl Backend {
                 let Self(batch, embedded, step, scratch) = self;
                 // SAFETY: the caller's promise; the registers fit the layout, and are there wherever `V` is; the batch is checked.
                 unsafe {
-                    if batch.table.layout.part().is_multiple_of(V::WORDS) {
+                    if batch.suits::<V>() {
                         learn_in::<V>(&batch, embedded, step, scratch);
                     } else {
                         learn_in::<V::Half>(&batch, embedded, step, scratch);
@@ -147,7 +141,7 @@ impl<'c, 'a> Batch<'c, 'a> {
         let layout = table.layout;
         let Some(factors) = layout.factors() else { panic!("an embedding of rows without factors") };
         assert!(layout.outputs() == 1 && factors.fields == 1, "rows of one vector are embedded");
-        assert!(embedding.fields > 0, "a dense row of no field");
+        assert!((1..1 << 24).contains(&embedding.fields), "a dense row of {} fields", embedding.fields);
         assert!(embedding.fields == 1 || layout.has_field(), "rows that do not say what field they are of");
         assert!(table.head_rows as usize <= table.rows(), "a head longer than its table");
         let short = rows.iter().any(|row| !row.is_empty() & (row.ids().limit() as usize > table.rows()));
@@ -180,36 +174,26 @@ impl<'c, 'a> Batch<'c, 'a> {
         if fields == 1 {
             return 0;
         }
-        // SAFETY: the caller's promise; where there are several fields, rows have the word.
-        unsafe { field_of(start.add(self.table.layout.tail()), fields) }
+        let most = (fields - 1) as f32;
+        // SAFETY: the caller's promise; where there are several fields, rows have the word. Whatever stands there, a NaN too, it comes out
+        // between 0 and the last field, which is below 2²⁴.
+        unsafe {
+            let field = word(start.add(self.table.layout.tail() + Layout::FIELD));
+            let field = if field < most { field } else { most };
+            (if field > 0.0 { field } else { 0.0 }).to_int_unchecked::<i32>() as usize
+        }
     }
 
-    /// How many features ahead of use rows of the table are asked for; 0 where they are in the caches anyway.
-    fn reach(&self) -> usize {
-        let bytes = 4 * self.table.layout.width();
-        if self.table.shared.len() > IN_CACHE { FEATURES_AHEAD.min(BYTES_AHEAD / bytes).max(1) } else { 0 }
+    /// True where registers `V` run along rows of the table better than halves of them, and divide them.
+    fn suits<V: Lane>(&self) -> bool {
+        let layout = self.table.layout;
+        layout.part().is_multiple_of(V::WORDS) && layout.tail() + Layout::DECAY >= V::Half::WORDS
     }
 
-    /// Asks for the row of the table that the feature `reach` behind the `at`-th of row `nth` touches, if that is in this row of data or
-    /// in the next.
+    /// Asks for what later rows than `nth` touch.
     #[inline(always)]
-    fn look_ahead(&self, nth: usize, at: usize, reach: usize) {
-        if reach == 0 {
-            return;
-        }
-        let (ids, at) = (self.rows[nth].ids().as_slice(), at + reach);
-        let id = match ids.get(at) {
-            Some(&id) => id,
-            None => match self.rows.get(nth + 1).and_then(|row| row.ids().as_slice().get(at - ids.len())) {
-                Some(&id) => id,
-                None => return,
-            },
-        };
-        let width = self.table.layout.width();
-        let start = self.table.ahead(id, width, true);
-        for word in (0..width).step_by(LINE) {
-            ask(start.wrapping_add(word));
-        }
+    fn look_ahead(&self, nth: usize, reach: usize) {
+        look_ahead(&self.table, self.rows, nth, reach, self.table.shared.len() > IN_CACHE);
     }
 }
 
@@ -305,7 +289,7 @@ impl Kept {
 #[inline(always)]
 unsafe fn embed<L: Lane>(batch: &Batch<'_, '_>, inputs: &mut [f32], margins: &mut [f32], scratch: &mut Scratch) {
     let Batch { embedding, rank, .. } = *batch;
-    let reach = batch.reach();
+    let reach = reach(batch.rows, batch.table.layout);
     let dense = embedding.fields * rank;
     // SAFETY: the caller's promise. A field is stored by whole registers, which reach into the next one, stored later, or past the end
     // of the row: into the next row, stored later, or, of the last rows, into scratch.
@@ -313,10 +297,12 @@ unsafe fn embed<L: Lane>(batch: &Batch<'_, '_>, inputs: &mut [f32], margins: &mu
         let kept = Kept::new::<L>(batch, scratch);
         let over = kept.words - rank;
         for (nth, margin) in margins.iter_mut().enumerate() {
-            let (squares, weights) = if embedding.fields > 1 {
-                sums_by_field::<L>(batch, nth, reach, &kept)
-            } else {
-                sums_of_all::<L>(batch, nth, reach, &kept)
+            batch.look_ahead(nth, reach);
+            let squares = match kept.registers {
+                _ if embedding.fields == 1 => sums_of_all::<L>(batch, nth, &kept),
+                1 => sums_by_field::<L, 1>(batch, nth, &kept),
+                2 => sums_by_field::<L, 2>(batch, nth, &kept),
+                _ => sums_by_field::<L, 0>(batch, nth, &kept),
             };
             let within = (nth + 1) * dense + over <= inputs.len();
             let out = if within { inputs.as_mut_ptr().add(nth * dense) } else { kept.dense };
@@ -328,56 +314,60 @@ unsafe fn embed<L: Lane>(batch: &Batch<'_, '_>, inputs: &mut [f32], margins: &mu
             if !within {
                 inputs[nth * dense..(nth + 1) * dense].copy_from_slice(core::slice::from_raw_parts(out, dense));
             }
-            *margin = weights;
-            if embedding.meets {
+            *margin = 0.0;
+            if embedding.meets || embedding.weighs {
                 let mut both = L::splat(0.0).sub(squares);
-                for at in (0..rank).step_by(L::WORDS) {
+                for at in (0..kept.words).step_by(L::WORDS) {
                     let mut sum = L::splat(0.0);
                     for field in 0..embedding.fields {
                         sum = sum.add(L::load_private(kept.fields.add(field * kept.words + at)));
                     }
+                    sum.store_private(kept.all.add(at));
                     let sum = sum.and(L::load_private(kept.vector.add(at)));
                     both = sum.fma(sum, both);
                 }
-                *margin += 0.5 * both.sum();
+                if embedding.meets {
+                    *margin += 0.5 * both.sum();
+                }
+                if embedding.weighs {
+                    // Weights were summed up as all words of a row were.
+                    *margin += *kept.all.add(batch.table.layout.tail() + Layout::WEIGHT);
+                }
             }
         }
     }
 }
 
-/// By field, Σ x·v of row `nth`, in scratch; Σ x²v² and Σ x·w.
+/// By field, Σ x·v of row `nth`, in scratch; Σ x²v². Rows of the table are `N` registers, or any number where that is 0.
 ///
 /// # Safety
 /// That of [`embed`], and such a row.
 #[inline(always)]
-unsafe fn sums_by_field<L: Lane>(batch: &Batch<'_, '_>, nth: usize, reach: usize, kept: &Kept) -> (L, f32) {
-    let Batch { table, rows, embedding, .. } = *batch;
-    let (tail, mut weights) = (table.layout.tail(), 0.0);
+unsafe fn sums_by_field<L: Lane, const N: usize>(batch: &Batch<'_, '_>, nth: usize, kept: &Kept) -> L {
+    let Batch { rows, embedding, .. } = *batch;
+    let registers = if N > 0 { N } else { kept.registers };
+    let words = registers * L::WORDS;
     // SAFETY: the caller's promise; fields are below their number, and registers within the row.
     unsafe {
         let row = rows.get_unchecked(nth);
         let mut squares = L::splat(0.0);
-        for at in (0..embedding.fields * kept.words).step_by(L::WORDS) {
-            L::splat(0.0).store_private(kept.fields.add(at));
+        for at in 0..embedding.fields * registers {
+            L::splat(0.0).store_private(kept.fields.add(at * L::WORDS));
         }
         for at in 0..row.len() {
-            batch.look_ahead(nth, at, reach);
-            let (start, x) = (batch.start(row, at), value(row, at));
-            let sums = kept.fields.add(batch.field(start) * kept.words);
-            let by = L::splat(x);
-            for at in (0..kept.words).step_by(L::WORDS) {
+            let (start, by) = (batch.start(row, at), L::splat(value(row, at)));
+            let sums = kept.fields.add(batch.field(start) * words);
+            for n in 0..registers {
+                let (sum, at) = (sums.add(n * L::WORDS), n * L::WORDS);
                 let term = L::load(start.add(at)).mul(by);
-                L::load_private(sums.add(at)).add(term).store_private(sums.add(at));
+                L::load_private(sum).add(term).store_private(sum);
                 if embedding.meets {
                     let term = term.and(L::load_private(kept.vector.add(at)));
                     squares = term.fma(term, squares);
                 }
             }
-            if embedding.weighs {
-                weights = L::fma1(word(start.add(tail + Layout::WEIGHT)), x, weights);
-            }
         }
-        (squares, weights)
+        squares
     }
 }
 
@@ -386,16 +376,14 @@ unsafe fn sums_by_field<L: Lane>(batch: &Batch<'_, '_>, nth: usize, reach: usize
 /// # Safety
 /// That of [`sums_by_field`].
 #[inline(always)]
-unsafe fn sums_of_all<L: Lane>(batch: &Batch<'_, '_>, nth: usize, reach: usize, kept: &Kept) -> (L, f32) {
-    let tail = batch.table.layout.tail();
+unsafe fn sums_of_all<L: Lane>(batch: &Batch<'_, '_>, nth: usize, kept: &Kept) -> L {
     // SAFETY: the caller's promise.
     unsafe {
         let mut squares = L::splat(0.0);
         let mut from = 0;
         while from < kept.registers {
             let count = (kept.registers - from).min(MOST);
-            let reach = if from == 0 { reach } else { 0 };
-            let place = (nth, from, reach);
+            let place = (nth, from);
             squares = match count {
                 1 => sums::<L, 1>(batch, place, kept, squares),
                 2 => sums::<L, 2>(batch, place, kept, squares),
@@ -408,8 +396,7 @@ unsafe fn sums_of_all<L: Lane>(batch: &Batch<'_, '_>, nth: usize, reach: usize, 
             };
             from += count;
         }
-        // The weights were summed up as all words of the row were.
-        (squares, if batch.embedding.weighs { *kept.fields.add(tail + Layout::WEIGHT) } else { 0.0 })
+        squares
     }
 }
 
@@ -420,7 +407,7 @@ unsafe fn sums_of_all<L: Lane>(batch: &Batch<'_, '_>, nth: usize, reach: usize, 
 #[inline(always)]
 unsafe fn sums<L: Lane, const N: usize>(
     batch: &Batch<'_, '_>,
-    (nth, from, reach): (usize, usize, usize),
+    (nth, from): (usize, usize),
     kept: &Kept,
     mut squares: L,
 ) -> L {
@@ -429,7 +416,6 @@ unsafe fn sums<L: Lane, const N: usize>(
         let row = batch.rows.get_unchecked(nth);
         let mut sums = [L::splat(0.0); N];
         for at in 0..row.len() {
-            batch.look_ahead(nth, at, reach);
             let (start, by) = (batch.start(row, at).add(from * L::WORDS), L::splat(value(row, at)));
             for (n, sum) in sums.iter_mut().enumerate() {
                 let words = L::load(start.add(n * L::WORDS));
@@ -476,13 +462,14 @@ unsafe fn learn<L: Lane, const N: usize, const MEETS: bool>(
 ) {
     let Batch { rows, embedding, rank, .. } = *batch;
     let Embedded { inputs, slopes, gradients } = embedded;
-    let reach = batch.reach();
+    let reach = reach(batch.rows, batch.table.layout);
     let dense = embedding.fields * rank;
     let over = kept.words - rank;
     // SAFETY: the caller's promise. A field's slopes are loaded by whole registers, which reach past the end of the row: into the next
     // one, or, of the last rows, into scratch.
     unsafe {
         for (nth, row) in rows.iter().enumerate() {
+            batch.look_ahead(nth, reach);
             let within = (nth + 1) * dense + over <= inputs.len();
             let padded = |of: &[f32]| -> *const f32 {
                 if within {
@@ -508,8 +495,7 @@ unsafe fn learn<L: Lane, const N: usize, const MEETS: bool>(
             prepare::<L, MEETS>(batch, padded(gradients), slope, kept);
             let features = Features { batch, kept, step, slope: if embedding.weighs { slope } else { 0.0 } };
             for at in 0..row.len() {
-                batch.look_ahead(nth, at, reach);
-                let x = value(row, at);
+                    let x = value(row, at);
                 if x != 0.0 {
                     features.update::<L, N, MEETS>(batch.start(row, at), x, slope);
                 }
