@@ -230,7 +230,7 @@ pub(crate) fn reach(rows: &[Row<'_>], layout: Layout) -> usize {
 
 /// Asks for what later rows will touch: the ids and values of one, and of a large table the rows of another.
 #[inline(always)]
-pub(crate) fn look_ahead(table: &Table<'_>, rows: &[Row<'_>], at: usize, reach: usize, ahead: bool) {
+fn look_ahead(table: &Table<'_>, rows: &[Row<'_>], at: usize, reach: usize, ahead: bool) {
     if let Some(row) = rows.get(at + DATA_AHEAD + reach) {
         row.prefetch();
     }
