@@ -15,8 +15,8 @@ use core::sync::atomic::AtomicU32;
 use crate::ahead::ask;
 use crate::backend::Backend;
 use crate::dispatch::Work;
-use crate::fields::field_of;
-use crate::group::{Scratch, Step};
+use crate::factors::{IN_CACHE, reach};
+use crate::group::{DATA_AHEAD, Scratch, Step};
 use crate::lane::Lane;
 use crate::rows::Row;
 use crate::rules::Rule;
@@ -47,11 +47,6 @@ pub struct Embedded<'a> {
 
 /// Words in a cache line.
 const LINE: usize = 16;
-/// Words of a table that is not asked for ahead.
-const IN_CACHE: usize = 1 << 18;
-/// Features ahead of use for which rows of the table are asked, and bytes of these rows.
-const FEATURES_AHEAD: usize = 16;
-const BYTES_AHEAD: usize = 8 << 10;
 /// Registers that are summed at once.
 const MOST: usize = 8;
 
@@ -79,7 +74,7 @@ impl Backend {
                 let Self(batch, inputs, margins, scratch) = self;
                 // SAFETY: the caller's promise; the registers fit the layout, and are there wherever `V` is; the batch is checked.
                 unsafe {
-                    if batch.table.layout.part().is_multiple_of(V::WORDS) {
+                    if batch.suits::<V>() {
                         embed::<V>(&batch, inputs, margins, scratch);
                     } else {
                         embed::<V::Half>(&batch, inputs, margins, scratch);
@@ -113,7 +108,7 @@ impl Backend {
                 let Self(batch, embedded, step, scratch) = self;
                 // SAFETY: the caller's promise; the registers fit the layout, and are there wherever `V` is; the batch is checked.
                 unsafe {
-                    if batch.table.layout.part().is_multiple_of(V::WORDS) {
+                    if batch.suits::<V>() {
                         learn_in::<V>(&batch, embedded, step, scratch);
                     } else {
                         learn_in::<V::Half>(&batch, embedded, step, scratch);
@@ -147,7 +142,7 @@ impl<'c, 'a> Batch<'c, 'a> {
         let layout = table.layout;
         let Some(factors) = layout.factors() else { panic!("an embedding of rows without factors") };
         assert!(layout.outputs() == 1 && factors.fields == 1, "rows of one vector are embedded");
-        assert!(embedding.fields > 0, "a dense row of no field");
+        assert!((1..1 << 24).contains(&embedding.fields), "a dense row of {} fields", embedding.fields);
         assert!(embedding.fields == 1 || layout.has_field(), "rows that do not say what field they are of");
         assert!(table.head_rows as usize <= table.rows(), "a head longer than its table");
         let short = rows.iter().any(|row| !row.is_empty() & (row.ids().limit() as usize > table.rows()));
@@ -180,31 +175,39 @@ impl<'c, 'a> Batch<'c, 'a> {
         if fields == 1 {
             return 0;
         }
-        // SAFETY: the caller's promise; where there are several fields, rows have the word.
-        unsafe { field_of(start.add(self.table.layout.tail()), fields) }
-    }
-
-    /// How many features ahead of use rows of the table are asked for; 0 where they are in the caches anyway.
-    fn reach(&self) -> usize {
-        let bytes = 4 * self.table.layout.width();
-        if self.table.shared.len() > IN_CACHE { FEATURES_AHEAD.min(BYTES_AHEAD / bytes).max(1) } else { 0 }
-    }
-
-    /// Asks for the row of the table that the feature `reach` behind the `at`-th of row `nth` touches, if that is in this row of data or
-    /// in the next.
-    #[inline(always)]
-    fn look_ahead(&self, nth: usize, at: usize, reach: usize) {
-        if reach == 0 {
-            return;
+        let most = (fields - 1) as f32;
+        // SAFETY: the caller's promise; where there are several fields, rows have the word. Whatever stands there, a NaN too, it comes out
+        // between 0 and the last field, which is below 2²⁴.
+        unsafe {
+            let field = word(start.add(self.table.layout.tail() + Layout::FIELD));
+            let field = if field < most { field } else { most };
+            (if field > 0.0 { field } else { 0.0 }).to_int_unchecked::<i32>() as usize
         }
-        let (ids, at) = (self.rows[nth].ids().as_slice(), at + reach);
-        let id = match ids.get(at) {
-            Some(&id) => id,
-            None => match self.rows.get(nth + 1).and_then(|row| row.ids().as_slice().get(at - ids.len())) {
-                Some(&id) => id,
-                None => return,
-            },
-        };
+    }
+
+    /// True where registers `V` run along rows of the table better than halves of them, and divide them.
+    fn suits<V: Lane>(&self) -> bool {
+        let layout = self.table.layout;
+        layout.part().is_multiple_of(V::WORDS) && layout.tail() + Layout::DECAY >= V::Half::WORDS
+    }
+
+    /// The features of the row of data that comes `reach` behind `nth`, for asking for what they touch while `nth` is worked on; the data
+    /// of one further behind is asked for. None where the table is in the caches anyway.
+    #[inline(always)]
+    fn coming(&self, nth: usize, reach: usize) -> &'c [u32] {
+        if let Some(row) = self.rows.get(nth + DATA_AHEAD + reach) {
+            row.prefetch();
+        }
+        match self.rows.get(nth + reach) {
+            Some(row) if self.table.shared.len() > IN_CACHE => row.ids().as_slice(),
+            _ => &[],
+        }
+    }
+
+    /// Asks for the row of the table that the `at`-th of these features touches.
+    #[inline(always)]
+    fn look_ahead(&self, coming: &[u32], at: usize) {
+        let Some(&id) = coming.get(at) else { return };
         let width = self.table.layout.width();
         let start = self.table.ahead(id, width, true);
         for word in (0..width).step_by(LINE) {
@@ -289,10 +292,10 @@ impl Kept {
             let lanes = |at: *mut f32| core::slice::from_raw_parts_mut(at, words);
             lanes(kept.vector)[..rank].fill(MEANT);
             lanes(kept.rest)[rank..].fill(1.0);
-            lanes(kept.weight_squares)[tail + Layout::WEIGHT_SQUARES] = MEANT;
             lanes(kept.factor_squares)[tail + Layout::FACTOR_SQUARES] = MEANT;
             if batch.embedding.weighs {
                 lanes(kept.weight)[tail + Layout::WEIGHT] = MEANT;
+                lanes(kept.weight_squares)[tail + Layout::WEIGHT_SQUARES] = MEANT;
                 lanes(kept.rest)[tail + Layout::WEIGHT] = 0.0;
             }
         }
@@ -305,7 +308,7 @@ impl Kept {
 #[inline(always)]
 unsafe fn embed<L: Lane>(batch: &Batch<'_, '_>, inputs: &mut [f32], margins: &mut [f32], scratch: &mut Scratch) {
     let Batch { embedding, rank, .. } = *batch;
-    let reach = batch.reach();
+    let reach = reach(batch.rows, batch.table.layout);
     let dense = embedding.fields * rank;
     // SAFETY: the caller's promise. A field is stored by whole registers, which reach into the next one, stored later, or past the end
     // of the row: into the next row, stored later, or, of the last rows, into scratch.
@@ -313,10 +316,12 @@ unsafe fn embed<L: Lane>(batch: &Batch<'_, '_>, inputs: &mut [f32], margins: &mu
         let kept = Kept::new::<L>(batch, scratch);
         let over = kept.words - rank;
         for (nth, margin) in margins.iter_mut().enumerate() {
-            let (squares, weights) = if embedding.fields > 1 {
-                sums_by_field::<L>(batch, nth, reach, &kept)
-            } else {
-                sums_of_all::<L>(batch, nth, reach, &kept)
+            let coming = batch.coming(nth, reach);
+            let squares = match kept.registers {
+                _ if embedding.fields == 1 => sums_of_all::<L>(batch, nth, coming, &kept),
+                1 => sums_by_field::<L, 1>(batch, nth, coming, &kept),
+                2 => sums_by_field::<L, 2>(batch, nth, coming, &kept),
+                _ => sums_by_field::<L, 0>(batch, nth, coming, &kept),
             };
             let within = (nth + 1) * dense + over <= inputs.len();
             let out = if within { inputs.as_mut_ptr().add(nth * dense) } else { kept.dense };
@@ -328,56 +333,61 @@ unsafe fn embed<L: Lane>(batch: &Batch<'_, '_>, inputs: &mut [f32], margins: &mu
             if !within {
                 inputs[nth * dense..(nth + 1) * dense].copy_from_slice(core::slice::from_raw_parts(out, dense));
             }
-            *margin = weights;
-            if embedding.meets {
+            *margin = 0.0;
+            if embedding.meets || embedding.weighs {
                 let mut both = L::splat(0.0).sub(squares);
-                for at in (0..rank).step_by(L::WORDS) {
+                for at in (0..kept.words).step_by(L::WORDS) {
                     let mut sum = L::splat(0.0);
                     for field in 0..embedding.fields {
                         sum = sum.add(L::load_private(kept.fields.add(field * kept.words + at)));
                     }
+                    sum.store_private(kept.all.add(at));
                     let sum = sum.and(L::load_private(kept.vector.add(at)));
                     both = sum.fma(sum, both);
                 }
-                *margin += 0.5 * both.sum();
+                if embedding.meets {
+                    *margin += 0.5 * both.sum();
+                }
+                if embedding.weighs {
+                    // Weights were summed up as all words of a row were.
+                    *margin += *kept.all.add(batch.table.layout.tail() + Layout::WEIGHT);
+                }
             }
         }
     }
 }
 
-/// By field, Σ x·v of row `nth`, in scratch; Σ x²v² and Σ x·w.
+/// By field, Σ x·v of row `nth`, in scratch; Σ x²v². Rows of the table are `N` registers, or any number where that is 0.
 ///
 /// # Safety
 /// That of [`embed`], and such a row.
 #[inline(always)]
-unsafe fn sums_by_field<L: Lane>(batch: &Batch<'_, '_>, nth: usize, reach: usize, kept: &Kept) -> (L, f32) {
-    let Batch { table, rows, embedding, .. } = *batch;
-    let (tail, mut weights) = (table.layout.tail(), 0.0);
+unsafe fn sums_by_field<L: Lane, const N: usize>(batch: &Batch<'_, '_>, nth: usize, coming: &[u32], kept: &Kept) -> L {
+    let Batch { rows, embedding, .. } = *batch;
+    let registers = if N > 0 { N } else { kept.registers };
+    let words = registers * L::WORDS;
     // SAFETY: the caller's promise; fields are below their number, and registers within the row.
     unsafe {
         let row = rows.get_unchecked(nth);
         let mut squares = L::splat(0.0);
-        for at in (0..embedding.fields * kept.words).step_by(L::WORDS) {
-            L::splat(0.0).store_private(kept.fields.add(at));
+        for at in 0..embedding.fields * registers {
+            L::splat(0.0).store_private(kept.fields.add(at * L::WORDS));
         }
         for at in 0..row.len() {
-            batch.look_ahead(nth, at, reach);
-            let (start, x) = (batch.start(row, at), value(row, at));
-            let sums = kept.fields.add(batch.field(start) * kept.words);
-            let by = L::splat(x);
-            for at in (0..kept.words).step_by(L::WORDS) {
+            batch.look_ahead(coming, at);
+            let (start, by) = (batch.start(row, at), L::splat(value(row, at)));
+            let sums = kept.fields.add(batch.field(start) * words);
+            for n in 0..registers {
+                let (sum, at) = (sums.add(n * L::WORDS), n * L::WORDS);
                 let term = L::load(start.add(at)).mul(by);
-                L::load_private(sums.add(at)).add(term).store_private(sums.add(at));
+                L::load_private(sum).add(term).store_private(sum);
                 if embedding.meets {
                     let term = term.and(L::load_private(kept.vector.add(at)));
                     squares = term.fma(term, squares);
                 }
             }
-            if embedding.weighs {
-                weights = L::fma1(word(start.add(tail + Layout::WEIGHT)), x, weights);
-            }
         }
-        (squares, weights)
+        squares
     }
 }
 
@@ -386,16 +396,14 @@ unsafe fn sums_by_field<L: Lane>(batch: &Batch<'_, '_>, nth: usize, reach: usize
 /// # Safety
 /// That of [`sums_by_field`].
 #[inline(always)]
-unsafe fn sums_of_all<L: Lane>(batch: &Batch<'_, '_>, nth: usize, reach: usize, kept: &Kept) -> (L, f32) {
-    let tail = batch.table.layout.tail();
+unsafe fn sums_of_all<L: Lane>(batch: &Batch<'_, '_>, nth: usize, coming: &[u32], kept: &Kept) -> L {
     // SAFETY: the caller's promise.
     unsafe {
         let mut squares = L::splat(0.0);
         let mut from = 0;
         while from < kept.registers {
             let count = (kept.registers - from).min(MOST);
-            let reach = if from == 0 { reach } else { 0 };
-            let place = (nth, from, reach);
+            let place = (nth, from, if from == 0 { coming } else { &[] });
             squares = match count {
                 1 => sums::<L, 1>(batch, place, kept, squares),
                 2 => sums::<L, 2>(batch, place, kept, squares),
@@ -408,8 +416,7 @@ unsafe fn sums_of_all<L: Lane>(batch: &Batch<'_, '_>, nth: usize, reach: usize, 
             };
             from += count;
         }
-        // The weights were summed up as all words of the row were.
-        (squares, if batch.embedding.weighs { *kept.fields.add(tail + Layout::WEIGHT) } else { 0.0 })
+        squares
     }
 }
 
@@ -420,7 +427,7 @@ unsafe fn sums_of_all<L: Lane>(batch: &Batch<'_, '_>, nth: usize, reach: usize, 
 #[inline(always)]
 unsafe fn sums<L: Lane, const N: usize>(
     batch: &Batch<'_, '_>,
-    (nth, from, reach): (usize, usize, usize),
+    (nth, from, coming): (usize, usize, &[u32]),
     kept: &Kept,
     mut squares: L,
 ) -> L {
@@ -429,7 +436,7 @@ unsafe fn sums<L: Lane, const N: usize>(
         let row = batch.rows.get_unchecked(nth);
         let mut sums = [L::splat(0.0); N];
         for at in 0..row.len() {
-            batch.look_ahead(nth, at, reach);
+            batch.look_ahead(coming, at);
             let (start, by) = (batch.start(row, at).add(from * L::WORDS), L::splat(value(row, at)));
             for (n, sum) in sums.iter_mut().enumerate() {
                 let words = L::load(start.add(n * L::WORDS));
@@ -476,13 +483,15 @@ unsafe fn learn<L: Lane, const N: usize, const MEETS: bool>(
 ) {
     let Batch { rows, embedding, rank, .. } = *batch;
     let Embedded { inputs, slopes, gradients } = embedded;
-    let reach = batch.reach();
+    let (mut chunk, share) = (Chunk::default(), 1.0 / rank as f32);
+    let reach = reach(batch.rows, batch.table.layout);
     let dense = embedding.fields * rank;
     let over = kept.words - rank;
     // SAFETY: the caller's promise. A field's slopes are loaded by whole registers, which reach past the end of the row: into the next
     // one, or, of the last rows, into scratch.
     unsafe {
         for (nth, row) in rows.iter().enumerate() {
+            let coming = batch.coming(nth, reach);
             let within = (nth + 1) * dense + over <= inputs.len();
             let padded = |of: &[f32]| -> *const f32 {
                 if within {
@@ -505,14 +514,11 @@ unsafe fn learn<L: Lane, const N: usize, const MEETS: bool>(
                     sum.mul(L::splat(slope)).store_private(kept.all.add(at));
                 }
             }
-            prepare::<L, MEETS>(batch, padded(gradients), slope, kept);
-            let features = Features { batch, kept, step, slope: if embedding.weighs { slope } else { 0.0 } };
-            for at in 0..row.len() {
-                batch.look_ahead(nth, at, reach);
-                let x = value(row, at);
-                if x != 0.0 {
-                    features.update::<L, N, MEETS>(batch.start(row, at), x, slope);
-                }
+            prepare::<L, N, MEETS>(batch, padded(gradients), slope, kept);
+            for from in (0..row.len()).step_by(CHUNK) {
+                chunk.collect::<L, N, MEETS>(batch, kept, row, from..(from + CHUNK).min(row.len()), slope);
+                chunk.rates::<L>(step, share, slope);
+                chunk.update::<L, N, MEETS>(batch, kept, slope, coming.get(from..).unwrap_or_default());
             }
         }
     }
@@ -524,28 +530,29 @@ unsafe fn learn<L: Lane, const N: usize, const MEETS: bool>(
 /// # Safety
 /// That of [`learn`], and `gradients` of all fields, a row of the table's behind the last begin.
 #[inline(always)]
-unsafe fn prepare<L: Lane, const MEETS: bool>(batch: &Batch<'_, '_>, gradients: *const f32, slope: f32, kept: &Kept) {
+unsafe fn prepare<L: Lane, const N: usize, const MEETS: bool>(
+    batch: &Batch<'_, '_>,
+    gradients: *const f32,
+    slope: f32,
+    kept: &Kept,
+) {
     let Batch { embedding, rank, .. } = *batch;
+    let registers = if N > 0 { N } else { kept.registers };
     // SAFETY: the caller's promise.
     unsafe {
         for field in 0..embedding.fields {
-            let (from, to) = (gradients.add(field * rank), kept.fields.add(field * kept.words));
+            let (from, to) = (gradients.add(field * rank), kept.fields.add(field * registers * L::WORDS));
             let mut squares = L::splat(0.0);
-            for at in (0..kept.words).step_by(L::WORDS) {
+            for at in (0..registers).map(|n| n * L::WORDS) {
                 let mut sum = if at < rank { L::load_private(from.add(at)) } else { L::splat(0.0) };
                 if MEETS {
                     sum = sum.add(L::load_private(kept.all.add(at)));
                 }
-                if at + L::WORDS > rank {
-                    sum = sum.and(L::load_private(kept.vector.add(at)));
-                }
+                sum = sum.and(L::load_private(kept.vector.add(at)));
                 if !MEETS {
                     squares = sum.fma(sum, squares);
                 }
-                if at + L::WORDS > rank {
-                    sum = sum.add(L::splat(slope).and(L::load_private(kept.weight.add(at))));
-                }
-                sum.store_private(to.add(at));
+                sum.add(L::splat(slope).and(L::load_private(kept.weight.add(at)))).store_private(to.add(at));
             }
             if !MEETS {
                 *kept.norms.add(field) = squares.sum();
@@ -554,79 +561,175 @@ unsafe fn prepare<L: Lane, const MEETS: bool>(batch: &Batch<'_, '_>, gradients: 
     }
 }
 
-/// What the features of a row of data are moved by.
-struct Features<'c, 'a> {
-    batch: &'c Batch<'c, 'a>,
-    kept: &'c Kept,
-    step: &'c Step<'c>,
-    /// The slope of the weights.
-    slope: f32,
+/// Features of a row that are moved together.
+const CHUNK: usize = 16;
+
+/// Some features of a row on their way through a step, side by side: their vectors stay where they are, and what is told of them here
+/// is made of registers of several features.
+///
+/// A feature that stands twice in a row is moved twice, and its accumulators see both; the second step may not have seen the first.
+#[derive(Default)]
+#[repr(align(64))]
+struct Chunk {
+    x: [f32; CHUNK],
+    /// In: Σ g² of the vector by a value of 1. Out: what is added to its accumulator.
+    square: [f32; CHUNK],
+    /// In: the accumulators. Out: how much of the slope by a value of 1 is taken off.
+    by: [f32; CHUNK],
+    by_weight: [f32; CHUNK],
+    /// In: the L2 factor. Out: what is left by it.
+    keep: [f32; CHUNK],
+    keep_weight: [f32; CHUNK],
+    /// Out: what is added to the accumulator of the weight.
+    weight_square: [f32; CHUNK],
+    /// Rows of the table, and what slopes their fields have in common.
+    places: [Place; CHUNK],
+    count: usize,
 }
 
-impl Features<'_, '_> {
-    /// Moves the row of the table at `start`, whose value is `x`, one step.
+#[derive(Clone, Copy)]
+struct Place {
+    start: *const AtomicU32,
+    common: *const f32,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self { start: core::ptr::null(), common: core::ptr::null() }
+    }
+}
+
+/// Register `n` of the slope of a vector by a value of 1, whose words these are: what features have in common, less the share of its
+/// own where vectors meet.
+///
+/// # Safety
+/// The instruction set of `L`, scratch with such a register, and what [`prepare`] has made at `common`.
+#[inline(always)]
+unsafe fn slope_of<L: Lane, const MEETS: bool>(kept: &Kept, n: usize, words: L, common: *const f32, own: L) -> L {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let common = L::load_private(common.add(n * L::WORDS));
+        if MEETS { words.fnma(own.and(L::load_private(kept.vector.add(n * L::WORDS))), common) } else { common }
+    }
+}
+
+impl Chunk {
+    /// Takes in the features of `row` in `range`, [`CHUNK`] at most, but for those whose value is 0.
     ///
     /// # Safety
-    /// That of [`learn`], and scratch that [`prepare`] has filled.
+    /// That of [`learn`], scratch that [`prepare`] has filled, and a range within the row.
     #[inline(always)]
-    unsafe fn update<L: Lane, const N: usize, const MEETS: bool>(&self, start: *const AtomicU32, x: f32, slope: f32) {
-        let Self { batch, kept, step, .. } = self;
+    unsafe fn collect<L: Lane, const N: usize, const MEETS: bool>(
+        &mut self,
+        batch: &Batch<'_, '_>,
+        kept: &Kept,
+        row: &Row<'_>,
+        range: core::ops::Range<usize>,
+        slope: f32,
+    ) {
         let registers = if N > 0 { N } else { kept.registers };
-        let share = 1.0 / batch.rank as f32;
-        // SAFETY: the caller's promise; registers lie within the row, which the field does not exceed.
+        let tail = batch.table.layout.tail();
+        self.count = 0;
+        // SAFETY: the caller's promise; registers lie within the row of the table, and the field is one that there is.
         unsafe {
-            let end = start.add(batch.table.layout.tail());
-            let field = batch.field(start);
-            let common = kept.fields.add(field * kept.words);
-            let decay = word(end.add(Layout::DECAY));
-            let by_own = L::splat(slope * x);
-            // The slope by a value of 1, which the feature's own vector is taken off where vectors meet.
-            let slope_of = |n: usize, words: L| {
-                let common = L::load_private(common.add(n * L::WORDS));
-                if MEETS {
-                    let own =
-                        if n < kept.full { by_own } else { by_own.and(L::load_private(kept.vector.add(n * L::WORDS))) };
-                    words.fnma(own, common)
-                } else {
-                    common
-                }
-            };
-            let squares = if MEETS {
-                let mut squares = L::splat(0.0);
-                for n in 0..registers {
-                    let slope = slope_of(n, L::load(start.add(n * L::WORDS)));
-                    let masked =
-                        if n < kept.full { slope } else { slope.and(L::load_private(kept.vector.add(n * L::WORDS))) };
-                    squares = masked.fma(masked, squares);
-                }
-                squares.sum()
-            } else {
-                *kept.norms.add(field)
-            };
-            let square = x * x * share * squares;
-            let left = |rate: f32| 1.0 - if rate * decay < 0.5 { rate * decay } else { 0.5 };
-            let rate = |squares: f32| step.rate * L::Quarter::splat(squares + step.floor).rsqrt().first();
-            let by = rate(word(end.add(Layout::FACTOR_SQUARES)) + square);
-            let (by_vector, keep) = (L::splat(by * x), L::splat(left(by)));
-            let weight_square = (self.slope * x) * (self.slope * x);
-            let by = rate(word(end.add(Layout::WEIGHT_SQUARES)) + weight_square);
-            let (by_weight, keep_weight) = (L::splat(by * x), L::splat(left(by)));
-            for n in 0..registers {
-                let at = start.add(n * L::WORDS);
-                let words = L::load(at);
-                let slope = slope_of(n, words);
-                if n < kept.full {
-                    slope.fnma(by_vector, words).mul(keep).store(at);
+            for at in range {
+                let x = value(row, at);
+                if x == 0.0 {
                     continue;
                 }
-                let mask = |lanes: *mut f32| L::load_private(lanes.add(n * L::WORDS));
-                let (vector, weight) = (mask(kept.vector), mask(kept.weight));
-                let by = by_vector.and(vector).add(by_weight.and(weight));
-                let keep = keep.and(vector).add(keep_weight.and(weight)).add(mask(kept.rest));
-                let add = L::splat(square)
-                    .and(mask(kept.factor_squares))
-                    .add(L::splat(weight_square).and(mask(kept.weight_squares)));
-                slope.fnma(by, words).fma(keep, add).store(at);
+                let start = batch.start(row, at);
+                let field = batch.field(start);
+                let common = kept.fields.add(field * registers * L::WORDS);
+                let nth = self.count;
+                self.count += 1;
+                self.square[nth] = if MEETS {
+                    let (mut squares, own) = (L::splat(0.0), L::splat(slope * x));
+                    for n in 0..registers {
+                        let slope = slope_of::<L, MEETS>(kept, n, L::load(start.add(n * L::WORDS)), common, own);
+                        let slope = slope.and(L::load_private(kept.vector.add(n * L::WORDS)));
+                        squares = slope.fma(slope, squares);
+                    }
+                    squares.sum()
+                } else {
+                    *kept.norms.add(field)
+                };
+                self.x[nth] = x;
+                self.places[nth] = Place { start, common };
+                self.by[nth] = word(start.add(tail + Layout::FACTOR_SQUARES));
+                self.by_weight[nth] = word(start.add(tail + Layout::WEIGHT_SQUARES));
+                self.keep[nth] = word(start.add(tail + Layout::DECAY));
+            }
+        }
+    }
+
+    /// Works out how far each feature goes, by the slope of the margin, where `share` of a vector's squares are its accumulator's.
+    ///
+    /// # Safety
+    /// The instruction set of `L`.
+    #[inline(always)]
+    unsafe fn rates<L: Lane>(&mut self, step: &Step<'_>, share: f32, slope: f32) {
+        // SAFETY: the caller's promise; registers divide the arrays.
+        unsafe {
+            let (rate, floor, half, one) = (L::splat(step.rate), L::splat(step.floor), L::splat(0.5), L::splat(1.0));
+            let left = |rate: L, decay: L| one.sub(rate.mul(decay).min(half));
+            for at in (0..self.count).step_by(L::WORDS) {
+                let get = |words: &[f32; CHUNK]| L::load_private(words.as_ptr().add(at));
+                let set = |words: &mut [f32; CHUNK], to: L| to.store_private(words.as_mut_ptr().add(at));
+                let (x, decay) = (get(&self.x), get(&self.keep));
+
+                let square = get(&self.square).mul(x.mul(x).mul(L::splat(share)));
+                let by = rate.mul(get(&self.by).add(square).add(floor).rsqrt());
+                set(&mut self.square, square);
+                set(&mut self.by, by.mul(x));
+                set(&mut self.keep, left(by, decay));
+
+                let gradient = x.mul(L::splat(slope));
+                let square = gradient.mul(gradient);
+                let by = rate.mul(get(&self.by_weight).add(square).add(floor).rsqrt());
+                set(&mut self.weight_square, square);
+                set(&mut self.by_weight, by.mul(x));
+                set(&mut self.keep_weight, left(by, decay));
+            }
+        }
+    }
+
+    /// Moves all that was taken in.
+    ///
+    /// # Safety
+    /// That of [`Chunk::collect`], and [`Chunk::rates`] that are worked out.
+    #[inline(always)]
+    unsafe fn update<L: Lane, const N: usize, const MEETS: bool>(
+        &self,
+        batch: &Batch<'_, '_>,
+        kept: &Kept,
+        slope: f32,
+        coming: &[u32],
+    ) {
+        let registers = if N > 0 { N } else { kept.registers };
+        // SAFETY: the caller's promise.
+        unsafe {
+            for nth in 0..self.count {
+                batch.look_ahead(coming, nth);
+                let Place { start, common } = self.places[nth];
+                let (x, by, keep) = (self.x[nth], L::splat(self.by[nth]), L::splat(self.keep[nth]));
+                let own = L::splat(slope * x);
+                for n in 0..registers {
+                    let at = start.add(n * L::WORDS);
+                    let words = L::load(at);
+                    let slope = slope_of::<L, MEETS>(kept, n, words, common, own);
+                    if n < kept.full {
+                        slope.fnma(by, words).mul(keep).store(at);
+                        continue;
+                    }
+                    let mask = |lanes: *mut f32| L::load_private(lanes.add(n * L::WORDS));
+                    let (vector, weight) = (mask(kept.vector), mask(kept.weight));
+                    let by = by.and(vector).add(L::splat(self.by_weight[nth]).and(weight));
+                    let left = L::splat(self.keep_weight[nth]).and(weight);
+                    let keep = keep.and(vector).add(left).add(mask(kept.rest));
+                    let add = L::splat(self.weight_square[nth]).and(mask(kept.weight_squares));
+                    let add = L::splat(self.square[nth]).and(mask(kept.factor_squares)).add(add);
+                    slope.fnma(by, words).fma(keep, add).store(at);
+                }
             }
         }
     }

@@ -29,7 +29,7 @@ const ROWS_AHEAD: usize = 16;
 /// Words in a cache line.
 const LINE: usize = 16;
 /// Words of a table that is not asked for ahead where it is scored.
-const IN_CACHE: usize = 1 << 18;
+pub(crate) const IN_CACHE: usize = 1 << 18;
 /// Registers that are summed at once.
 const MOST: usize = 4;
 
@@ -223,7 +223,7 @@ unsafe fn score_by<V: Lane, M: Meeting<V>>(
 
 /// How many rows ahead of use the table is asked for what `rows` touch.
 #[inline(always)]
-fn reach(rows: &[Row<'_>], layout: Layout) -> usize {
+pub(crate) fn reach(rows: &[Row<'_>], layout: Layout) -> usize {
     let features = rows.first().map_or(1, Row::len).max(1);
     (FEATURES_AHEAD.min(BYTES_AHEAD / (4 * layout.width())) / features).clamp(1, ROWS_AHEAD)
 }

@@ -74,7 +74,7 @@ impl Kept {
 /// # Safety
 /// The tail of a row's part.
 #[inline(always)]
-pub(crate) unsafe fn field_of(tail: *const core::sync::atomic::AtomicU32, fields: usize) -> usize {
+unsafe fn field_of(tail: *const core::sync::atomic::AtomicU32, fields: usize) -> usize {
     // SAFETY: the caller's promise.
     (unsafe { word(tail.add(Layout::FIELD)) } as usize).min(fields - 1)
 }

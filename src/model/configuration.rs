@@ -5,6 +5,7 @@ use hogback_kernels::{Adam, ClassLoss, DenseRule, Factors, Layout, Loss, Objecti
 use serde::{Deserialize, Serialize};
 
 use super::network::{Network, Shape};
+use super::weighting::Text;
 use crate::data::{Column, ColumnKind, FieldSource, Hashing};
 use crate::engine::schedule::Schedule;
 
@@ -14,8 +15,6 @@ pub const BATCH: usize = 64;
 const MOMENTUM: f32 = 0.9;
 /// What Adagrad's accumulators of layers begin at: gradients of a batch are means, and small.
 const FLOOR: f32 = 1e-4;
-/// The learning rate of vectors beside layers that are learned at their default rate.
-const BESIDE_LAYERS: f64 = 2.0;
 
 /// The family of a model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
@@ -54,9 +53,30 @@ impl Kind {
         matches!(self, Self::Mlp | Self::Deep | Self::Text)
     }
 
+    /// The learning rate of the layers where nobody says, for batches of [`BATCH`] rows.
+    pub fn rate_of_layers(self, optimizer: Optimizer) -> f32 {
+        match optimizer {
+            // One layer over the mean of vectors, that begin at 0 with it.
+            Optimizer::Adam if self == Self::Text => 5e-3,
+            Optimizer::Adam => 2e-3,
+            Optimizer::Adagrad | Optimizer::Momentum => 2e-2,
+            Optimizer::Sgd | Optimizer::Ftrl => 0.1,
+        }
+    }
+
+    /// The learning rate of vectors beside layers that are learned at their default rate.
+    fn rate_beside_layers(self) -> f64 {
+        if self == Self::Text { 20.0 } else { 2.0 }
+    }
+
     /// True where features have vectors.
     pub fn has_factors(self) -> bool {
         matches!(self, Self::Fm | Self::Ffm | Self::Deep | Self::Text)
+    }
+
+    /// Features of text that are there less often are left out where nobody says.
+    pub fn min_count(self) -> u32 {
+        if self == Self::Text { 2 } else { 1 }
     }
 }
 
@@ -121,16 +141,6 @@ impl Optimizer {
             Self::Adagrad | Self::Momentum | Self::Adam => Rule::Adagrad,
             Self::Sgd => Rule::Sgd,
             Self::Ftrl => Rule::Ftrl,
-        }
-    }
-
-    /// The learning rate of layers where nobody says, for batches of [`BATCH`] rows.
-    pub fn rate_of_layers(self) -> f32 {
-        match self {
-            Self::Adam => 2e-3,
-            Self::Adagrad => 2e-2,
-            Self::Momentum => 2e-2,
-            Self::Sgd | Self::Ftrl => 0.1,
         }
     }
 
@@ -232,6 +242,9 @@ pub struct Configuration {
     /// The columns of a CSV file.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub columns: Option<Vec<Column>>,
+    /// What lines of text come to.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub text: Option<Text>,
     /// How keys are hashed, if they are.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub hashing: Option<Hashing>,
@@ -366,8 +379,8 @@ impl Configuration {
 
     /// The words of fresh layers, which say the best constant prediction, `constant`.
     pub fn fresh_layers(&self, network: &Network, constant: &[f32]) -> Vec<f32> {
-        // Vectors begin near 0, and are as long as rows of mean squared norm 1 before long.
-        let norm = if self.kind == Kind::Mlp { self.mean_square } else { 1.0 };
+        // What vectors come to is some tenths large before long, whatever it begins at.
+        let norm = if self.kind == Kind::Mlp { self.mean_square } else { network.inputs() as f64 };
         let mut words = vec![0.0; network.words()];
         network.begin(&mut words, norm, constant, self.seed);
         words
@@ -406,7 +419,7 @@ impl Configuration {
         };
         let lr = match self.layers {
             // The rate that is named is that of the layers; vectors follow it.
-            Some(_) => BESIDE_LAYERS * f64::from(self.lr / self.optimizer.rate_of_layers()),
+            Some(_) => self.kind.rate_beside_layers() * f64::from(self.lr / self.kind.rate_of_layers(self.optimizer)),
             None => f64::from(self.lr),
         };
         let rate = lr * factor * unit;

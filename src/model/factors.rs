@@ -2,7 +2,7 @@
 
 use hogback_kernels::{Cells, Layout};
 
-use super::configuration::Configuration;
+use super::configuration::{Configuration, Kind};
 use crate::data::Dictionary;
 use crate::data::order::mix;
 
@@ -26,7 +26,8 @@ impl Fresh {
     /// The rows of a model of this configuration, whose L2 factors and fields these are by row.
     pub fn new(configuration: &Configuration, decays: Vec<f32>, fields: Vec<u16>) -> Self {
         let size = if configuration.mean_square > 0.0 { configuration.mean_square.sqrt() } else { 1.0 };
-        let spread = (SPREAD / size) as f32;
+        // Of words most are rare: what theirs begin with would be noise, and layers whose weights are not 0 tell them apart anyway.
+        let spread = if configuration.kind == Kind::Text { 0.0 } else { (SPREAD / size) as f32 };
         Self { layout: configuration.layout(), decays, fields, spread, seed: configuration.seed }
     }
 

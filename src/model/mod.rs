@@ -12,3 +12,4 @@ pub mod network;
 pub mod predictor;
 pub mod sparse;
 pub mod tally;
+pub mod weighting;

@@ -21,6 +21,8 @@ const DIM: usize = 100;
 /// The most passes when there is a held-out loss to stop by, and when there is none.
 const PASSES: u32 = 20;
 const PASSES_BLIND: u32 = 3;
+/// What the accumulators of words begin at: almost nothing, for most words are rare, and all texts together move them little.
+const TEXT_FLOOR: f32 = 1e-6;
 /// Values go into layers written out, zeros and all, where at least this share of them is not zero.
 const DENSE: f64 = 0.4;
 /// How many rows with a feature a fresh weight of one of several classes should have learned before Adagrad's accumulator weighs as much
@@ -60,7 +62,11 @@ pub(super) fn configuration(
         _ => Schedule::default(),
     });
     let rank = if kind.has_factors() { said.rank.or(old.map(|old| old.rank)).unwrap_or(rank(kind)) } else { 0 };
-    let (floor, curvature) = pace(facts, mean_value_square);
+    let (floor, curvature) = match kind {
+        Kind::Text => (TEXT_FLOOR, 1.0),
+        _ if kind.has_layers() => (1.0, 1.0),
+        _ => pace(facts, mean_value_square),
+    };
     let configuration = Configuration {
         kind,
         rank,
@@ -69,13 +75,14 @@ pub(super) fn configuration(
         target: facts.target.clone(),
         columns,
         layers: kind.has_layers().then(|| layers(said, kind, old.and_then(|old| old.layers.clone()), standard)),
+        text: None,
         hashing: match old {
             Some(old) => old.hashing.clone(),
             None => request.read.hashing.clone(),
         },
         optimizer,
         lr: said.lr.or(old.map(|old| old.lr)).unwrap_or(match kind.has_layers() {
-            true => optimizer.rate_of_layers(),
+            true => kind.rate_of_layers(optimizer),
             false => default_rate(kind, facts),
         }),
         floor: old.map_or(floor, |old| old.floor),
@@ -86,11 +93,11 @@ pub(super) fn configuration(
         class_weights: facts.class_weights.clone(),
         schedule,
         passes: said.passes.or(old.map(|old| old.passes)).unwrap_or(match kind.has_layers() {
-            true => passes_of_layers(rows),
+            true => passes_of_layers(kind, rows),
             false if blind => PASSES_BLIND,
             false => PASSES,
         }),
-        early_stop: said.early_stop.or(old.map(|old| old.early_stop)).unwrap_or(if kind.has_layers() { 3 } else { 2 }),
+        early_stop: said.early_stop.or(old.map(|old| old.early_stop)).unwrap_or(patience(kind)),
         holdout,
         seed: said.seed.or(old.map(|old| old.seed)).unwrap_or(0),
         centres,
@@ -107,8 +114,20 @@ pub(super) fn configuration(
 }
 
 /// The most passes of a model with layers, whose rate falls to nothing by then: what comes to some 8000 batches, within bounds.
-fn passes_of_layers(rows: u64) -> u32 {
+fn passes_of_layers(kind: Kind, rows: u64) -> u32 {
+    if kind == Kind::Text {
+        return 10;
+    }
     (8000 * BATCH as u64 / rows.max(1)).clamp(10, 30) as u32
+}
+
+/// Passes without improvement that end a run where nobody says: layers, whose rate falls in a straight line, improve to the last.
+fn patience(kind: Kind) -> u32 {
+    match kind {
+        Kind::Linear | Kind::Fm | Kind::Ffm | Kind::Deep => 2,
+        Kind::Mlp => 3,
+        Kind::Text => 5,
+    }
 }
 
 /// Numbers in a vector where nobody says.

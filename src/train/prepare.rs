@@ -10,7 +10,7 @@ use super::corpus::{Corpus, Part, Source};
 use super::head::{distance, exceeds_cache, head, way};
 use super::held_out::{HeldOut, hold_out};
 use super::job::Learner;
-use super::keys::{Keys, keys};
+use super::keys::Keys;
 use super::position::{Fingerprint, Position};
 use super::resume::Resumed;
 use super::saved::{self, Words};
@@ -27,6 +27,7 @@ use crate::model::layered::Layered;
 use crate::model::network::Network;
 use crate::model::sparse::Sparse;
 use crate::model::tally::Scorer;
+use crate::model::weighting::Text;
 use crate::report::format::{memory, number};
 use crate::sys::memory::available;
 use crate::theta::exchange::hogwild::{Head, View};
@@ -58,22 +59,30 @@ pub(super) struct Prepared<'d> {
     pub(super) resumed: bool,
 }
 
+/// What was read.
+pub(super) struct Read<'d> {
+    pub(super) files: &'d [DataFile],
+    /// The rows of `--valid`, if there are any.
+    pub(super) valid: &'d [OwnedBlock],
+    pub(super) keys: Keys<'d>,
+    /// What is made of it, if it is text.
+    pub(super) text: Option<Text>,
+}
+
 /// Lays out a run.
 ///
 /// # Errors
 /// Data and settings that do not go together, or too little memory.
-#[expect(clippy::too_many_arguments, reason = "all that a run is made of comes together here")]
 pub(super) fn prepare<'d>(
     request: &Request,
     topology: &Topology,
     plan: &Plan,
-    files: &'d [DataFile],
-    valid: &'d [OwnedBlock],
+    data: Read<'d>,
     facts: LabelFacts,
     resumed: Option<&'d Resumed>,
     notice: &dyn Fn(&str),
 ) -> Result<Prepared<'d>> {
-    let Keys { mut dictionary, maps } = keys(files, resumed)?;
+    let Read { files, valid, keys: Keys { mut dictionary, maps, nonzeros, .. }, text } = data;
     facts.notices.iter().for_each(|text| notice(text));
     let old = resumed.map(|resumed| &resumed.configuration);
     let columns = columns(files, old)?;
@@ -95,6 +104,9 @@ pub(super) fn prepare<'d>(
     });
     let mut corpus = Corpus::new(parts.collect(), limit);
     corpus.weigh(&facts.class_weights, facts.mean_weight);
+    if let Some(text) = &text {
+        corpus.weigh_counts(text.weighting, dictionary.idf.clone().unwrap_or_default());
+    }
     let mut standard = None;
     let centres = match old {
         Some(old) => old.centres.clone(),
@@ -104,10 +116,11 @@ pub(super) fn prepare<'d>(
             standard = Some(found);
             Vec::new()
         }
+        None if text.is_some() => Vec::new(),
         None => scale::centres(&corpus)?,
     };
     corpus.centre(&centres);
-    if standard.is_none() {
+    if standard.is_none() && text.is_none() {
         scale_columns(&mut corpus, &mut dictionary, files, resumed.is_some(), notice)?;
     }
     let factors = dictionary.scales.clone();
@@ -117,17 +130,17 @@ pub(super) fn prepare<'d>(
     let mean_square = match (old, &standard) {
         (Some(old), _) => old.mean_square,
         (_, Some(standard)) => standard.mean_square,
-        _ if factors.is_some() || !centres.is_empty() => scale::mean_square(&corpus)?,
+        _ if text.is_some() || factors.is_some() || !centres.is_empty() => scale::mean_square(&corpus)?,
         _ => files.iter().map(DataFile::sum_squares).sum::<f64>() / corpus.rows().max(1) as f64,
     };
-    let nonzeros = files.iter().map(DataFile::nonzeros).sum();
     let source = fields(request, old, files, &dictionary)?;
     let size = (mean_square, nonzeros, corpus.rows());
     let configuration = configuration(request, old, &facts, columns, source, (centres, standard), size)?;
+    let configuration = Configuration { text, ..configuration };
 
     let share = if request.valid.is_some() { 0.0 } else { configuration.holdout };
     let holdout = (share > 0.0).then(|| Holdout::new(share, configuration.seed));
-    let held_out = hold_out(&corpus, holdout, request, valid, &configuration, limit, factors.as_deref());
+    let held_out = hold_out(&corpus, holdout, request, valid, &configuration, limit, &dictionary);
     let mut penalties = penalties(&configuration, &corpus)?;
     let (rule, objective) = (configuration.rule(), configuration.objective());
     let layout = configuration.layout();

@@ -120,8 +120,8 @@ impl Network {
     }
 
     /// Makes `words` a fresh network: weights of mean 0 by the seed, such that rows of input of mean squared norm `norm` come out of every
-    /// layer about as large as they went in (He et al. 2015; Glorot & Bengio 2010 for tanh); of the last layer 0, and its biases
-    /// `constant`: what it says at first is the best constant prediction.
+    /// layer about as large as they went in (LeCun et al. 1998; He et al. 2015 for activations that let half through); biases of 0, and of
+    /// the last layer `constant`, the best constant prediction.
     ///
     /// # Panics
     /// Where `words` are not as many as [`Network::words`], or `constant` not as many as the outputs.
@@ -134,7 +134,8 @@ impl Network {
         };
         let mut drawn = 0;
         let mut norm = if norm > 0.0 { norm } else { 1.0 };
-        for layer in &self.layers[..self.layers.len() - 1] {
+        for (nth, layer) in self.layers.iter().enumerate() {
+            let gain = if nth + 1 < self.layers.len() { gain } else { 1.0 };
             let spread = (gain / norm).sqrt() as f32;
             for word in &mut words[layer.weights()] {
                 *word = spread * deviate(seed ^ 0x6c61_7965, drawn);
