@@ -191,8 +191,8 @@ impl<'c, 'a> Batch<'c, 'a> {
         layout.part().is_multiple_of(V::WORDS) && layout.tail() + Layout::DECAY >= V::Half::WORDS
     }
 
-    /// The features of the row of data that comes `reach` behind `nth`, for asking for what they touch while `nth` is worked on; the data
-    /// of one further behind is asked for. None where the table is in the caches anyway.
+    /// The features of the row of data that comes `reach` behind `nth`, for asking for what they touch, one at a time, while `nth` is worked
+    /// on; none where the table is in the caches anyway. The data of one further behind is asked for.
     #[inline(always)]
     fn coming(&self, nth: usize, reach: usize) -> &'c [u32] {
         if let Some(row) = self.rows.get(nth + DATA_AHEAD + reach) {
@@ -337,10 +337,7 @@ unsafe fn embed<L: Lane>(batch: &Batch<'_, '_>, inputs: &mut [f32], margins: &mu
             if embedding.meets || embedding.weighs {
                 let mut both = L::splat(0.0).sub(squares);
                 for at in (0..kept.words).step_by(L::WORDS) {
-                    let mut sum = L::splat(0.0);
-                    for field in 0..embedding.fields {
-                        sum = sum.add(L::load_private(kept.fields.add(field * kept.words + at)));
-                    }
+                    let sum = total::<L>(kept.fields.add(at), embedding.fields, kept.words);
                     sum.store_private(kept.all.add(at));
                     let sum = sum.and(L::load_private(kept.vector.add(at)));
                     both = sum.fma(sum, both);
@@ -354,6 +351,30 @@ unsafe fn embed<L: Lane>(batch: &Batch<'_, '_>, inputs: &mut [f32], margins: &mu
                 }
             }
         }
+    }
+}
+
+/// The sum of `count` registers that stand `stride` floats apart from `at` on.
+///
+/// # Safety
+/// The instruction set of `L`, and that many private registers.
+#[inline(always)]
+unsafe fn total<L: Lane>(at: *const f32, count: usize, stride: usize) -> L {
+    // SAFETY: the caller's promise.
+    unsafe {
+        // Four sums, so that one addition need not wait for the one before.
+        let mut sums = [L::splat(0.0); 4];
+        let mut from = 0;
+        while from + 4 <= count {
+            for (nth, sum) in sums.iter_mut().enumerate() {
+                *sum = sum.add(L::load_private(at.add((from + nth) * stride)));
+            }
+            from += 4;
+        }
+        for nth in from..count {
+            sums[0] = sums[0].add(L::load_private(at.add(nth * stride)));
+        }
+        sums[0].add(sums[1]).add(sums[2].add(sums[3]))
     }
 }
 
@@ -505,12 +526,8 @@ unsafe fn learn<L: Lane, const N: usize, const MEETS: bool>(
             if MEETS {
                 let inputs = padded(inputs);
                 for at in (0..kept.words).step_by(L::WORDS) {
-                    let mut sum = L::splat(0.0);
-                    if at < rank {
-                        for field in 0..embedding.fields {
-                            sum = sum.add(L::load_private(inputs.add(field * rank + at)));
-                        }
-                    }
+                    let sum =
+                        if at < rank { total::<L>(inputs.add(at), embedding.fields, rank) } else { L::splat(0.0) };
                     sum.mul(L::splat(slope)).store_private(kept.all.add(at));
                 }
             }

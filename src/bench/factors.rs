@@ -7,19 +7,19 @@ use hogback_kernels::{
 
 use super::contest::{Case, Threads, Unit, Way};
 use super::update_throughput::fastest;
-use super::{Bench, Question};
+use super::{Bench, Question, embedded};
 use crate::error::Result;
 use crate::generate::{Random, Zipf};
 use crate::sys::map::Region;
 use crate::train::out_of_memory;
 
 /// Features of a row, each of a field of its own.
-const FIELDS: usize = 24;
+pub(super) const FIELDS: usize = 24;
 /// Rows learned between two looks at their margins.
-const GROUP: usize = 64;
+pub(super) const GROUP: usize = 64;
 /// Users, and items, of a block of ratings.
 const BLOCK: u64 = 4096;
-const STEP: Step<'static> = Step { rate: 0.05, bias_rate: 0.05, floor: 1.0, decay: &[], l1: 0.0, norm: 0.0 };
+pub(super) const STEP: Step<'static> = Step { rate: 0.05, bias_rate: 0.05, floor: 1.0, decay: &[], l1: 0.0, norm: 0.0 };
 
 pub(super) fn ask(bench: &Bench, each: &mut dyn FnMut(Case<'_>) -> Result<()>) -> Result<()> {
     let features = bench.size(20_000u64, 20);
@@ -36,14 +36,14 @@ pub(super) fn ask(bench: &Bench, each: &mut dyn FnMut(Case<'_>) -> Result<()>) -
     for rank in [8, 16] {
         rate(bench, rank, &ratings, each)?;
     }
-    Ok(())
+    embedded::ask(bench, &clicks, each)
 }
 
 /// Rows of distinct ids, with targets.
-struct Drawn {
-    ids: Vec<u32>,
-    targets: Vec<f32>,
-    limit: u32,
+pub(super) struct Drawn {
+    pub(super) ids: Vec<u32>,
+    pub(super) targets: Vec<f32>,
+    pub(super) limit: u32,
 }
 
 impl Drawn {
@@ -77,10 +77,25 @@ impl Drawn {
         Self { ids: self.ids[..rows * width].to_vec(), targets: self.targets[..rows].to_vec(), limit: self.limit }
     }
 
-    fn ids(&self) -> Ids<'_> {
+    pub(super) fn ids(&self) -> Ids<'_> {
         // They were drawn below it.
         Ids::check(&self.ids, self.limit).unwrap_or_default()
     }
+}
+
+/// A table of so many rows, small numbers in it.
+pub(super) fn table(layout: Layout, rows: u32) -> Result<Region> {
+    let table = Region::reserve(rows as usize * layout.width()).map_err(out_of_memory)?;
+    let numbers = layout.factors().map_or(0, |factors| factors.fields * factors.stride());
+    for row in 0..rows as usize {
+        let cells = table.cells().slice(row * layout.width()..(row + 1) * layout.width());
+        (0..numbers).for_each(|at| cells.set(at, 0.01 - 0.001 * (at % 19) as f32));
+        cells.set(layout.tail() + Layout::DECAY, 1e-4);
+        if layout.has_field() {
+            cells.set(layout.tail() + Layout::FIELD, (row % FIELDS) as f32);
+        }
+    }
+    Ok(table)
 }
 
 /// A learner with a table of its own, small numbers in it.
@@ -93,15 +108,7 @@ struct Model {
 impl Model {
     fn new(bench: &Bench, loss: Loss, factors: Factors, drawn: &Drawn) -> Result<Self> {
         let layout = Layout::factored(1, factors);
-        let table = Region::reserve(drawn.limit as usize * layout.width()).map_err(out_of_memory)?;
-        for row in 0..drawn.limit as usize {
-            let cells = table.cells().slice(row * layout.width()..(row + 1) * layout.width());
-            (0..factors.fields * factors.stride()).for_each(|at| cells.set(at, 0.01 - 0.001 * (at % 19) as f32));
-            cells.set(layout.tail() + Layout::DECAY, 1e-4);
-            if factors.fields > 1 {
-                cells.set(layout.tail() + Layout::FIELD, (row % FIELDS) as f32);
-            }
-        }
+        let table = table(layout, drawn.limit)?;
         let spec = LearnerSpec {
             objective: Objective::One(loss),
             rule: Rule::Adagrad,
@@ -140,7 +147,7 @@ fn click(
             model.learner.learn(&table, &rows[from..], bias, &STEP, margins, &mut scratch);
         }
     };
-    beside_limit(bench, name, &model, drawn, Box::new(learn), each)
+    beside_limit(bench, name, model.learner.layout(), drawn, Box::new(learn), each)
 }
 
 /// A factorization of ratings against its limit.
@@ -153,18 +160,19 @@ fn rate(bench: &Bench, rank: usize, drawn: &Drawn, each: &mut dyn FnMut(Case<'_>
         let ratings = Ratings { ids, targets: &drawn.targets, weights: &weights };
         model.learner.learn_ratings(&table, ratings, bias, &STEP, &mut margins);
     };
-    beside_limit(bench, &format!("ratings, rank {rank}"), &model, drawn, Box::new(learn), each)
+    beside_limit(bench, &format!("ratings, rank {rank}"), model.learner.layout(), drawn, Box::new(learn), each)
 }
 
-fn beside_limit(
+/// What learns the rows that were drawn, against adding to all words of the rows of a table that they touch.
+pub(super) fn beside_limit(
     bench: &Bench,
     name: &str,
-    model: &Model,
+    layout: Layout,
     drawn: &Drawn,
     learn: Box<dyn FnMut() + '_>,
     each: &mut dyn FnMut(Case<'_>) -> Result<()>,
 ) -> Result<()> {
-    let width = model.learner.layout().width();
+    let width = layout.width();
     let other = Region::reserve(drawn.limit as usize * width).map_err(out_of_memory)?;
     let (work, ids) = (drawn.ids.len() as f64, drawn.ids());
     let least = |ahead: usize| bench.backend.add_to_rows(other.cells(), ids, width, 1e-6, ahead);

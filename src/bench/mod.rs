@@ -6,6 +6,7 @@
 
 mod clock;
 mod contest;
+mod embedded;
 mod factors;
 mod ingest;
 mod pingpong;
