@@ -63,6 +63,11 @@ impl Private {
         self.planes[0].as_slice()
     }
 
+    /// The weights, to be set.
+    pub fn weights_mut(&mut self) -> &mut [f32] {
+        self.planes[0].as_mut_slice()
+    }
+
     /// The weights, and where their gradient goes.
     pub fn parts(&mut self) -> (&[f32], &mut [f32]) {
         (self.planes[0].as_slice(), self.gradient.as_mut_slice())

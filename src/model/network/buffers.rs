@@ -2,12 +2,12 @@
 
 use hogback_kernels::Turned;
 
-use super::Network;
+use super::{Dropout, Network};
 
 /// What passes through a network need beside its words.
 #[derive(Debug, Default)]
 pub struct Buffers {
-    /// By hidden layer: what came out of it; what its activation keeps for the way back; the slopes by what came out.
+    /// By hidden layer: what came out of it; what is kept for the way back; the slopes by what came out.
     pub(super) outputs: Vec<Vec<f32>>,
     pub(super) kept: Vec<Vec<f32>>,
     pub(super) slopes: Vec<Vec<f32>>,
@@ -42,7 +42,7 @@ impl Buffers {
     }
 
     /// Makes room for a batch of `rows` rows whose margins begin `stride` words apart.
-    pub(super) fn fit(&mut self, network: &Network, rows: usize, stride: usize) {
+    pub(super) fn fit(&mut self, network: &Network, rows: usize, dropout: Option<Dropout>, stride: usize) {
         let hidden = &network.layers[..network.layers.len() - 1];
         for all in [&mut self.outputs, &mut self.kept, &mut self.slopes] {
             all.resize_with(hidden.len(), Vec::new);
@@ -51,7 +51,7 @@ impl Buffers {
             let words = rows * layer.outputs;
             self.outputs[nth].resize(words, 0.0);
             self.slopes[nth].resize(words, 0.0);
-            self.kept[nth].resize(if network.hidden.activation.keeps() { words } else { 0 }, 0.0);
+            self.kept[nth].resize(if network.hidden.keeps(dropout) { words } else { 0 }, 0.0);
         }
         self.margins.clear();
         self.margins.resize(rows * stride, 0.0);

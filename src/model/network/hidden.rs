@@ -12,7 +12,13 @@ pub(super) struct Hidden {
 }
 
 impl Hidden {
-    /// Makes what came out of layer `nth` what goes into the next; `kept` is what going back will want, if it wants more than that.
+    /// Whether going back wants more of a layer than what went into the next: what went into the activation, or what came out of it
+    /// before units were left out.
+    pub(super) fn keeps(self, dropout: Option<Dropout>) -> bool {
+        self.activation.keeps() || dropout.is_some() && self.activation == Activation::Tanh
+    }
+
+    /// Makes what came out of layer `nth` what goes into the next; `kept` is as long where something is kept, else empty.
     pub(super) fn forward(
         self,
         backend: Backend,
@@ -21,19 +27,26 @@ impl Hidden {
         kept: &mut [f32],
         dropout: Option<Dropout>,
     ) {
-        backend.activate(self.activation, words, kept);
+        if self.activation.keeps() {
+            backend.activate(self.activation, words, kept);
+        } else {
+            backend.activate(self.activation, words, &mut []);
+            if !kept.is_empty() {
+                kept.copy_from_slice(words);
+            }
+        }
         if let Some(Dropout { share, seed }) = dropout {
             backend.dropout(words, share, seed_of(seed, nth), 0);
         }
     }
 
-    /// Makes the slopes by what went into the next layer those by what came out of layer `nth`; `words` are as the forward pass left them.
+    /// Makes the slopes by what went into the next layer those by what came out of layer `nth`; the others are as the forward pass left
+    /// them.
     pub(super) fn backward(
         self,
         backend: Backend,
         nth: usize,
-        words: &[f32],
-        kept: &[f32],
+        (words, kept): (&[f32], &[f32]),
         slopes: &mut [f32],
         dropout: Option<Dropout>,
     ) {

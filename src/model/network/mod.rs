@@ -7,6 +7,8 @@
 mod affine;
 mod buffers;
 mod hidden;
+#[cfg(test)]
+mod tests;
 
 use std::ops::Range;
 
@@ -161,7 +163,7 @@ impl Network {
         buffers: &mut Buffers,
     ) {
         assert_eq!(weights.len(), self.words, "words of another network");
-        buffers.fit(self, rows, stride);
+        buffers.fit(self, rows, dropout, stride);
         let Buffers { outputs, kept, margins, centred, .. } = buffers;
         for (nth, layer) in self.layers.iter().enumerate() {
             let (before, here) = outputs.split_at_mut(nth);
@@ -211,7 +213,7 @@ impl Network {
                         Some(dx),
                         (turned, centred),
                     );
-                    self.hidden.backward(backend, last, x, &kept[last], dx, dropout);
+                    self.hidden.backward(backend, last, (x, &kept[last]), dx, dropout);
                 }
                 None => layer.backward(backend, weights, (input, rows), dz, gradient, inputs.take(), (turned, centred)),
             }
