@@ -7,6 +7,7 @@
 mod clock;
 mod contest;
 mod factors;
+mod gemm;
 mod ingest;
 mod pingpong;
 mod reward_queue;
@@ -52,6 +53,8 @@ pub enum Question {
     TrainLoop,
     /// Models with factors against touching the rows that they touch
     Factors,
+    /// Products of small matrices against the bare blocks they are made of, and against the processor's best
+    Gemm,
 }
 
 impl Question {
@@ -64,6 +67,7 @@ impl Question {
             Self::Ingest => "ingest",
             Self::TrainLoop => "train_loop",
             Self::Factors => "factors",
+            Self::Gemm => "gemm",
         }
     }
 
@@ -85,6 +89,7 @@ impl Question {
             Self::Ingest => ingest::ask(bench, each),
             Self::TrainLoop => train_loop::ask(bench, each),
             Self::Factors => factors::ask(bench, each),
+            Self::Gemm => gemm::ask(bench, each),
         }
     }
 }
