@@ -39,7 +39,7 @@ const NARROW: usize = ROWS;
 const PACKED: usize = 6144;
 /// Where a block is as wide as a cache line, the right matrix is packed for at least that many rows of the left one: its lines are
 /// read again for every block, and lie so far apart that few of them fit a cache. Wider blocks do more with each, and gain nothing.
-const PACK_FROM: usize = 48;
+const PACK_FROM: usize = 128;
 
 impl Backend {
     /// c = a·b, or c += a·b where `add`.
@@ -307,7 +307,6 @@ impl Block {
     #[inline(always)]
     unsafe fn sum<V: Lane, const M: usize, const N: usize>(&self) {
         let last = self.width - (N - 1) * V::WORDS;
-        let b_last = self.b_width - (N - 1) * V::WORDS;
         // SAFETY: the caller's promise.
         unsafe {
             let mut sums = [[V::splat(0.0); N]; M];
@@ -321,21 +320,11 @@ impl Block {
                     });
                 });
             }
-            let (mut a, mut b) = (self.a, self.b);
-            let [down, along] = self.a_strides;
-            for _ in 0..self.depth {
-                let mut right = [V::splat(0.0); N];
-                each!(N, at, {
-                    let b = b.add(at * V::WORDS);
-                    right[at] =
-                        if at + 1 < N || b_last == V::WORDS { V::load_private(b) } else { V::load_first(b, b_last) };
-                });
-                each!(M, row, {
-                    let left = V::splat(*a.add(row * down));
-                    each!(N, at, sums[row][at] = left.fma(right[at], sums[row][at]));
-                });
-                a = a.wrapping_add(along);
-                b = b.wrapping_add(self.b_stride);
+            // Two loops, so that neither asks at every step.
+            if self.b_width == N * V::WORDS {
+                self.grow::<V, M, N, true>(&mut sums);
+            } else {
+                self.grow::<V, M, N, false>(&mut sums);
             }
             each!(M, row, {
                 let c = self.c.add(row * self.c_stride);
@@ -348,6 +337,33 @@ impl Block {
                     }
                 });
             });
+        }
+    }
+
+    /// Adds all products to `sums`; `WHOLE` says that the last register of a row of `b` is.
+    ///
+    /// # Safety
+    /// That of [`Block::sum`].
+    #[inline(always)]
+    unsafe fn grow<V: Lane, const M: usize, const N: usize, const WHOLE: bool>(&self, sums: &mut [[V; N]; M]) {
+        let last = self.b_width - (N - 1) * V::WORDS;
+        // SAFETY: the caller's promise.
+        unsafe {
+            let (mut a, mut b) = (self.a, self.b);
+            let [down, along] = self.a_strides;
+            for _ in 0..self.depth {
+                let mut right = [V::splat(0.0); N];
+                each!(N, at, {
+                    let b = b.add(at * V::WORDS);
+                    right[at] = if WHOLE || at + 1 < N { V::load_private(b) } else { V::load_first(b, last) };
+                });
+                each!(M, row, {
+                    let left = V::splat(*a.add(row * down));
+                    each!(N, at, sums[row][at] = left.fma(right[at], sums[row][at]));
+                });
+                a = a.wrapping_add(along);
+                b = b.wrapping_add(self.b_stride);
+            }
         }
     }
 }
