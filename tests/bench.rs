@@ -11,7 +11,7 @@ use serde_json::Value;
 type Figures = &'static [(&'static str, &'static str, &'static str)];
 
 /// Every question with the figures that it has to have; those that need two cores apart.
-const ROWS: [(&str, Figures, Figures); 6] = [
+const ROWS: [(&str, Figures, Figures); 7] = [
     (
         "update_throughput",
         &[
@@ -68,6 +68,16 @@ const ROWS: [(&str, Figures, Figures); 6] = [
             ("fm, rank 10", "row loop", "adding"),
             ("ffm, 24 fields, rank 4", "row loop", "adding"),
             ("ratings, rank 8", "row loop", "adding"),
+        ],
+        &[],
+    ),
+    (
+        "gemm",
+        &[
+            ("layer, 64 x 64 -> 128", "product", "bare blocks"),
+            ("layer, 64 x 128 -> 10", "product", "registers alone"),
+            ("sparse layer", "sparse", "dense"),
+            ("sparse gradient", "sparse, turned", "dense"),
         ],
         &[],
     ),

@@ -12,16 +12,34 @@ use crate::dispatch::Work;
 use crate::lane::Lane;
 use crate::matrix::{Matrix, MatrixMut};
 
+/// Does something for each number below `$count`, a constant of at most 8, in as many copies: a loop of so many instructions would not
+/// be unrolled, and what is indexed by its counter would not stay in registers.
+macro_rules! each {
+    ($count:expr, $at:ident, $body:expr) => {
+        each!(@ $count, $at, $body, 0 1 2 3 4 5 6 7)
+    };
+    (@ $count:expr, $at:ident, $body:expr, $($number:literal)*) => {
+        $(
+            if $number < $count {
+                let $at: usize = $number;
+                $body
+            }
+        )*
+    };
+}
+pub(crate) use each;
+
 /// Rows of a block.
 const ROWS: usize = 6;
-/// Registers of the most that a block is wide.
-const WIDE: usize = 4;
-/// Words of a stretch of the right matrix that is worked on at a time: with what else is touched it stays in a first-level cache.
+/// Registers of the widest block, that of a product of one row.
+const WIDE: usize = 8;
+/// Products of at most that many columns may be computed transposed.
+const NARROW: usize = ROWS;
+/// Words of a stretch of the right matrix that is packed at a time: with what else is touched it stays in a first-level cache.
 const PACKED: usize = 6144;
-/// The right matrix is packed for at least that many rows of the left one: it pays by being read again.
-const PACK_FROM: usize = 12;
-/// Products of at most that many columns are computed transposed: registers along the columns would be mostly empty.
-const NARROW: usize = 4;
+/// Where a block is as wide as a cache line, the right matrix is packed for at least that many rows of the left one: its lines are
+/// read again for every block, and lie so far apart that few of them fit a cache. Wider blocks do more with each, and gain nothing.
+const PACK_FROM: usize = 128;
 
 impl Backend {
     /// c = a·b, or c += a·b where `add`.
@@ -60,7 +78,9 @@ impl Backend {
             b_strides: b.strides,
             add,
         };
-        self.run(Multiply(if n <= NARROW && m > n { product.turned() } else { product }));
+        // Registers along so few columns would be mostly empty, and the other way words of `a` lie side by side.
+        let turn = n <= NARROW && m > n && a.strides[0] == 1;
+        self.run(Multiply(if turn { product.turned() } else { product }));
     }
 }
 
@@ -103,26 +123,27 @@ impl Product {
     #[inline(always)]
     unsafe fn compute<V: Lane>(&self) {
         let [m, k, n] = self.shape;
-        let panel = V::BESIDE * V::WORDS;
-        let deep = PACKED / panel;
+        let contiguous = self.b_strides[1] == 1;
+        let beside = if m == 1 && contiguous { WIDE } else { V::BESIDE };
+        let direct = contiguous && (m < PACK_FROM || V::BESIDE > 2);
+        let panel = beside * V::WORDS;
+        let deep = if direct { k } else { PACKED / panel };
         let mut packed = Packed(MaybeUninit::uninit());
         let packed = packed.0.as_mut_ptr().cast::<f32>();
         for column in (0..n).step_by(panel) {
             let width = panel.min(n - column);
-            let whole = width.is_multiple_of(V::WORDS);
-            let beside = width.div_ceil(V::WORDS);
-            let direct = self.b_strides[1] == 1 && whole && m < PACK_FROM;
+            let registers = width.next_multiple_of(V::WORDS);
             for from in (0..k).step_by(deep) {
                 let depth = deep.min(k - from);
                 // SAFETY: all offsets lie within the matrices; a packed stretch has `depth` rows of at most a panel, whose product
                 // is at most `PACKED`.
                 unsafe {
                     let b = self.b.add(from * self.b_strides[0] + column * self.b_strides[1]);
-                    let (b, b_stride) = if direct {
-                        (b, self.b_strides[0])
+                    let (b, b_stride, b_width) = if direct {
+                        (b, self.b_strides[0], width)
                     } else {
                         pack::<V>(b, self.b_strides, [depth, width], packed);
-                        (packed.cast_const(), beside * V::WORDS)
+                        (packed.cast_const(), registers, registers)
                     };
                     for row in (0..m).step_by(ROWS) {
                         let block = Block {
@@ -131,6 +152,7 @@ impl Product {
                             a_strides: self.a_strides,
                             b,
                             b_stride,
+                            b_width,
                             c: self.c.add(row * self.c_strides[0] + column * self.c_strides[1]),
                             c_stride: self.c_strides[0],
                             width,
@@ -171,10 +193,23 @@ unsafe fn pack<V: Lane>(from: *const f32, strides: [usize; 2], [depth, width]: [
             }
             return;
         }
-        for column in 0..width {
+        // Squares of sixteen words, which the compiler turns in registers; then what is left.
+        let [down, across] = [depth - depth % 4, width - width % 4];
+        for column in (0..across).step_by(4) {
             let from = from.add(column * strides[1]);
-            for row in 0..depth {
-                *to.add(row * stride + column) = *from.add(row * strides[0]);
+            for row in (0..down).step_by(4) {
+                let mut square = [[0.0f32; 4]; 4];
+                each!(4, at, square[at] = from.add(at * strides[1] + row).cast::<[f32; 4]>().read_unaligned());
+                let to = to.add(row * stride + column);
+                each!(4, at, {
+                    let turned = [square[0][at], square[1][at], square[2][at], square[3][at]];
+                    to.add(at * stride).cast::<[f32; 4]>().write_unaligned(turned);
+                });
+            }
+        }
+        for column in 0..width {
+            for row in if column < across { down } else { 0 }..depth {
+                *to.add(row * stride + column) = *from.add(column * strides[1] + row);
             }
         }
         for (row, column) in (0..depth).flat_map(|row| (width..stride).map(move |column| (row, column))) {
@@ -188,9 +223,10 @@ struct Block {
     depth: usize,
     a: *const f32,
     a_strides: [usize; 2],
-    /// `depth` rows of whole registers.
     b: *const f32,
     b_stride: usize,
+    /// How many words of a row of `b` there are: the width, or whole registers.
+    b_width: usize,
     c: *mut f32,
     c_stride: usize,
     /// Columns of `c`.
@@ -209,9 +245,15 @@ impl Block {
             match self.width.div_ceil(V::WORDS) {
                 1 => self.by_rows::<V, 1>(rows),
                 2 => self.by_rows::<V, 2>(rows),
-                3 if V::BESIDE >= 3 => self.by_rows::<V, 3>(rows),
-                _ if V::BESIDE >= 4 => self.by_rows::<V, 4>(rows),
-                _ => {}
+                3 if V::BESIDE > 2 => self.by_rows::<V, 3>(rows),
+                4 if V::BESIDE > 2 => self.by_rows::<V, 4>(rows),
+                // Only a product of one row has blocks that are wider.
+                3 => self.sum::<V, 1, 3>(),
+                4 => self.sum::<V, 1, 4>(),
+                5 => self.sum::<V, 1, 5>(),
+                6 => self.sum::<V, 1, 6>(),
+                7 => self.sum::<V, 1, 7>(),
+                _ => self.sum::<V, 1, WIDE>(),
             }
         }
     }
@@ -222,12 +264,12 @@ impl Block {
     /// The same.
     #[inline(always)]
     unsafe fn compute_apart<V: Lane>(self, rows: usize, strides: [usize; 2]) {
-        let mut words = [0.0f32; ROWS * WIDE * 16];
+        let mut words = [0.0f32; ROWS * 4 * 16];
         let c = self.c;
         let width = self.width;
         let places =
             |row: usize| (0..width).map(move |column| (row * width + column, row * strides[0] + column * strides[1]));
-        // SAFETY: the caller's promise; no panel is wider than `WIDE` registers.
+        // SAFETY: the caller's promise; what is transposed is no product of one wide row, so panels have at most four registers.
         unsafe {
             if self.add {
                 for (here, there) in (0..rows).flat_map(places) {
@@ -269,39 +311,58 @@ impl Block {
         unsafe {
             let mut sums = [[V::splat(0.0); N]; M];
             if self.add {
-                for (row, sums) in sums.iter_mut().enumerate() {
-                    let c = self.c.add(row * self.c_stride);
-                    for (at, sum) in sums.iter_mut().enumerate() {
-                        let c = c.add(at * V::WORDS).cast_const();
-                        *sum = if at + 1 < N || last == V::WORDS { V::load_private(c) } else { V::load_first(c, last) };
-                    }
-                }
+                each!(M, row, {
+                    let c = self.c.add(row * self.c_stride).cast_const();
+                    each!(N, at, {
+                        let c = c.add(at * V::WORDS);
+                        sums[row][at] =
+                            if at + 1 < N || last == V::WORDS { V::load_private(c) } else { V::load_first(c, last) };
+                    });
+                });
             }
-            let (mut a, mut b) = (self.a, self.b);
-            for _ in 0..self.depth {
-                let mut right = [V::splat(0.0); N];
-                for (at, right) in right.iter_mut().enumerate() {
-                    *right = V::load_private(b.add(at * V::WORDS));
-                }
-                for (row, sums) in sums.iter_mut().enumerate() {
-                    let left = V::splat(*a.add(row * self.a_strides[0]));
-                    for (sum, right) in sums.iter_mut().zip(right) {
-                        *sum = left.fma(right, *sum);
-                    }
-                }
-                a = a.wrapping_add(self.a_strides[1]);
-                b = b.wrapping_add(self.b_stride);
+            // Two loops, so that neither asks at every step.
+            if self.b_width == N * V::WORDS {
+                self.grow::<V, M, N, true>(&mut sums);
+            } else {
+                self.grow::<V, M, N, false>(&mut sums);
             }
-            for (row, sums) in sums.iter().enumerate() {
+            each!(M, row, {
                 let c = self.c.add(row * self.c_stride);
-                for (at, sum) in sums.iter().enumerate() {
+                each!(N, at, {
                     let c = c.add(at * V::WORDS);
                     if at + 1 < N || last == V::WORDS {
-                        sum.store_private(c);
+                        sums[row][at].store_private(c);
                     } else {
-                        sum.store_first(c, last);
+                        sums[row][at].store_first(c, last);
                     }
-                }
+                });
+            });
+        }
+    }
+
+    /// Adds all products to `sums`; `WHOLE` says that the last register of a row of `b` is.
+    ///
+    /// # Safety
+    /// That of [`Block::sum`].
+    #[inline(always)]
+    unsafe fn grow<V: Lane, const M: usize, const N: usize, const WHOLE: bool>(&self, sums: &mut [[V; N]; M]) {
+        let last = self.b_width - (N - 1) * V::WORDS;
+        // SAFETY: the caller's promise.
+        unsafe {
+            let (mut a, mut b) = (self.a, self.b);
+            let [down, along] = self.a_strides;
+            for _ in 0..self.depth {
+                let mut right = [V::splat(0.0); N];
+                each!(N, at, {
+                    let b = b.add(at * V::WORDS);
+                    right[at] = if WHOLE || at + 1 < N { V::load_private(b) } else { V::load_first(b, last) };
+                });
+                each!(M, row, {
+                    let left = V::splat(*a.add(row * down));
+                    each!(N, at, sums[row][at] = left.fma(right[at], sums[row][at]));
+                });
+                a = a.wrapping_add(along);
+                b = b.wrapping_add(self.b_stride);
             }
         }
     }

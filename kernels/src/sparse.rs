@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use crate::backend::Backend;
 use crate::dispatch::Work;
+use crate::gemm::each;
 use crate::lane::Lane;
 use crate::matrix::{Matrix, MatrixMut};
 use crate::rows::Row;
@@ -44,21 +45,27 @@ impl Turned {
         self.starts.resize(features + 1, 0);
         self.entries.resize(nonzeros, Entry::default());
         self.rows = rows.len();
+        let (starts, entries) = (self.starts.as_mut_slice(), self.entries.as_mut_slice());
         for row in rows {
-            row.ids().as_slice().iter().for_each(|&id| self.starts[id as usize] += 1);
+            row.ids().as_slice().iter().for_each(|&id| starts[id as usize] += 1);
         }
         // The end of each feature, from which filling walks down to its start.
         let mut end = 0;
-        for start in &mut self.starts {
+        for start in starts.iter_mut() {
             end += *start;
             *start = end;
         }
-        for (at, row) in rows.iter().enumerate().rev() {
-            for (nth, &id) in row.ids().as_slice().iter().enumerate() {
-                let value = row.values().get(nth).copied().unwrap_or(1.0);
-                let place = &mut self.starts[id as usize];
+        for (row, these) in rows.iter().enumerate().rev() {
+            let mut fill = |id: u32, value: f32| {
+                let place = &mut starts[id as usize];
                 *place -= 1;
-                self.entries[*place as usize] = Entry { row: at as u32, value };
+                entries[*place as usize] = Entry { row: row as u32, value };
+            };
+            let ids = these.ids().as_slice().iter();
+            if these.values().is_empty() {
+                ids.for_each(|&id| fill(id, 1.0));
+            } else {
+                ids.zip(these.values()).for_each(|(&id, &value)| fill(id, value));
             }
         }
     }
@@ -210,21 +217,17 @@ impl Outputs {
             };
             let mut sums = [V::splat(0.0); N];
             if self.add {
-                for (n, sum) in sums.iter_mut().enumerate() {
-                    *sum = load(to, n);
-                }
+                each!(N, n, sums[n] = load(to, n));
             }
             for nth in 0..count {
                 let (row, factor) = entry(nth);
                 let (row, factor) = (from.add(row * self.from_stride), V::splat(factor));
-                for (n, sum) in sums.iter_mut().enumerate() {
-                    *sum = load(row, n).fma(factor, *sum);
-                }
+                each!(N, n, sums[n] = load(row, n).fma(factor, sums[n]));
             }
-            for (n, sum) in sums.iter().enumerate() {
+            each!(N, n, {
                 let to = to.add(n * V::WORDS);
-                if n + 1 < N || whole { sum.store_private(to) } else { sum.store_first(to, last) }
-            }
+                if n + 1 < N || whole { sums[n].store_private(to) } else { sums[n].store_first(to, last) }
+            });
         }
     }
 }

@@ -81,6 +81,8 @@ pub enum Unit {
     Nonzeros,
     /// Records handed over.
     Records,
+    /// Products and sums of floats.
+    Operations,
     /// Things that take a time: round trips, files opened.
     Times,
 }
@@ -92,6 +94,7 @@ impl Unit {
             Self::Bytes => format!("{}/s", bytes(per_second as u64)),
             Self::Nonzeros => rate(per_second, "nnz"),
             Self::Records => format!("{}/s", prefixed(per_second)),
+            Self::Operations => format!("{}FLOP/s", prefixed(per_second)),
             Self::Times => match 1.0 / per_second {
                 seconds if seconds < 1e-6 => format!("{:.0} ns", seconds * 1e9),
                 seconds if seconds < 1e-3 => format!("{:.1} us", seconds * 1e6),
@@ -106,6 +109,7 @@ impl Unit {
             Self::Bytes => "bytes",
             Self::Nonzeros => "nonzeros",
             Self::Records => "records",
+            Self::Operations => "operations",
             Self::Times => "times",
         }
     }

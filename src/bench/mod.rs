@@ -8,6 +8,7 @@ mod clock;
 mod contest;
 mod embedded;
 mod factors;
+mod gemm;
 mod ingest;
 mod pingpong;
 mod reward_queue;
@@ -53,6 +54,8 @@ pub enum Question {
     TrainLoop,
     /// Models with factors against touching the rows that they touch
     Factors,
+    /// Products of small matrices against the bare blocks they are made of, and against the processor's best
+    Gemm,
 }
 
 impl Question {
@@ -65,6 +68,7 @@ impl Question {
             Self::Ingest => "ingest",
             Self::TrainLoop => "train_loop",
             Self::Factors => "factors",
+            Self::Gemm => "gemm",
         }
     }
 
@@ -86,6 +90,7 @@ impl Question {
             Self::Ingest => ingest::ask(bench, each),
             Self::TrainLoop => train_loop::ask(bench, each),
             Self::Factors => factors::ask(bench, each),
+            Self::Gemm => gemm::ask(bench, each),
         }
     }
 }

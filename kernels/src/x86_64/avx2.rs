@@ -47,6 +47,16 @@ impl Lane for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn load_first(at: *const f32, words: usize) -> Self {
+        Self(unsafe { _mm256_maskload_ps(at, first(words)) })
+    }
+
+    #[inline(always)]
+    unsafe fn store_first(self, at: *mut f32, words: usize) {
+        unsafe { _mm256_maskstore_ps(at, first(words), self.0) }
+    }
+
+    #[inline(always)]
     unsafe fn stream_private(self, at: *mut f32) {
         if at.addr().is_multiple_of(32) {
             // Within the story of non-temporal stores: private memory, and `fence` before anyone else looks.
@@ -198,6 +208,13 @@ impl Lane for Avx2 {
     unsafe fn fma1(a: f32, b: f32, c: f32) -> f32 {
         unsafe { _mm_cvtss_f32(_mm_fmadd_ss(_mm_set_ss(a), _mm_set_ss(b), _mm_set_ss(c))) }
     }
+}
+
+/// A mask of the first `words` lanes, at most eight.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn first(words: usize) -> __m256i {
+    _mm256_cmpgt_epi32(_mm256_set1_epi32(words as i32), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))
 }
 
 /// Two rows of two halves, transposed.

