@@ -58,7 +58,8 @@ fn binary_garbage() {
 
 #[test]
 fn text_of_no_known_format() {
-    let parts = ["neither libsvm", "nor libffm", "nor csv", "It was a dark night", "--format libsvm|libffm|vw|csv|idx"];
+    let parts =
+        ["neither libsvm", "nor libffm", "nor csv", "It was a dark night", "--format libsvm|libffm|vw|csv|text|idx"];
     refused("novel", "It was a dark night\nand it rained\n", &parts);
 }
 

@@ -135,7 +135,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
 #[command(next_help_heading = "Reading")]
 struct Reading {
     /// The format of the data; recognised by name and first lines if left out
-    #[arg(long, value_name = "FORMAT", value_parser = ["auto", "libsvm", "libffm", "csv", "vw", "idx"], default_value = "auto", hide_default_value = true)]
+    #[arg(long, value_name = "FORMAT", value_parser = ["auto", "libsvm", "libffm", "csv", "vw", "text", "idx"], default_value = "auto", hide_default_value = true)]
     format: String,
     /// The CSV column that is the label [default: one called label, target, class or y]
     #[arg(long, value_name = "NAME")]
@@ -156,6 +156,7 @@ impl Reading {
             "csv" => Some(Format::Csv),
             "idx" => Some(Format::Idx),
             "vw" => Some(Format::Vw),
+            "text" => Some(Format::Text),
             _ => None,
         };
         let (label, ignore) = (self.label.clone(), self.ignore.clone());

@@ -9,7 +9,7 @@ use clap::{ArgMatches, Args, FromArgMatches};
 use super::values::{class_weights, count, input, inside, not_negative, positive, share, whole};
 use super::{Labels, ModelPath, Reading, kernels, say, wrong};
 use crate::checkpoint::Existing;
-use crate::data::{BITS, CachePolicy, Hashing, Input, Interaction, ReadOptions};
+use crate::data::{BITS, CachePolicy, Chars, Grams, Hashing, Input, Interaction, MOST_WORDS, ReadOptions};
 use crate::engine::plan::{self, Plan};
 use crate::engine::schedule::Schedule;
 use crate::engine::topology::Topology;
@@ -56,6 +56,8 @@ pub(super) struct Flags {
     /// CSV columns whose cells are words whatever they look like, as ids are, separated by commas
     #[arg(long, value_name = "NAMES", value_delimiter = ',', help_heading = "Reading")]
     categorical: Vec<String>,
+    #[command(flatten)]
+    text: TextFlags,
     #[command(flatten)]
     labels: Labels,
     #[command(flatten)]
@@ -127,6 +129,28 @@ struct Stopping {
     /// How the learning rate changes from pass to pass [default: invsqrt]
     #[arg(long, value_enum)]
     schedule: Option<Schedule>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Reading")]
+struct TextFlags {
+    /// Up to N words in a row are a feature of text, beside the words themselves [default: 1, words alone]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=i64::from(MOST_WORDS)))]
+    ngrams: Option<u8>,
+    /// Pieces of words, of so many characters, are features of text as well; < and > are where a word begins and ends [default: none]
+    #[arg(long, value_name = "MIN-MAX")]
+    chars: Option<Chars>,
+    /// Leave out features of text that the training data has less often than N times [default: 1, none]
+    #[arg(long, value_name = "N", value_parser = count::<u32>)]
+    min_count: Option<u32>,
+}
+
+impl TextFlags {
+    /// What the features of text are, if that was said.
+    fn grams(&self) -> Option<Grams> {
+        let said = self.ngrams.is_some() || self.chars.is_some();
+        said.then(|| Grams { words: self.ngrams.unwrap_or(1), chars: self.chars })
+    }
 }
 
 #[derive(Debug, Args)]
@@ -250,6 +274,7 @@ fn request(flags: Flags) -> Result<Request> {
         read: ReadOptions {
             hashing: flags.hashing.resolve(&flags.reading.ignore),
             categorical: flags.categorical,
+            grams: flags.text.grams(),
             ..flags.reading.options(flags.labels.file(), cache)?
         },
         data: flags.data,
@@ -271,6 +296,7 @@ fn request(flags: Flags) -> Result<Request> {
             early_stop: flags.stopping.early_stop,
             holdout: flags.stopping.holdout,
             seed: flags.learning.seed,
+            min_count: flags.text.min_count,
         },
         machine: plan::Request {
             shards: flags.machine.shards,

@@ -188,32 +188,31 @@ impl OwnedBlock {
         self.skipped.push(self.rows() as u32);
     }
 
-    /// Adds up the values of ids that stand more than once in the row being filled, each at its first place; a sum of
-    /// zero goes. False where a sum is not finite.
-    pub(crate) fn add_up_repeated(&mut self) -> bool {
-        let start = self.open_start();
-        let (ids, values) = (&self.ids[start..], &mut self.values[start..]);
-        let mut places: Vec<usize> = (0..ids.len()).collect();
-        places.sort_by_key(|&at| ids[at]);
-        let mut finite = true;
-        for same in places.chunk_by(|&a, &b| ids[a] == ids[b]) {
-            let sum = same.iter().map(|&at| std::mem::take(&mut values[at])).sum::<f32>();
-            finite &= sum.is_finite();
-            values[same[0]] = sum;
-        }
-        self.retain_in_row(|_, value| value != 0.0);
-        finite
-    }
-
-    /// Adds up what stands more than once in the row being filled.
+    /// Adds up the values of ids that stand more than once in the row being filled, each at its first place; a sum of zero goes.
     ///
     /// # Errors
     /// In words, where it adds up to too much.
-    pub(crate) fn check_repeated(&mut self, repeats: &mut Repeats) -> Result<(), &'static str> {
-        if repeats.any(self.open_row()) && !self.add_up_repeated() {
+    pub(crate) fn fold_repeated(&mut self, repeats: &mut Repeats) -> Result<(), &'static str> {
+        let start = self.open_start();
+        let all = self.ids.len() - start;
+        let kept = repeats.fold(&mut self.ids[start..], &mut self.values[start..]);
+        if kept == all {
+            return Ok(());
+        }
+        self.cut_row(kept);
+        if self.values[start..].iter().any(|value| !value.is_finite()) {
             return Err("values of one feature add up to more than a float holds");
         }
+        self.retain_in_row(|_, value| value != 0.0);
         Ok(())
+    }
+
+    /// [`OwnedBlock::fold_repeated`] where few rows have repeats.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn check_repeated(&mut self, repeats: &mut Repeats) -> Result<(), &'static str> {
+        if repeats.any(self.open_row()) { self.fold_repeated(repeats) } else { Ok(()) }
     }
 
     /// Keeps of the row being filled what `keep` says, by id and value.
@@ -330,14 +329,15 @@ mod tests {
         for (id, value) in [(7, 1.0), (3, 2.0), (7, 0.5), (1, 4.0), (3, -2.0)] {
             block.push(id, value);
         }
-        assert!(block.add_up_repeated());
+        let mut repeats = Repeats::default();
+        block.fold_repeated(&mut repeats).unwrap();
         block.end_row(0.0);
         let rows = block.as_block();
         assert_eq!((rows.ids(0).as_slice(), rows.ids(1).as_slice()), (&[7][..], &[7, 1][..]));
         assert_eq!(rows.values(1), [1.5, 4.0]);
         block.push(2, f32::MAX);
         block.push(2, f32::MAX);
-        assert!(!block.add_up_repeated());
+        assert!(block.fold_repeated(&mut repeats).is_err());
     }
 
     #[test]

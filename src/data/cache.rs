@@ -65,8 +65,9 @@ impl Stamp {
         let (size, modified) = state(path)?;
         // What cannot be read now is said when it is needed.
         let labels = idx::labels_of(path, options).map(|labels| (state(&labels).ok(), labels));
-        let ReadOptions { format, label, ignore, categorical, hashing, .. } = options;
-        let settings = format!("{:?}", (format, label, ignore, categorical, hashing, labels));
+        let ReadOptions { format, label, ignore, categorical, grams, hashing, .. } = options;
+        let grams = grams.unwrap_or_default();
+        let settings = format!("{:?}", (format, label, ignore, categorical, grams, hashing, labels));
         Ok(Self { size, modified, settings: xxh3_64(settings.as_bytes()) })
     }
 }

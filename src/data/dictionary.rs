@@ -6,12 +6,13 @@
 //! |---|---|
 //! | 8 | `HOGKEYS` and a zero |
 //! | 4 | version, 1 |
-//! | 4 | flags: bit 0 the keys are names, bit 1 there are scales |
+//! | 4 | flags: bit 0 the keys are names, bit 1 there are scales, bit 2 there are document frequencies |
 //! | 8 | n, the number of keys |
 //! | 8 | t, the bytes of all names together (0 for numbers) |
 //! | 4n | numbers: the key of each row; names: the length of each row's name |
 //! | t | the names, in UTF-8, one after the other |
 //! | n, if there are scales | the scale of each row, signed |
+//! | 4n, if there are document frequencies | the inverse document frequency of each row, f32 |
 //! | 8 | xxh3 of all before |
 
 use xxhash_rust::xxh3::xxh3_64;
@@ -37,6 +38,8 @@ pub struct Dictionary {
     keys: Keys,
     /// Exponents of two that training scales the values of each row by; a row past the end has 0.
     pub scales: Option<Vec<i8>>,
+    /// The inverse document frequency of each row, where rows of data are weighed by them.
+    pub idf: Option<Vec<f32>>,
 }
 
 #[derive(Clone, Debug)]
@@ -57,7 +60,7 @@ impl Dictionary {
     }
 
     fn from(keys: Keys) -> Self {
-        Self { keys, scales: None }
+        Self { keys, scales: None, idf: None }
     }
 
     /// How many keys there are.
@@ -231,14 +234,31 @@ impl Dictionary {
         }
     }
 
+    /// The keys of `rows`, which name each row once at most, in that order, without scales and document frequencies but for those they
+    /// have.
+    pub(crate) fn subset(&self, rows: &[u32]) -> Self {
+        let mut kept = if self.is_names() { Self::names() } else { Self::numbers() };
+        match (&self.keys, &mut kept.keys) {
+            (Keys::Names(all), Keys::Names(kept)) => rows.iter().for_each(|&row| _ = kept.add(all.name(row))),
+            (Keys::Numbers(all), Keys::Numbers(kept)) => {
+                rows.iter().for_each(|&row| _ = kept.add(all.keys()[row as usize]));
+            }
+            _ => {}
+        }
+        kept.scales = self.scales.clone();
+        kept.idf = self.idf.clone();
+        kept
+    }
+
     /// The dictionary in bytes, as the module's table says.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let flags = u32::from(self.is_names()) | u32::from(self.scales.is_some()) << 1;
+        let flags =
+            u32::from(self.is_names()) | u32::from(self.scales.is_some()) << 1 | u32::from(self.idf.is_some()) << 2;
         let text: usize = match &self.keys {
             Keys::Numbers(_) => 0,
             Keys::Names(names) => names.text().len(),
         };
-        let mut bytes = Vec::with_capacity(HEAD + 5 * self.len() + text + 8);
+        let mut bytes = Vec::with_capacity(HEAD + 9 * self.len() + text + 8);
         bytes.extend(MAGIC);
         bytes.extend(VERSION.to_le_bytes());
         bytes.extend(flags.to_le_bytes());
@@ -253,6 +273,9 @@ impl Dictionary {
         }
         if let Some(scales) = &self.scales {
             bytes.extend((0..self.len()).map(|row| scales.get(row).map_or(0, |&scale| scale as u8)));
+        }
+        if let Some(idf) = &self.idf {
+            bytes.extend((0..self.len()).flat_map(|row| idf.get(row).copied().unwrap_or(0.0).to_le_bytes()));
         }
         bytes.extend(xxh3_64(&bytes).to_le_bytes());
         bytes
@@ -271,18 +294,19 @@ impl Dictionary {
             return Err("the dictionary is damaged: its checksum is wrong".into());
         }
         let (version, flags) = (word(&body[8..]), word(&body[12..]));
-        if version != VERSION || flags > 3 {
+        if version != VERSION || flags > 7 {
             return Err(format!("the dictionary has version {version}, this program reads version {VERSION}"));
         }
-        let (is_names, scaled) = (flags & 1 != 0, flags & 2 != 0);
+        let (is_names, scaled, weighed) = (flags & 1 != 0, flags & 2 != 0, flags & 4 != 0);
         let (count, text) = (long(&body[16..]), long(&body[24..]));
         // Nothing is allocated before the lengths are known to add up to what is there.
-        let expected = u128::from(count) * (4 + u128::from(scaled)) + u128::from(text);
+        let expected = u128::from(count) * (4 + u128::from(scaled) + 4 * u128::from(weighed)) + u128::from(text);
         if expected != (body.len() - HEAD) as u128 || count as usize > MOST_KEYS || (!is_names && text != 0) {
             return Err("the dictionary is damaged: its lengths do not add up".into());
         }
         let (words, rest) = body[HEAD..].split_at(4 * count as usize);
-        let (text, scales) = rest.split_at(text as usize);
+        let (text, rest) = rest.split_at(text as usize);
+        let (scales, idf) = rest.split_at(if scaled { count as usize } else { 0 });
         let words = words.chunks_exact(4).map(word);
         let mut dictionary = if is_names { Self::names() } else { Self::numbers() };
         if is_names {
@@ -302,6 +326,7 @@ impl Dictionary {
             return Err("the dictionary is damaged: a key stands there twice".into());
         }
         dictionary.scales = scaled.then(|| scales.iter().map(|&scale| scale as i8).collect());
+        dictionary.idf = weighed.then(|| idf.chunks_exact(4).map(|number| f32::from_bits(word(number))).collect());
         Ok(dictionary)
     }
 }
@@ -416,12 +441,16 @@ mod tests {
     fn bytes_bring_back_the_same() {
         let mut scaled = of_numbers(&[3, 1, 1 << 30]);
         scaled.scales = Some(vec![-3, 4]);
-        for dictionary in [scaled, of_names(&["age", "", "naïve=ja"]), Dictionary::names(), Dictionary::numbers()] {
+        let mut weighed = of_names(&["a", "b"]);
+        weighed.idf = Some(vec![1.5, 0.25]);
+        for dictionary in
+            [scaled, weighed, of_names(&["age", "", "naïve=ja"]), Dictionary::names(), Dictionary::numbers()]
+        {
             let back = Dictionary::from_bytes(&dictionary.to_bytes()).unwrap();
             assert_eq!(keys(&back), keys(&dictionary));
             assert_eq!(back.is_names(), dictionary.is_names());
             assert_eq!(back.to_bytes(), dictionary.to_bytes());
-            assert_eq!(back.scales.is_some(), dictionary.scales.is_some());
+            assert_eq!((back.scales, back.idf), (dictionary.scales, dictionary.idf));
         }
     }
 

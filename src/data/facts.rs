@@ -23,6 +23,16 @@ pub(crate) struct Facts {
     pub(crate) skipped: Option<Skipped>,
     pub(crate) namespaces: Option<Vec<String>>,
     pub(crate) plain_nonzeros: Option<u64>,
+    pub(crate) documents: Option<Documents>,
+}
+
+/// What is known of the rows of text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Documents {
+    /// How many have several labels, of which the first counts.
+    pub several_labels: u64,
+    /// How many have no word.
+    pub empty: u64,
 }
 
 /// Sums over blocks, from which [`Facts`] are made.
@@ -105,6 +115,7 @@ impl Sums {
             skipped: None,
             namespaces: None,
             plain_nonzeros: None,
+            documents: None,
         }
     }
 }

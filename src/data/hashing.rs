@@ -79,7 +79,9 @@ impl fmt::Display for Interaction {
 }
 
 impl Hashing {
-    fn bucket(&self, hash: u64) -> u32 {
+    /// The bucket of a hash.
+    #[inline(always)]
+    pub(crate) fn bucket(&self, hash: u64) -> u32 {
         (hash & ((1 << self.bits) - 1)) as u32
     }
 

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::block::OwnedBlock;
 use super::dictionary::Dictionary;
-use super::facts::Sums;
+use super::facts::{Documents, Sums};
 use super::numbering::{Numbered, Numbering};
 use super::parse::{Context, Fault, Parsed, Parser, libsvm};
 use super::skipped::Skipped;
@@ -31,6 +31,8 @@ pub(crate) struct Ingested {
     pub(crate) spaces: Vec<String>,
     /// Nonzeros before products were added, where keys are hashed.
     pub(crate) plain: u64,
+    /// What there is to say of text.
+    pub(crate) documents: Documents,
 }
 
 /// Reads all of `source` and hands its blocks to `put`, in order; `words` says that labels are words, `skip` that bad
@@ -82,12 +84,13 @@ pub(crate) fn ingest<E: From<Error> + Send>(
         };
         parsed = new;
     }
-    let Reading { numbering: Numbering { keys, classes }, sums, skipped, rounded, spaces, plain, .. } = reading;
+    let Reading { numbering: Numbering { keys, classes }, sums, skipped, rounded, spaces, plain, documents, .. } =
+        reading;
     if sums.rows == 0 {
         return Err(Skipped::no_rows(skipped.as_ref(), &path).into());
     }
     let classes = (0..classes.len() as u32).map(|class| classes.name_of(class)).collect();
-    Ok(Ingested { sums, keys, classes, spaces, plain, skipped, rounded })
+    Ok(Ingested { sums, keys, classes, spaces, plain, documents, skipped, rounded })
 }
 
 /// What is known of a file that is being read.
@@ -101,6 +104,7 @@ struct Reading<'p> {
     rounded: Option<(u64, String)>,
     spaces: Vec<String>,
     plain: u64,
+    documents: Documents,
 }
 
 impl<'p> Reading<'p> {
@@ -114,6 +118,7 @@ impl<'p> Reading<'p> {
             rounded: None,
             spaces: Vec::new(),
             plain: 0,
+            documents: Documents::default(),
         }
     }
 
@@ -133,6 +138,8 @@ impl<'p> Reading<'p> {
                 self.rounded.get_or_insert((self.lines + label.line + 1, label.what));
             }
             self.plain += parsed.plain;
+            self.documents.several_labels += parsed.several;
+            self.documents.empty += parsed.empty;
             parsed.spaces.retain(|space| !self.spaces.contains(space));
             self.spaces.append(&mut parsed.spaces);
             self.lines += parsed.lines;

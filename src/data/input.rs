@@ -18,6 +18,9 @@ const BUILTINS: [(&str, Format, &[u8]); 2] = [
     ("@digits", Format::Csv, include_bytes!("builtin/digits.csv.zst")),
 ];
 
+/// What labels of text begin with.
+pub(crate) const LABEL: &[u8] = b"__label__";
+
 /// Where data comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
@@ -56,7 +59,7 @@ impl Input {
     }
 
     /// The format that the name alone tells.
-    fn named_format(&self) -> Option<Format> {
+    pub(crate) fn named_format(&self) -> Option<Format> {
         match self {
             Self::Stdin => None,
             Self::Builtin(name) => BUILTINS.iter().find(|(other, ..)| other == name).map(|&(_, format, _)| format),
@@ -103,6 +106,8 @@ pub enum Format {
     Idx,
     /// Vowpal Wabbit's `label importance 'tag|namespace feature:value …`
     Vw,
+    /// fastText's `__label__NAME word word …`
+    Text,
 }
 
 impl Format {
@@ -113,6 +118,7 @@ impl Format {
             Self::Libffm => "libffm",
             Self::Csv => "csv",
             Self::Vw => "vw",
+            Self::Text => "text",
             Self::Idx => "idx",
         }
     }
@@ -144,7 +150,7 @@ impl Format {
                 input.to_string(),
                 format!(
                     "neither libsvm (label index:value …) nor libffm (label field:index:value …) nor vw (label | feature:value …) \
-                     nor csv, as it begins with {seen}: give --format libsvm|libffm|vw|csv|idx"
+                     nor text (__label__NAME word …) nor csv, as it begins with {seen}: give --format libsvm|libffm|vw|csv|text|idx"
                 ),
             )
         })
@@ -156,6 +162,9 @@ fn of_line(line: &[u8]) -> Option<Format> {
     let line = line.trim_ascii();
     if line.starts_with(b"#") {
         return None;
+    }
+    if line.starts_with(LABEL) {
+        return Some(Format::Text);
     }
     if is_vw(line) {
         return Some(Format::Vw);

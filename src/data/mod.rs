@@ -14,6 +14,7 @@ mod cut;
 mod dictionary;
 mod facts;
 mod fields;
+mod grams;
 mod hashing;
 mod idx;
 mod ingest;
@@ -41,12 +42,15 @@ pub use block::{Block, OwnedBlock};
 pub use columns::{Column, ColumnKind};
 pub(crate) use columns::{alternatives, listed};
 pub use dictionary::{Dictionary, MOST_KEYS};
+pub use facts::Documents;
 pub(crate) use fields::hashed_have_none;
 pub use fields::{FieldKind, FieldSource, Fields, MOST_FIELDS};
+pub use grams::{Chars, Grams, MOST_WORDS};
 pub use hashing::{BITS, Hashing, Interaction, keys_of};
 pub(crate) use ingest::parse_alone;
 pub use input::{Format, Input};
 pub use labels::Labels;
+pub(crate) use names::NO_ROW;
 pub use skipped::Skipped;
 pub use stream::{Known, Seen, stream};
 pub use table::Table;
@@ -57,7 +61,7 @@ use facts::Facts;
 use hogback_kernels::Backend;
 use idx::Images;
 use ingest::ingest;
-use parse::{Parser, libffm, libsvm, vw};
+use parse::{Parser, libffm, libsvm, text, vw};
 use source::Source;
 use spool::{Keep, Spool};
 use table::Blocks;
@@ -101,6 +105,8 @@ pub struct ReadOptions {
     pub ignore: Vec<String>,
     /// Columns (CSV) whose cells are words whatever they look like, as ids are.
     pub categorical: Vec<String>,
+    /// What the features of text are besides words, if that was said.
+    pub grams: Option<Grams>,
     /// Where the labels are (IDX).
     pub labels: LabelFile,
     /// Rows that are wrong are left out and counted; else the first one ends the reading.
@@ -238,6 +244,11 @@ impl DataFile {
         self.facts.namespaces.as_deref()
     }
 
+    /// What is known of its documents, if the file is text.
+    pub fn documents(&self) -> Option<Documents> {
+        self.facts.documents
+    }
+
     /// How many values there were before products were added, if keys are hashed.
     pub fn plain_nonzeros(&self) -> Option<u64> {
         self.facts.plain_nonzeros
@@ -327,6 +338,10 @@ fn open(input: &Input, options: &ReadOptions, stop: &StopRequest) -> Result<Opti
     }
     if format != Format::Idx && matches!(options.labels, LabelFile::At(_)) {
         return Err(Error::Usage(format!("{input} is {name} data, which holds its labels: leave out --labels")));
+    }
+    if format != Format::Text && options.grams.is_some_and(|grams| grams != Grams::default()) {
+        let flags = "--ngrams and --chars";
+        return Err(Error::Usage(format!("{input} is {name} data, and {flags} are for text: leave them out")));
     }
     let multiplies = options.hashing.as_ref().is_some_and(|hashing| !hashing.interactions.is_empty());
     if !has_spaces && multiplies {
@@ -421,12 +436,17 @@ fn read_into<E: From<Error> + Send>(
             plan.hashing = hashing;
             (Parser::Csv(plan), Some(columns), words)
         }
+        Format::Text => {
+            let grams = options.grams.unwrap_or_default();
+            (Parser::Text(text::Plan { grams, hashing, backend }), None, true)
+        }
         Format::Idx => (Parser::Idx(Images::open(&mut source, options)?), None, false),
     };
     let read = ingest(&mut source, &parser, words, options.skip_bad_rows, put)?;
     let mut facts = read.sums.finish(read.classes, read.rounded, columns);
     facts.namespaces = (format == Format::Vw).then_some(read.spaces);
     facts.plain_nonzeros = options.hashing.as_ref().map(|_| read.plain);
+    facts.documents = (format == Format::Text).then_some(read.documents);
     facts.skipped = read.skipped;
     Ok((facts, read.keys))
 }

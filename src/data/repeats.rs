@@ -1,37 +1,68 @@
-//! [`Repeats`]: whether an id stands twice in a row.
+//! [`Repeats`]: what stands twice in a row.
 
 /// A table that rows are checked with, one after the other.
 #[derive(Debug, Default)]
 pub(crate) struct Repeats {
     /// Ids, each beside the number of the row that it was seen in; a power of two of them.
     slots: Vec<u64>,
+    /// By slot, the place of the id in its row.
+    places: Vec<u32>,
     row: u32,
 }
 
 impl Repeats {
     /// True where an id stands in `ids` more than once.
     pub(crate) fn any(&mut self, ids: &[u32]) -> bool {
-        let room = (2 * ids.len()).next_power_of_two();
+        self.begin_row(ids.len());
+        ids.iter().any(|&id| self.find(id).1)
+    }
+
+    /// Adds up the values of ids that stand more than once, each at its first place, and moves those that stay to the front, in
+    /// their order; how many they are.
+    pub(crate) fn fold(&mut self, ids: &mut [u32], values: &mut [f32]) -> usize {
+        self.begin_row(ids.len());
+        let mut kept = 0;
+        for at in 0..ids.len().min(values.len()) {
+            let (id, value) = (ids[at], values[at]);
+            let (slot, known) = self.find(id);
+            if known {
+                values[self.places[slot] as usize] += value;
+            } else {
+                self.places[slot] = kept as u32;
+                (ids[kept], values[kept]) = (id, value);
+                kept += 1;
+            }
+        }
+        kept
+    }
+
+    /// Begins a row of so many ids.
+    fn begin_row(&mut self, ids: usize) {
+        let room = (2 * ids).next_power_of_two();
         if room > self.slots.len() || self.row == u32::MAX {
             self.slots.clear();
             self.slots.resize(room.max(256), 0);
+            self.places.resize(self.slots.len(), 0);
             self.row = 0;
         }
         self.row += 1;
+    }
+
+    /// The slot of `id`, and whether the row had it before.
+    #[inline(always)]
+    fn find(&mut self, id: u32) -> (usize, bool) {
         let mask = self.slots.len() - 1;
-        for &id in ids {
-            // Fibonacci hashing: neighbours go far apart.
-            let mut at = (u64::from(id).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as usize & mask;
-            let entry = u64::from(self.row) << 32 | u64::from(id);
-            while self.slots[at] >> 32 == u64::from(self.row) {
-                if self.slots[at] == entry {
-                    return true;
-                }
-                at = (at + 1) & mask;
+        // Fibonacci hashing: neighbours go far apart.
+        let mut at = (u64::from(id).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as usize & mask;
+        let entry = u64::from(self.row) << 32 | u64::from(id);
+        while self.slots[at] >> 32 == u64::from(self.row) {
+            if self.slots[at] == entry {
+                return (at, true);
             }
-            self.slots[at] = entry;
+            at = (at + 1) & mask;
         }
-        false
+        self.slots[at] = entry;
+        (at, false)
     }
 }
 

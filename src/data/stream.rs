@@ -9,10 +9,11 @@ use super::columns::{self, Column, Header};
 use super::cut::Cut;
 use super::dictionary::Dictionary;
 use super::fields::is_libffm;
+use super::grams::Grams;
 use super::hashing::Hashing;
 use super::idx::Images;
 use super::input::{Format, Input};
-use super::parse::{Context, Parser, csv, libffm, libsvm, vw};
+use super::parse::{Context, Parser, csv, libffm, libsvm, text, vw};
 use super::skipped::Skipped;
 use super::{ReadOptions, open};
 use crate::error::{Error, Result};
@@ -29,6 +30,8 @@ pub struct Known<'a> {
     pub label_names: &'a [String],
     /// How its keys are hashed, if they are.
     pub hashing: Option<&'a Hashing>,
+    /// What its features are, if it was trained on text.
+    pub grams: Option<Grams>,
 }
 
 /// What a stream held.
@@ -44,6 +47,8 @@ pub struct Seen {
     pub unlabelled: u64,
     /// Labels that are none of the model's classes.
     pub unknown_labels: u64,
+    /// Rows of text with several labels, of which the first counts.
+    pub several_labels: u64,
     /// The bad rows that were skipped.
     pub skipped: Option<Skipped>,
 }
@@ -65,7 +70,12 @@ pub fn stream(
     each: &mut dyn FnMut(OwnedBlock) -> Result<()>,
 ) -> Result<Seen> {
     let live = *input == Input::Stdin;
-    let options = &ReadOptions { hashing: known.hashing.cloned(), ..options.clone() };
+    let mut options = ReadOptions { hashing: known.hashing.cloned(), grams: known.grams, ..options.clone() };
+    if known.grams.is_some() && options.format.is_none() && input.named_format().is_none() {
+        // Words without a label look like anything.
+        options.format = Some(Format::Text);
+    }
+    let options = &options;
     let (mut source, format) = match open(input, options, stop)? {
         Some(opened) => opened,
         None if live => return Ok(Seen::default()),
@@ -81,6 +91,10 @@ pub fn stream(
         Format::Vw => {
             let (ignored, hashing) = (options.ignore.clone(), options.hashing.clone());
             Some(Parser::Vw(vw::Plan { ignored, hashing, backend: options.backend() }))
+        }
+        Format::Text => {
+            let (grams, hashing) = (options.grams.unwrap_or_default(), options.hashing.clone());
+            Some(Parser::Text(text::Plan { grams, hashing, backend: options.backend() }))
         }
         Format::Idx => Some(Parser::Idx(Images::open(&mut source, options)?)),
         Format::Csv => None,
@@ -122,6 +136,7 @@ pub fn stream(
             seen.unknown_keys += parsed.unknown_keys;
             seen.unknown_labels += parsed.unknown_labels;
             seen.unlabelled += parsed.unlabelled;
+            seen.several_labels += parsed.several;
             if block.rows() > 0 || !block.skipped.is_empty() {
                 each(block)?;
             }
@@ -138,8 +153,9 @@ pub fn stream(
 fn check_kind(path: &Path, format: Format, known: &Known<'_>) -> Result<()> {
     let (fits, trained) = match known.columns {
         Some(_) => (format == Format::Csv, "csv"),
+        None if known.grams.is_some() => (format == Format::Text, "text"),
         // The index 7 and the feature called 7 have one hash.
-        None if known.hashing.is_some() => (format != Format::Csv, "libsvm, libffm, idx or vw"),
+        None if known.hashing.is_some() => (!matches!(format, Format::Csv | Format::Text), "libsvm, libffm, idx or vw"),
         None if is_libffm(known.dictionary) => (format == Format::Libffm, "libffm"),
         None if known.dictionary.is_names() => (format == Format::Vw, "vw"),
         None => (matches!(format, Format::Libsvm | Format::Idx), "libsvm or idx"),

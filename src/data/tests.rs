@@ -19,6 +19,7 @@ const OPTIONS: ReadOptions = ReadOptions {
     label: None,
     ignore: Vec::new(),
     categorical: Vec::new(),
+    grams: None,
     labels: LabelFile::Beside,
     skip_bad_rows: false,
     hashing: None,
@@ -312,6 +313,7 @@ fn streamed(data: &Data, model: &DataFile) -> Result<Streamed> {
         columns: model.columns(),
         label_names: &model.labels().names,
         hashing: None,
+        grams: None,
     };
     let notices = Mutex::new(Vec::new());
     let mut rows = Vec::new();
@@ -341,7 +343,8 @@ fn a_stream_of_csv_is_matched_by_name() {
         streamed(&Data::new("b.csv", "target;city;age\nyes;Oslo;2\n;Paris;0\nmaybe;?;1\n"), &model).unwrap();
     assert_eq!(rows[0], (1.0, pairs(&[("city=Oslo", 1.0), ("age", 2.0)])));
     assert!(rows[1].0.is_nan() && rows[1].1.is_empty() && rows[2].0.is_nan());
-    assert_eq!(seen, Seen { rows: 3, nonzeros: 3, unknown_keys: 1, unlabelled: 1, unknown_labels: 1, skipped: None });
+    let expected = Seen { rows: 3, nonzeros: 3, unknown_keys: 1, unlabelled: 1, unknown_labels: 1, ..Seen::default() };
+    assert_eq!(seen, expected);
     assert!(notices.is_empty(), "{notices:?}");
 
     let (rows, seen, notices) = streamed(&Data::new("b.csv", "city,new\nOslo,5\n"), &model).unwrap();

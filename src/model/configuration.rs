@@ -4,6 +4,7 @@ use clap::ValueEnum;
 use hogback_kernels::{ClassLoss, Factors, Layout, Loss, Objective, Rule};
 use serde::{Deserialize, Serialize};
 
+use super::weighting::Text;
 use crate::data::{Column, ColumnKind, FieldSource, Hashing};
 use crate::engine::schedule::Schedule;
 
@@ -27,6 +28,13 @@ impl Kind {
             Self::Linear => "linear",
             Self::Fm => "fm",
             Self::Ffm => "ffm",
+        }
+    }
+
+    /// Features of text that are there less often are left out where nobody says.
+    pub fn min_count(self) -> u32 {
+        match self {
+            Self::Linear | Self::Fm | Self::Ffm => 1,
         }
     }
 }
@@ -132,6 +140,9 @@ pub struct Configuration {
     /// The columns of a CSV file.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub columns: Option<Vec<Column>>,
+    /// What lines of text come to.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub text: Option<Text>,
     /// How keys are hashed, if they are.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub hashing: Option<Hashing>,

@@ -10,3 +10,4 @@ pub mod nearest;
 pub mod predictor;
 pub mod sparse;
 pub mod tally;
+pub mod weighting;

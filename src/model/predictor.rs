@@ -8,6 +8,7 @@ use hogback_kernels::{Backend, Cells, Factors, Ids, Layout, Row, Rule, Scratch, 
 use super::configuration::{Configuration, LossKind, Target};
 use super::factors::{Fresh, Units};
 use super::labels::KnownLabels;
+use super::weighting::Weighting;
 use crate::checkpoint::{Loaded, Manifest, load_weights};
 use crate::data::{Block, Dictionary, Known};
 use crate::error::{Error, Result};
@@ -65,6 +66,10 @@ impl Model {
         let configuration: Configuration = serde_json::from_value(loaded.manifest.configuration.clone())
             .map_err(|error| format!("was made by another version of hogback: {error}"))?;
         let dictionary = Dictionary::from_bytes(&loaded.dictionary)?;
+        let weighed = configuration.text.is_some_and(|text| text.weighting == Weighting::TfIdf);
+        if weighed != dictionary.idf.is_some() {
+            return Err("its dictionary and its manifest do not agree on document frequencies".into());
+        }
         let outputs = configuration.objective().outputs();
         let tensor = |name: &str, rows: usize, width: usize| {
             let found = loaded.weights.iter().find(|tensor| tensor.name == name);
@@ -115,6 +120,7 @@ impl Model {
             columns: self.configuration.columns.as_deref(),
             label_names,
             hashing: self.configuration.hashing.as_ref(),
+            grams: self.configuration.text.map(|text| text.grams),
         }
     }
 
@@ -224,15 +230,32 @@ impl Model {
     }
 
     fn score(&self, rows: &[Row<'_>]) -> Vec<f32> {
-        let Some(units) = &self.units else { return self.score_converted(rows) };
+        if self.units.is_none() && self.configuration.text.is_none() {
+            return self.score_converted(rows);
+        }
         let (mut converted, mut ends) = ((Vec::new(), Vec::new()), vec![0]);
         for row in rows {
-            units.convert(row.ids().as_slice(), row.values(), &mut converted);
+            self.convert(row.ids().as_slice(), row.values(), &mut converted);
             ends.push(converted.0.len());
         }
         let ids = Ids::check(&converted.0, self.dictionary.len() as u32).unwrap_or_default();
         let row = |ends: &[usize]| Row::new(ids.slice(ends[0]..ends[1]), &converted.1[ends[0]..ends[1]], 0.0);
         self.score_converted(&ends.windows(2).map(row).collect::<Vec<_>>())
+    }
+
+    /// The row of `ids` and `values` (none where all are 1) as the model takes it, behind what stands in `out`.
+    fn convert(&self, ids: &[u32], values: &[f32], out: &mut (Vec<u32>, Vec<f32>)) {
+        if let Some(units) = &self.units {
+            return units.convert(ids, values, out);
+        }
+        let from = out.0.len();
+        out.0.extend_from_slice(ids);
+        out.1.extend_from_slice(values);
+        out.1.resize(out.0.len(), 1.0);
+        if let Some(text) = &self.configuration.text {
+            let idf = self.dictionary.idf.as_deref().unwrap_or_default();
+            text.weighting.weigh(&out.0[from..], &mut out.1[from..], idf);
+        }
     }
 
     /// The margins of rows whose values are as the model takes them.

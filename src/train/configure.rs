@@ -71,6 +71,7 @@ pub(super) fn configuration(
         loss: facts.loss,
         target: facts.target.clone(),
         columns,
+        text: None,
         hashing: match old {
             Some(old) => old.hashing.clone(),
             None => request.read.hashing.clone(),

@@ -6,8 +6,9 @@ use std::ops::Range;
 use hogback_kernels::{DATA_AHEAD, Ids, Row};
 
 use crate::data::order::{Holdout, Interleaved, Strips};
-use crate::data::{Block, Table};
+use crate::data::{Block, NO_ROW, Table};
 use crate::error::{Error, Result};
+use crate::model::weighting::Weighting;
 
 /// Rows fetched at a time.
 pub(super) const BATCH: usize = 256;
@@ -28,6 +29,8 @@ pub(super) struct Corpus<'d> {
     centred: usize,
     /// By tensor row: what its values are multiplied with, once centred.
     factors: Option<Vec<f32>>,
+    /// What counts of words weigh, and inverse document frequencies by tensor row; none where values are no such counts.
+    counts: Option<(Weighting, Vec<f32>)>,
     /// By class: what the weights of its rows are multiplied with; empty for `weight_unit`.
     class_weights: Vec<f32>,
     /// What all weights are multiplied with.
@@ -41,7 +44,7 @@ pub(super) struct Part<'d> {
     pub(super) ones: bool,
     /// Every row has two features.
     pub(super) pairs: bool,
-    /// By file-local id: the tensor row. None where they are the same.
+    /// By file-local id: the tensor row, [`NO_ROW`] where it is left out, which is so of counts only. None where they are the same.
     pub(super) map: Option<Vec<u32>>,
     pub(super) labels: LabelMap,
 }
@@ -136,6 +139,7 @@ impl<'d> Corpus<'d> {
             centres: Vec::new(),
             centred: 0,
             factors: None,
+            counts: None,
             class_weights: Vec::new(),
             weight_unit: 1.0,
         }
@@ -156,6 +160,12 @@ impl<'d> Corpus<'d> {
     pub(super) fn scale(&mut self, factors: Vec<f32>) {
         self.ones = false;
         self.factors = Some(factors);
+    }
+
+    /// Weighs the values of each row, which are counts, by tensor row with `idf`.
+    pub(super) fn weigh_counts(&mut self, weighting: Weighting, idf: Vec<f32>) {
+        self.ones = false;
+        self.counts = Some((weighting, idf));
     }
 
     /// Multiplies the weights of the rows of class i with `weights[i]`, where there are any, and all with 1 / `mean`: rates and penalties
@@ -314,12 +324,25 @@ impl<'d> Corpus<'d> {
 
     /// Whether the rows of a part can be learned without a copy.
     fn as_it_lies(&self, part: &Part<'_>) -> bool {
-        part.map.is_none() && self.centred == 0 && self.factors.is_none() && part.ones == self.ones
+        let changed = self.centred > 0 || self.factors.is_some() || self.counts.is_some();
+        part.map.is_none() && !changed && part.ones == self.ones
     }
 
     fn copy(&self, part: &Part<'_>, block: &Block<'_>, at: usize, copies: &mut Copies) {
         let (ids, values) = (block.ids(at).as_slice(), block.values(at));
         let from = copies.ids.len();
+        if let Some((weighting, idf)) = &self.counts {
+            for (at, &id) in ids.iter().enumerate() {
+                let row = part.map.as_ref().map_or(id, |map| map[id as usize]);
+                if row != NO_ROW {
+                    copies.ids.push(row);
+                    copies.values.push(values.get(at).copied().unwrap_or(1.0));
+                }
+            }
+            weighting.weigh(&copies.ids[from..], &mut copies.values[from..], idf);
+            copies.ends.push(copies.ids.len());
+            return;
+        }
         match &part.map {
             Some(map) => copies.ids.extend(ids.iter().map(|&id| map[id as usize])),
             None => copies.ids.extend_from_slice(ids),

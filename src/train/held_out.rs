@@ -6,12 +6,10 @@
 use std::sync::atomic::AtomicU32;
 
 use super::corpus::{BATCH, Corpus, Part, Place, Source};
-use super::keys::keys;
-use super::resume::Resumed;
 use super::target::{self, LabelFacts};
 use super::{Request, scale};
 use crate::data::order::Holdout;
-use crate::data::{DataFile, Hashing, Known, LabelFile, OwnedBlock, ReadOptions, stream};
+use crate::data::{DataFile, Dictionary, Known, LabelFile, OwnedBlock, ReadOptions, stream};
 use crate::error::{Error, Result};
 use crate::model::configuration::Configuration;
 use crate::model::labels::KnownLabels;
@@ -71,7 +69,7 @@ impl<'d> HeldOut<'d> {
     }
 }
 
-/// Reads `--valid` against the keys of the training data, which are hashed as `hashing` says.
+/// Reads `--valid` against the keys of the training data, which was read as `reading` says.
 ///
 /// # Errors
 /// Bad data.
@@ -79,15 +77,20 @@ pub(super) fn read(
     request: &Request,
     files: &[DataFile],
     facts: &LabelFacts,
-    resumed: Option<&Resumed>,
-    hashing: Option<&Hashing>,
+    dictionary: &Dictionary,
+    reading: &ReadOptions,
     notice: &(dyn Fn(&str) + Sync),
     stop: &StopRequest,
 ) -> Result<Vec<OwnedBlock>> {
     let Some(input) = &request.valid else { return Ok(Vec::new()) };
-    let keys = keys(files, resumed)?;
     let names = target::names(&facts.target);
-    let known = Known { dictionary: &keys.dictionary, columns: files[0].columns(), label_names: &names, hashing };
+    let known = Known {
+        dictionary,
+        columns: files[0].columns(),
+        label_names: &names,
+        hashing: reading.hashing.as_ref(),
+        grams: files[0].documents().map(|_| reading.grams.unwrap_or_default()),
+    };
     let labels = KnownLabels::of(&facts.target, facts.loss);
     let (mut blocks, mut good) = (Vec::new(), 0);
     // --labels are those of the training data.
@@ -124,7 +127,7 @@ pub(super) fn hold_out<'d>(
     valid: &'d [OwnedBlock],
     configuration: &Configuration,
     limit: u32,
-    factors: Option<&[i8]>,
+    dictionary: &Dictionary,
 ) -> HeldOut<'d> {
     let (corpus, rows) = if request.valid.is_some() {
         let labels = KnownLabels::of(&configuration.target, configuration.loss);
@@ -146,7 +149,10 @@ pub(super) fn hold_out<'d>(
         let mut corpus = Corpus::new(vec![part], limit);
         corpus.weigh(&configuration.class_weights, 1.0);
         corpus.centre(&configuration.centres);
-        if let Some(exponents) = factors {
+        if let Some(text) = &configuration.text {
+            corpus.weigh_counts(text.weighting, dictionary.idf.clone().unwrap_or_default());
+        }
+        if let Some(exponents) = &dictionary.scales {
             corpus.scale(exponents.iter().map(|&exponent| scale::power(i32::from(exponent))).collect());
         }
         (Some(corpus), rows)

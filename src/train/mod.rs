@@ -29,6 +29,7 @@ mod scale;
 mod spec;
 mod summary;
 mod target;
+mod text;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -118,6 +119,8 @@ pub struct Settings {
     pub holdout: Option<f64>,
     /// The seed.
     pub seed: Option<u64>,
+    /// Features of text that are there less often are left out.
+    pub min_count: Option<u32>,
 }
 
 impl Settings {
@@ -256,9 +259,15 @@ pub fn train(request: &Request, topology: &Topology, store: &dyn Store, ears: Ea
     resume::agree(request, resumed.as_ref())?;
     let old = resumed.as_ref().map(|resumed| &resumed.configuration);
     let facts = target::of_files(&request.settings, &files, old)?;
-    let valid =
-        held_out::read(request, &files, &facts, resumed.as_ref(), reading.hashing.as_ref(), &notice, ears.stop)?;
-    let prepared = prepare::prepare(request, topology, &plan, &files, &valid, facts, resumed.as_ref(), &notice)?;
+    let text = text::text(request, &reading, old, &files)?;
+    let mut keys = keys::keys(&files, resumed.as_ref())?;
+    if let Some(text) = &text {
+        let known = resumed.as_ref().map_or(0, |resumed| resumed.dictionary.len());
+        text::weigh(text, &mut keys, known, &files, &notice)?;
+    }
+    let valid = held_out::read(request, &files, &facts, &keys.dictionary, &reading, &notice, ears.stop)?;
+    let data = prepare::Read { files: &files, valid: &valid, keys, text };
+    let prepared = prepare::prepare(request, topology, &plan, data, facts, resumed.as_ref(), &notice)?;
     let reading = begun.elapsed();
     if ears.stop.requested() {
         return Err(Error::stopped_reading());
@@ -283,7 +292,8 @@ pub(crate) fn measured<R>(
     let (plan, _) = Plan::choose(topology, &request.machine)?;
     let writer = Writer::new(&Disk, &request.model, request.existing)?;
     let facts = target::of_files(&request.settings, files, None)?;
-    let prepared = prepare::prepare(request, topology, &plan, files, &[], facts, None, &|_| ())?;
+    let data = prepare::Read { files, valid: &[], keys: keys::keys(files, None)?, text: None };
+    let prepared = prepare::prepare(request, topology, &plan, data, facts, None, &|_| ())?;
     let keeper = keep::Keeper::new(writer, plan.shards, Duration::MAX);
     let (progress, log, stop) = (Progress::new(ProgressMode::Quiet), RunLog::off(), StopRequest::never());
     let ears = Ears { progress: &progress, log: &log, stop: &stop };

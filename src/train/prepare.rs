@@ -9,7 +9,7 @@ use super::configure::{Penalties, configuration, penalties};
 use super::corpus::{Corpus, Part, Source};
 use super::head::{distance, exceeds_cache, head, way};
 use super::held_out::{HeldOut, hold_out};
-use super::keys::{Keys, keys};
+use super::keys::Keys;
 use super::position::{Fingerprint, Position};
 use super::resume::Resumed;
 use super::saved::{self, Words};
@@ -23,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::model::configuration::{Configuration, Kind};
 use crate::model::factors::Fresh;
 use crate::model::sparse::Sparse;
+use crate::model::weighting::Text;
 use crate::report::format::{memory, number};
 use crate::sys::memory::available;
 use crate::theta::exchange::hogwild::{Head, View};
@@ -53,22 +54,30 @@ pub(super) struct Prepared<'d> {
     pub(super) resumed: bool,
 }
 
+/// What was read.
+pub(super) struct Read<'d> {
+    pub(super) files: &'d [DataFile],
+    /// The rows of `--valid`, if there are any.
+    pub(super) valid: &'d [OwnedBlock],
+    pub(super) keys: Keys<'d>,
+    /// What is made of it, if it is text.
+    pub(super) text: Option<Text>,
+}
+
 /// Lays out a run.
 ///
 /// # Errors
 /// Data and settings that do not go together, or too little memory.
-#[expect(clippy::too_many_arguments, reason = "all that a run is made of comes together here")]
 pub(super) fn prepare<'d>(
     request: &Request,
     topology: &Topology,
     plan: &Plan,
-    files: &'d [DataFile],
-    valid: &'d [OwnedBlock],
+    data: Read<'d>,
     facts: LabelFacts,
     resumed: Option<&'d Resumed>,
     notice: &dyn Fn(&str),
 ) -> Result<Prepared<'d>> {
-    let Keys { mut dictionary, maps } = keys(files, resumed)?;
+    let Read { files, valid, keys: Keys { mut dictionary, maps, nonzeros, .. }, text } = data;
     facts.notices.iter().for_each(|text| notice(text));
     let old = resumed.map(|resumed| &resumed.configuration);
     let columns = columns(files, old)?;
@@ -89,29 +98,33 @@ pub(super) fn prepare<'d>(
     });
     let mut corpus = Corpus::new(parts.collect(), limit);
     corpus.weigh(&facts.class_weights, facts.mean_weight);
-    let centres = match old {
-        Some(old) => old.centres.clone(),
-        None => scale::centres(&corpus)?,
+    let centres = match (old, &text) {
+        (Some(old), _) => old.centres.clone(),
+        (None, Some(_)) => Vec::new(),
+        (None, None) => scale::centres(&corpus)?,
     };
     corpus.centre(&centres);
-    scale_columns(&mut corpus, &mut dictionary, files, resumed.is_some(), notice)?;
+    match &text {
+        Some(text) => corpus.weigh_counts(text.weighting, dictionary.idf.clone().unwrap_or_default()),
+        None => scale_columns(&mut corpus, &mut dictionary, files, resumed.is_some(), notice)?,
+    }
     let factors = dictionary.scales.clone();
     if let Some(exponents) = &factors {
         corpus.scale(exponents.iter().map(|&exponent| scale::power(i32::from(exponent))).collect());
     }
     let mean_square = match old {
         Some(old) => old.mean_square,
-        None if factors.is_some() || !centres.is_empty() => scale::mean_square(&corpus)?,
+        None if text.is_some() || factors.is_some() || !centres.is_empty() => scale::mean_square(&corpus)?,
         None => files.iter().map(DataFile::sum_squares).sum::<f64>() / corpus.rows().max(1) as f64,
     };
-    let nonzeros = files.iter().map(DataFile::nonzeros).sum();
     let source = fields(request, old, files, &dictionary)?;
     let size = (mean_square, nonzeros, corpus.rows());
     let configuration = configuration(request, old, &facts, columns, source, centres, size)?;
+    let configuration = Configuration { text, ..configuration };
 
     let share = if request.valid.is_some() { 0.0 } else { configuration.holdout };
     let holdout = (share > 0.0).then(|| Holdout::new(share, configuration.seed));
-    let held_out = hold_out(&corpus, holdout, request, valid, &configuration, limit, factors.as_deref());
+    let held_out = hold_out(&corpus, holdout, request, valid, &configuration, limit, &dictionary);
     let mut penalties = penalties(&configuration, &corpus)?;
     let (rule, objective) = (configuration.optimizer.rule(), configuration.objective());
     let layout = configuration.layout();

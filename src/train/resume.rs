@@ -49,7 +49,12 @@ pub(super) fn reading(request: &Request, resumed: Option<&Resumed>) -> Result<Re
         let what = "the model was trained with other --bits or --interact, or none: leave them out";
         return Err(Error::Usage(what.to_owned()));
     }
-    Ok(ReadOptions { hashing, ..request.read.clone() })
+    let grams = configuration.text.map(|text| text.grams);
+    if grams.is_some() && request.read.grams.is_some() && request.read.grams != grams {
+        let what = "the model was trained with other --ngrams or --chars, or none: leave them out";
+        return Err(Error::Usage(what.to_owned()));
+    }
+    Ok(ReadOptions { hashing, grams: grams.or(request.read.grams), ..request.read.clone() })
 }
 
 /// Checks that what was said of the model is what the model that is resumed was trained with.
@@ -67,6 +72,12 @@ pub(super) fn agree(request: &Request, resumed: Option<&Resumed>) -> Result<()> 
         && rank != old.rank
     {
         return Err(Error::Usage(format!("the model was trained with --rank {}: leave out --rank", old.rank)));
+    }
+    if let (Some(least), Some(text)) = (request.settings.min_count, old.text)
+        && least != text.min_count
+    {
+        let what = format!("the model was trained with --min-count {}: leave out --min-count", text.min_count);
+        return Err(Error::Usage(what));
     }
     if let Some(loss) = request.settings.loss
         && loss != old.loss

@@ -8,7 +8,7 @@ use std::path::Path;
 use toml::Value;
 
 use super::{CHECKPOINT_EVERY, ClassWeights, Consistency, Request};
-use crate::data::{BITS, CachePolicy, Column, ColumnKind, Hashing, Input, LabelFile};
+use crate::data::{BITS, CachePolicy, Column, ColumnKind, Grams, Hashing, Input, LabelFile};
 use crate::engine::plan::Plan;
 use crate::model::configuration::{Configuration, Kind, LossKind, Optimizer, Target};
 
@@ -71,6 +71,14 @@ pub(super) fn written(request: &Request, plan: &Plan, configuration: &Configurat
     }
     if let Some(column) = label(configuration.columns.as_deref()) {
         sheet.line("label", column, read.label.is_some());
+    }
+    if let Some(text) = configuration.text {
+        let said_grams = |what: fn(&Grams) -> bool| read.grams.as_ref().is_some_and(what);
+        sheet.line("ngrams", i64::from(text.grams.words), said_grams(|grams| grams.words > 1));
+        if let Some(chars) = text.grams.chars {
+            sheet.line("chars", chars.to_string(), said_grams(|grams| grams.chars.is_some()));
+        }
+        sheet.line("min-count", i64::from(text.min_count), said.min_count.is_some());
     }
     if !read.categorical.is_empty() {
         sheet.line("categorical", read.categorical.clone(), true);

@@ -137,6 +137,17 @@ impl<'t> Lines<'t> {
         ends.iter().zip(colons).map(move |(&end, &colon)| start.max(end as usize)..colon as usize)
     }
 
+    /// Where the words are of the line that was handed out last, blanks before them included; none where it must be read in
+    /// another way.
+    pub fn words(&self) -> impl ExactSizeIterator<Item = Range<usize>> {
+        let place = self.done.checked_sub(1).and_then(|line| self.lines.get(line)).copied();
+        let (start, ends) = place.map_or((0, &[][..]), |place| {
+            let words = place.words.0 as usize..place.words.1 as usize;
+            (place.start, if words.is_empty() { &[][..] } else { &self.ends[words.start - 1..words.end] })
+        });
+        ends.windows(2).map(move |ends| start.max(ends[0] as usize)..ends[1] as usize)
+    }
+
     /// Which pairs were not read when [`Lines::read`] was called last, and where their words are, blanks before them included.
     pub fn odd(&self) -> impl Iterator<Item = (usize, Range<usize>)> {
         let place = self.done.checked_sub(1).and_then(|line| self.lines.get(line)).copied();

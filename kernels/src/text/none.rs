@@ -39,6 +39,11 @@ impl<'t> Lines<'t> {
     }
 
     /// Never called.
+    pub fn words(&self) -> Empty<Range<usize>> {
+        match self.0 {}
+    }
+
+    /// Never called.
     pub fn odd(&self) -> Empty<(usize, Range<usize>)> {
         match self.0 {}
     }

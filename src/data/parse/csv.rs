@@ -10,6 +10,7 @@ use crate::data::cut::{Cut, is_open};
 use crate::data::hashing::{HashedRow, Hashing, key, seed};
 use crate::data::input::excerpt;
 use crate::data::numbering::{ChunkKeys, Mark};
+use crate::data::repeats::Repeats;
 
 /// How the records of a file are read: what each cell is.
 pub(crate) struct Plan {
@@ -166,6 +167,7 @@ pub(crate) fn parse(text: &[u8], first: bool, plan: &Plan, context: Context<'_>)
         plan,
         learning: context.learning,
         may_repeat: plan.may_repeat(),
+        repeats: Repeats::default(),
         columns: vec![None; plan.roles.len()],
         name: String::new(),
         hashed: plan.hashing.as_ref().map(|hashing| HashedRow::new(hashing, |name| plan.place(name))),
@@ -199,6 +201,7 @@ struct Rows<'p> {
     plan: &'p Plan,
     learning: bool,
     may_repeat: bool,
+    repeats: Repeats,
     /// The ids of the columns of numbers, once they are known.
     columns: Vec<Option<u32>>,
     hashed: Option<HashedRow<'p>>,
@@ -228,7 +231,7 @@ impl Rows<'_> {
         }
         if let Some(hashed) = &mut self.hashed {
             self.parsed.plain += hashed.finish(&mut self.parsed.block, &mut self.keys)?;
-        } else if self.may_repeat && !self.parsed.block.add_up_repeated() {
+        } else if self.may_repeat && self.parsed.block.fold_repeated(&mut self.repeats).is_err() {
             return Err("values of one key add up to more than a float holds".into());
         }
         self.parsed.unlabelled += u64::from(label.is_none());

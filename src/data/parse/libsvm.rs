@@ -75,7 +75,7 @@ impl<'p> Rows<'p> {
     fn add(&mut self, start: usize, end: usize, quick: Option<Row<'p>>) -> Result<(), String> {
         let Some(row) = quick.map_or_else(|| self.plain(start, end), |row| Ok(Some(row)))? else { return Ok(()) };
         let parsed = &mut self.parsed;
-        if !row.rising && self.repeats.any(parsed.block.open_row()) && !parsed.block.add_up_repeated() {
+        if !row.rising && parsed.block.check_repeated(&mut self.repeats).is_err() {
             return Err("an index stands there more than once, and its values add up to more than a float holds".into());
         }
         parsed.number_row(self.hashing, &mut self.keys, &mut self.repeats)?;

@@ -5,6 +5,7 @@ mod idx;
 pub(crate) mod libffm;
 pub(crate) mod libsvm;
 pub(crate) mod number;
+pub(crate) mod text;
 pub(crate) mod vw;
 
 use super::block::OwnedBlock;
@@ -22,6 +23,7 @@ pub(crate) enum Parser {
     Libffm(libffm::Plan),
     Csv(csv::Plan),
     Vw(vw::Plan),
+    Text(text::Plan),
     Idx(Images),
 }
 
@@ -54,6 +56,10 @@ pub(crate) struct Parsed {
     pub(crate) unknown_labels: u64,
     /// Rows without a label.
     pub(crate) unlabelled: u64,
+    /// Rows of text with several labels.
+    pub(crate) several: u64,
+    /// Rows of text without a word that is known or collected.
+    pub(crate) empty: u64,
     /// What is wrong with the first of the rows that were skipped.
     pub(crate) first_bad: Option<Fault>,
     /// The line and text of the first label that was rounded, see [`number::is_rounded`].
@@ -81,6 +87,7 @@ impl Parser {
             Self::Libffm(plan) => plan.hashing.as_ref(),
             Self::Csv(plan) => plan.hashing.as_ref(),
             Self::Vw(plan) => plan.hashing.as_ref(),
+            Self::Text(plan) => plan.hashing.as_ref(),
             Self::Idx(images) => images.hashing.as_ref(),
         }
     }
@@ -88,7 +95,7 @@ impl Parser {
     /// Where text of this kind may be cut.
     pub(crate) fn cut(&self) -> Cut {
         match self {
-            Self::Libsvm(_) | Self::Libffm(_) | Self::Vw(_) => Cut::Lines,
+            Self::Libsvm(_) | Self::Libffm(_) | Self::Vw(_) | Self::Text(_) => Cut::Lines,
             Self::Csv(plan) => plan.cut(),
             Self::Idx(images) => images.cut(),
         }
@@ -98,8 +105,10 @@ impl Parser {
     pub(crate) fn no_keys(&self) -> Dictionary {
         match self {
             Self::Libsvm(_) | Self::Idx(_) => Dictionary::numbers(),
-            Self::Libffm(_) | Self::Csv(_) | Self::Vw(_) if self.hashing().is_some() => Dictionary::numbers(),
-            Self::Libffm(_) | Self::Csv(_) | Self::Vw(_) => Dictionary::names(),
+            Self::Libffm(_) | Self::Csv(_) | Self::Vw(_) | Self::Text(_) if self.hashing().is_some() => {
+                Dictionary::numbers()
+            }
+            Self::Libffm(_) | Self::Csv(_) | Self::Vw(_) | Self::Text(_) => Dictionary::names(),
         }
     }
 
@@ -113,6 +122,7 @@ impl Parser {
             Self::Libffm(plan) => libffm::parse(&chunk.text, plan, context),
             Self::Csv(plan) => csv::parse(&chunk.text, chunk.first, plan, context),
             Self::Vw(plan) => vw::parse(&chunk.text, plan, context),
+            Self::Text(plan) => text::parse(&chunk.text, plan, context),
             Self::Idx(images) => idx::parse(chunk, images, context),
         };
         chunk.let_go();
@@ -132,6 +142,8 @@ impl Parsed {
             unknown_keys: 0,
             unknown_labels: 0,
             unlabelled: 0,
+            several: 0,
+            empty: 0,
             first_bad: None,
             rounded: None,
             plain: 0,
