@@ -167,6 +167,16 @@ impl OwnedBlock {
         }
     }
 
+    /// Adds `value` to that of the id that was pushed as number `nth`, from 0, into the row being filled.
+    ///
+    /// # Panics
+    /// Where there is none.
+    #[inline(always)]
+    pub(crate) fn add(&mut self, nth: usize, value: f32) {
+        let at = self.open_start() + nth;
+        self.values[at] += value;
+    }
+
     /// Ends the row being filled, in which no id stands twice. The label is NaN where there is none.
     pub fn end_row(&mut self, label: f32) {
         self.end_weighted_row(label, 1.0);

@@ -10,6 +10,7 @@ mod block;
 mod cache;
 mod cache_read;
 mod columns;
+mod counted;
 mod cut;
 mod dictionary;
 mod facts;

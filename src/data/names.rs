@@ -129,11 +129,17 @@ impl Names {
 
     #[inline(always)]
     fn home(&self, word: u128) -> usize {
-        // Two factors without a pattern, and both halves of the product: every bit of the word counts.
-        let (low, high) = (word as u64 ^ 0x9E37_79B9_7F4A_7C15, (word >> 64) as u64 ^ 0xD1B5_4A32_D192_ED03);
-        let product = u128::from(low) * u128::from(high);
-        (product as u64 ^ (product >> 64) as u64) as usize & (self.slots.len() - 1)
+        home(word) & (self.slots.len() - 1)
     }
+}
+
+/// Where a word is to be looked for first, in a table of any power of two.
+#[inline(always)]
+pub(crate) fn home(word: u128) -> usize {
+    // Two factors without a pattern, and both halves of the product: every bit of the word counts.
+    let (low, high) = (word as u64 ^ 0x9E37_79B9_7F4A_7C15, (word >> 64) as u64 ^ 0xD1B5_4A32_D192_ED03);
+    let product = u128::from(low) * u128::from(high);
+    (product as u64 ^ (product >> 64) as u64) as usize
 }
 
 #[inline(always)]
@@ -144,13 +150,20 @@ fn row_of(slot: u128) -> u32 {
 /// The word of a name: of a short one the name, the first byte lowest, and ones up to the end; of a long one its hash
 /// between ones and zeros. No byte of UTF-8 is all ones, so no short name but the empty one has such a beginning.
 #[inline(always)]
-fn word(name: &[u8]) -> u128 {
+pub(crate) fn word(name: &[u8]) -> u128 {
     if name.len() > SHORT {
         return u128::from(xxh3_64(name)) << 8 | 0xFF;
     }
     let mut bytes = [0; 16];
     bytes[..name.len()].copy_from_slice(name);
     padded(u128::from_le_bytes(bytes), name.len())
+}
+
+/// The word of the name that stands in `text` from `start` to `end`, where it is short and text goes on behind it.
+#[inline(always)]
+pub(crate) fn short(text: &[u8], start: usize, end: usize) -> Option<u128> {
+    let bytes = text[start..].first_chunk().filter(|_| end - start <= SHORT)?;
+    Some(padded(u128::from_le_bytes(*bytes), end - start))
 }
 
 /// The word of a short name of `length` bytes, behind which anything may stand.
@@ -161,7 +174,7 @@ fn padded(name: u128, length: usize) -> u128 {
 
 /// True for the words of long names.
 #[inline(always)]
-fn is_long(word: u128) -> bool {
+pub(crate) fn is_long(word: u128) -> bool {
     word as u8 == 0xFF && word != WORD
 }
 
@@ -231,8 +244,29 @@ impl NameBatch {
         self.ends.push(self.text.len() as u32);
     }
 
+    /// How many names.
+    pub(crate) fn len(&self) -> usize {
+        self.words.len()
+    }
+
+    /// The word of the name that was added as number `nth`, from 0.
+    #[inline(always)]
+    pub(crate) fn word(&self, nth: usize) -> u128 {
+        self.words[nth]
+    }
+
+    /// Adds the name that has this word.
+    #[inline(always)]
+    pub(crate) fn add(&mut self, word: u128, name: &[u8]) {
+        if is_long(word) {
+            self.text.extend_from_slice(name);
+        }
+        self.words.push(word);
+        self.ends.push(self.text.len() as u32);
+    }
+
     /// The name that was added as number `nth`, from 0, where it is a long one; else nothing.
-    fn long_name(&self, nth: usize) -> &[u8] {
+    pub(crate) fn long_name(&self, nth: usize) -> &[u8] {
         let start = if nth == 0 { 0 } else { self.ends[nth - 1] };
         &self.text[start as usize..self.ends[nth] as usize]
     }

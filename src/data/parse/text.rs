@@ -9,10 +9,10 @@ use hogback_kernels::{Backend, Lines};
 use memchr::memchr;
 
 use super::{Context, Fault, Parsed};
+use crate::data::counted::Counted;
 use crate::data::grams::Grams;
 use crate::data::hashing::{Hashing, key};
 use crate::data::input::{LABEL, excerpt};
-use crate::data::names::{NameBatch, Prefix};
 use crate::data::numbering::ChunkKeys;
 use crate::data::repeats::Repeats;
 
@@ -37,11 +37,10 @@ pub(crate) fn parse(text: &[u8], plan: &Plan, context: Context<'_>) -> Result<Pa
         text,
         plan,
         learning: context.learning,
-        words: Vec::new(),
         keys: ChunkKeys::new(context.keys, context.learning),
         classes: context.classes.map(|classes| ChunkKeys::new(classes, context.learning)),
-        names: NameBatch::default(),
-        no_prefix: Prefix::default(),
+        names: Counted::default(),
+        words: Vec::new(),
         joined: Vec::new(),
         marked: String::new(),
         repeats: Repeats::default(),
@@ -55,13 +54,13 @@ pub(crate) fn parse(text: &[u8], plan: &Plan, context: Context<'_>) -> Result<Pa
             Some((line, _)) => line.end,
             None => memchr(b'\n', &text[start..]).map_or(text.len(), |at| start + at),
         };
-        match &quick {
-            Some((_, lines)) if lines.words().len() > 0 => rows.find(lines.words()),
-            _ => rows.find(plain_words(text, start, end)),
-        }
         let (line, before) = (rows.parsed.lines, (rows.keys.mark(), rows.classes.as_ref().map(ChunkKeys::mark)));
         let is_text = all_utf8 || str::from_utf8(&text[start..end]).is_ok();
-        let read = if is_text { rows.add(start, end) } else { Err("this is not UTF-8 text: convert the file".into()) };
+        let read = match &quick {
+            _ if !is_text => Err("this is not UTF-8 text: convert the file".into()),
+            Some((_, lines)) if lines.words().len() > 0 => rows.add(start, end, lines.words()),
+            _ => rows.add(start, end, plain_words(text, start, end)),
+        };
         if let Err(what) = read {
             rows.parsed.skip(context, || Fault { line, what })?;
             rows.keys.back_to(before.0);
@@ -75,6 +74,7 @@ pub(crate) fn parse(text: &[u8], plan: &Plan, context: Context<'_>) -> Result<Pa
     Ok(rows.parsed.finish(rows.keys, rows.classes))
 }
 
+#[inline(always)]
 fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
@@ -94,13 +94,12 @@ struct Rows<'p> {
     text: &'p [u8],
     plan: &'p Plan,
     learning: bool,
-    /// The words of the line at hand, labels among them until they are taken out.
-    words: Vec<Range<usize>>,
     keys: ChunkKeys<'p>,
     classes: Option<ChunkKeys<'p>>,
     /// The names of the row, as many as it has ids so far; none where keys are hashed.
-    names: NameBatch,
-    no_prefix: Prefix,
+    names: Counted,
+    /// The words of the line at hand, if they are not the only features.
+    words: Vec<Range<usize>>,
     /// Words that do not stand side by side in the text, joined.
     joined: Vec<u8>,
     /// A word with its beginning and end marked.
@@ -110,34 +109,32 @@ struct Rows<'p> {
 }
 
 impl Rows<'_> {
-    /// Makes `words`, which may begin with blanks, those of the line at hand.
+    /// The line from `start` to `end` with these words, which may begin with blanks.
     #[inline(always)]
-    fn find(&mut self, words: impl Iterator<Item = Range<usize>>) {
-        self.words.clear();
-        self.words.extend(words.map(|word| {
-            let mut start = word.start;
-            while is_blank(self.text[start]) {
-                start += 1;
-            }
-            start..word.end
-        }));
-    }
-
-    /// The line from `start` to `end`, whose words have been found.
-    fn add(&mut self, start: usize, end: usize) -> Result<(), String> {
+    fn add(&mut self, start: usize, end: usize, words: impl Iterator<Item = Range<usize>>) -> Result<(), String> {
         let text = self.text;
-        if self.words.is_empty() && self.learning {
-            return Ok(());
-        }
-        let (mut label, mut labels) = (None, 0);
-        self.words.retain(|word| match text[word.clone()].strip_prefix(LABEL) {
-            Some(name) => {
+        self.names.clear();
+        self.words.clear();
+        let words_alone = self.plan.hashing.is_none() && self.plan.grams == Grams::default();
+        let (mut label, mut labels, mut any) = (None, 0, false);
+        for Range { start: mut from, end } in words {
+            while is_blank(text[from]) {
+                from += 1;
+            }
+            if let Some(name) = text[from..end].strip_prefix(LABEL) {
                 label.get_or_insert(name);
                 labels += 1;
-                false
+            } else if words_alone {
+                any = true;
+                self.names.push(text, from, end, &mut self.parsed.block);
+            } else {
+                any = true;
+                self.words.push(from..end);
             }
-            None => true,
-        });
+        }
+        if labels == 0 && !any && self.learning {
+            return Ok(());
+        }
         let label = match label {
             Some([]) => return Err("a label without a name: __label__NAME was expected".into()),
             Some(name) => self.class(name)?,
@@ -147,17 +144,18 @@ impl Rows<'_> {
             }
             None => None,
         };
-        self.names.clear();
-        self.features(end - start)?;
+        if !words_alone {
+            self.grams(end - start)?;
+        }
         let block = &mut self.parsed.block;
         if self.plan.hashing.is_some() {
             self.parsed.plain += block.open_row().len() as u64;
+            block.fold_repeated(&mut self.repeats)?;
             self.keys.translate_row(block);
         } else {
-            self.keys.name_row(&mut self.names, block);
+            self.keys.name_row(&mut self.names.names, block);
         }
-        block.fold_repeated(&mut self.repeats)?;
-        self.parsed.empty += u64::from(block.open_row().is_empty());
+        self.parsed.empty += u64::from(!any);
         self.parsed.several += u64::from(labels > 1);
         self.parsed.unlabelled += u64::from(labels == 0);
         block.end_row(label.map_or(f32::NAN, |class| class as f32));
@@ -170,17 +168,10 @@ impl Rows<'_> {
         Ok(self.classes.as_mut().and_then(|classes| classes.name(name)))
     }
 
-    /// Adds the features of the words of the line, which has `length` bytes.
-    fn features(&mut self, length: usize) -> Result<(), String> {
+    /// Adds the words of the line, which has `length` bytes, and what else is made of them.
+    fn grams(&mut self, length: usize) -> Result<(), String> {
         let Grams { words: most, chars } = self.plan.grams;
         let text = self.text;
-        if self.plan.hashing.is_none() && most == 1 && chars.is_none() {
-            for word in &self.words {
-                self.parsed.block.push(0, 1.0);
-                self.names.push(&self.no_prefix, text, word.start, word.end);
-            }
-            return Ok(());
-        }
         if length as u64 * self.plan.grams.for_each_byte() > MOST_GRAMS {
             return Err(format!("the line has {length} bytes, too many to make n-grams of: is it one document?"));
         }
@@ -218,10 +209,7 @@ impl Rows<'_> {
     fn feature(&mut self, text: &[u8], name: Range<usize>) {
         match &self.plan.hashing {
             Some(hashing) => self.parsed.block.push(hashing.bucket(key(0, &text[name])), 1.0),
-            None => {
-                self.parsed.block.push(0, 1.0);
-                self.names.push(&self.no_prefix, text, name.start, name.end);
-            }
+            None => self.names.push(text, name.start, name.end, &mut self.parsed.block),
         }
     }
 }
