@@ -3,6 +3,9 @@
 //! A feature is a word, by itself; several in a row (n-grams) with a blank between any two; a piece of a word behind a blank,
 //! which no word has. Its value is how often the line has it.
 
+#[cfg(test)]
+mod alike;
+
 use std::ops::Range;
 
 use hogback_kernels::{Backend, Lines};
