@@ -124,7 +124,10 @@ impl Rows<'_> {
             while is_blank(text[from]) {
                 from += 1;
             }
-            if let Some(name) = text[from..end].strip_prefix(LABEL) {
+            // The first byte tells of almost every word that it is no label.
+            if text[from] == LABEL[0]
+                && let Some(name) = text[from..end].strip_prefix(LABEL)
+            {
                 label.get_or_insert(name);
                 labels += 1;
             } else if words_alone {
