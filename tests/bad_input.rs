@@ -211,11 +211,13 @@ fn labels_that_do_not_go_with_the_loss() {
 fn classes_that_were_not_trained_are_counted_at_evaluation() {
     let folder = Folder::new();
     folder.write("three.svm", "1 1:1\n2 2:1\n3 3:1\n".repeat(20));
-    folder.write("more.svm", "1 1:1\n2 2:1\n7 3:1\n8 1:1\n1 3:1\n");
+    folder.write("more.svm", "1 1:1\n2 2:1\n7 3:1\n8 1:1\n1 3:1\n2:1\n");
     folder.run(&["train", "three.svm", "--model", "m", "--holdout", "0"]).done();
     let run = folder.run(&["eval", "m", "more.svm", "--json"]).done();
-    assert!(run.err.contains("note: 2 rows without a label that the model knows: left out"), "{run:?}");
-    assert_eq!((&run.summary()["unlabelled"], &run.summary()["rows"]), (&2.into(), &5.into()));
+    assert!(run.err.contains("note: 2 rows with a label that the model was not trained on: left out"), "{run:?}");
+    assert!(run.err.contains("note: 1 row without a label: left out"), "{run:?}");
+    let said = run.summary();
+    assert_eq!((&said["unknown_labels"], &said["unlabelled"], &said["rows"]), (&2.into(), &1.into(), &6.into()));
     assert!((run.summary()["eval"]["accuracy"].as_f64().unwrap() - 2.0 / 3.0).abs() < 1e-9, "{run:?}");
     folder.run(&["predict", "m", "more.svm", "--top", "0"]).failed_with(2, &["--top", "1 or more"]);
     folder.write("numbers.svm", "1.5 1:1\n2.5 2:1\n3.25 3:1\n".repeat(20));
@@ -469,7 +471,7 @@ fn wrong_usage_is_one_line() {
         ("train good.svm --model m --resume --overwrite", &["--resume", "--overwrite"]),
         ("train good.svm --kind boosted", &["'boosted'", "linear"]),
         ("train good.svm --loss tropical", &["'tropical'", "logistic, hinge, squared"]),
-        ("train good.svm --format pdf", &["'pdf'", "auto, libsvm, libffm, csv, vw, idx"]),
+        ("train good.svm --format pdf", &["'pdf'", "auto, libsvm, libffm, csv, vw, text, idx"]),
         ("train @adults", &["@adults", "@adult, @digits", "./@adults"]),
         ("train - -", &["standard input (-) can be read only once"]),
         ("train good.svm --label y --model n", &["good.svm is libsvm data, which has no columns: leave out --label"]),

@@ -99,6 +99,23 @@ fn columns(rows: usize, seed: u64) -> String {
     text
 }
 
+/// Documents of a topic or another, some words of which come again, and some of which no other has; one is empty.
+fn documents(rows: usize, seed: u64) -> String {
+    let (mut numbers, mut text) = (Numbers(seed), String::new());
+    for row in 0..rows {
+        let topic = numbers.below(3);
+        let mut word = || match numbers.below(8) {
+            0 => format!("na\u{ef}ve{}", numbers.below(2)),
+            1 => format!("rare{}", numbers.below(5000)),
+            2..5 => format!("{}{}", ["sea", "sky", "soil"][topic as usize], numbers.below(4)),
+            _ => format!("the{}", numbers.below(6)),
+        };
+        let words: Vec<String> = (0..if row == 7 { 0 } else { 3 + row % 30 }).map(|_| word()).collect();
+        writeln!(text, "__label__{} {}", ["fish", "bird", "worm"][topic as usize], words.join(" ")).unwrap();
+    }
+    text
+}
+
 /// Rows of several words and values in a namespace, one of which has no name.
 fn words(rows: usize, seed: u64) -> String {
     let (mut numbers, mut text) = (Numbers(seed), String::new());
@@ -138,6 +155,7 @@ fn the_python_of_the_documents_predicts_the_same() {
     for (name, rows, seed) in [("train", 1500, 1), ("test", 150, 2)] {
         fs::write(path(&format!("columns.{name}.csv")), columns(rows, seed)).unwrap();
         fs::write(path(&format!("words.{name}.vw")), words(rows, seed)).unwrap();
+        fs::write(path(&format!("documents.{name}.txt")), documents(rows, seed)).unwrap();
     }
     let kind = ["--label", "kind", "--ignore", "number"];
     let number = ["--label", "number", "--ignore", "kind"];
@@ -165,6 +183,12 @@ fn the_python_of_the_documents_predicts_the_same() {
     assert_eq!(plain(("clicks", "ffm"), &["--kind", "ffm"])["shapes"]["factors"][1], 24);
     let found = plain(("words", "vw"), &["--kind", "ffm", "--rank", "3"]);
     assert_eq!((&found["about"]["field_names"], &found["shapes"]["factors"][2]), (&"user\ntext\n".into(), &3.into()));
+    let top = |flags: &[&str]| ask(("documents", "txt"), flags, &[], &["--top", "3"]);
+    let found = top(&[]);
+    assert_eq!(found["about"]["weighting"], "tf-idf");
+    assert_eq!(found["shapes"]["idf"][0], found["shapes"]["weight"][0]);
+    top(&["--ngrams", "3", "--min-count", "2"]);
+    top(&["--chars", "2-4", "--min-count", "3", "--kind", "fm"]);
     for family in ["linear", "fm", "ffm"] {
         let found = ask(columns, &["--kind", family], &kind, &["--top", "3"]);
         assert_eq!((&found["about"]["loss"], found["shapes"]["weight"][1].as_u64()), (&"softmax".into(), Some(3)));

@@ -42,6 +42,7 @@ struct Summary<'a> {
     nonzeros: u64,
     unknown_keys: u64,
     unlabelled: u64,
+    unknown_labels: u64,
     skipped_rows: u64,
     kernels: &'a str,
     seconds: Seconds,
@@ -66,9 +67,14 @@ pub(super) fn run(flags: &Flags) -> Result<()> {
         return Err(Error::data(flags.data.to_string(), "has no row with a label that the model knows"));
     }
     let metrics = scored.metrics(&model);
-    let unlabelled = seen.unlabelled + seen.unknown_labels + scored.strange;
-    if unlabelled > 0 {
-        say(&format!("note: {} without a label that the model knows: left out", number(unlabelled, "row")));
+    let (unlabelled, unknown_labels) = (seen.unlabelled, seen.unknown_labels + scored.strange);
+    let left_out =
+        [(unknown_labels, "with a label that the model was not trained on"), (unlabelled, "without a label")];
+    for (rows, which) in left_out.into_iter().filter(|(rows, _)| *rows > 0) {
+        say(&format!("note: {} {which}: left out", number(rows, "row")));
+    }
+    if seen.several_labels > 0 {
+        say(&format!("note: {} of several labels: the first of each counts", number(seen.several_labels, "row")));
     }
     ignored(seen.unknown_keys);
     if let Some(skipped) = &seen.skipped {
@@ -86,6 +92,7 @@ pub(super) fn run(flags: &Flags) -> Result<()> {
                 nonzeros: seen.nonzeros,
                 unknown_keys: seen.unknown_keys,
                 unlabelled,
+                unknown_labels,
                 skipped_rows: seen.skipped.as_ref().map_or(0, |skipped| skipped.rows),
                 kernels: model.backend().name(),
                 seconds: Seconds { total: seconds },

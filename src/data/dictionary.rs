@@ -450,7 +450,7 @@ mod tests {
             assert_eq!(keys(&back), keys(&dictionary));
             assert_eq!(back.is_names(), dictionary.is_names());
             assert_eq!(back.to_bytes(), dictionary.to_bytes());
-            assert_eq!((back.scales, back.idf), (dictionary.scales, dictionary.idf));
+            assert_eq!((back.scales.is_some(), back.idf), (dictionary.scales.is_some(), dictionary.idf));
         }
     }
 

@@ -306,6 +306,9 @@ mod tests {
         for head in ["1|2|3", "1 | 2 | 3", "|a|b", "| a | b |", "x | y", "age |city", "1|a b", "1 |2|3", "1;a |b"] {
             assert_eq!(of("a.txt", head), Some(Format::Csv), "{head:?}");
         }
+        for head in ["__label__a b", "\n__label__a, b", "__label__", "__label__a 1:2 | 3"] {
+            assert_eq!(of("a.txt", head), Some(Format::Text), "{head:?}");
+        }
         assert_eq!(of("-", "1 3:1 4:2 # a | b"), Some(Format::Libsvm));
         assert_eq!(of("-", "\0\0\u{8}\u{3}\0\0"), Some(Format::Idx));
         assert_eq!(of("-", "hello world"), None);
@@ -318,6 +321,9 @@ mod tests {
             assert!(error.to_string().contains(part), "{error}");
         }
         let error = Format::recognise(None, &Input::Stdin, b"\n\nhello world\n").unwrap_err().to_string();
-        assert!(error.contains("\"hello world\"") && error.contains("--format libsvm|libffm|vw|csv|idx"), "{error}");
+        assert!(
+            error.contains("\"hello world\"") && error.contains("--format libsvm|libffm|vw|csv|text|idx"),
+            "{error}"
+        );
     }
 }

@@ -44,7 +44,7 @@ pub fn export(model: &Model, out: &Path, form: Form, replace: bool, store: &dyn 
     }
     let matters = |&row: &u32| {
         let row = row as usize;
-        model.configuration.norm() > 0.0 || model.weights(row).chain(model.factors(row)).any(|number| number != 0.0)
+        is_normed(model) || model.weights(row).chain(model.factors(row)).any(|number| number != 0.0)
     };
     let rows: Vec<u32> = (0..model.features() as u32).filter(matters).collect();
     let mut draft = Draft::create(store, out)?;
@@ -54,6 +54,11 @@ pub fn export(model: &Model, out: &Path, form: Form, replace: bool, store: &dyn 
     }
     publish(store, vec![draft])?;
     Ok(rows.len())
+}
+
+/// Whether rows are brought to a norm, which each of their features is part of.
+fn is_normed(model: &Model) -> bool {
+    model.configuration.norm() > 0.0 || model.configuration.text.is_some()
 }
 
 fn text(model: &Model, rows: &[u32], draft: &mut Draft<'_>) -> Result<()> {
@@ -146,6 +151,10 @@ fn tensors(model: &Model, rows: &[u32]) -> Result<Vec<u8>> {
         Tensor::floats("bias", vec![outputs], model.bias().collect()),
         Tensor { name: "features", shape: vec![names.len()], numbers: Numbers::Bytes(names) },
     ];
+    if let Some(idf) = &model.dictionary().idf {
+        let idf = rows.iter().map(|&row| idf[row as usize]).collect();
+        tensors.push(Tensor::floats("idf", vec![features], idf));
+    }
     if model.rank() > 0 {
         tensors.extend(factors(model, rows));
     }
@@ -184,6 +193,11 @@ fn metadata(model: &Model) -> HashMap<String, String> {
         vec![("kind", configuration.kind.name().to_owned()), ("loss", configuration.loss.name().to_owned())];
     if !model.classes().is_empty() {
         metadata.push(("classes", listed(model.classes())));
+    }
+    if let Some(text) = &configuration.text {
+        metadata.push(("weighting", text.weighting.name().to_owned()));
+        metadata.push(("ngrams", text.grams.words.to_string()));
+        metadata.extend(text.grams.chars.map(|chars| ("chars", chars.to_string())));
     }
     if model.rank() > 0 {
         metadata.push(("rank", model.rank().to_string()));

@@ -103,7 +103,7 @@ impl Inspection {
 
 impl Display for Inspection {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Configuration { kind, rank, loss, optimizer, lr, l1, l2, schedule, seed, hashing, fields, .. } =
+        let Configuration { kind, rank, loss, optimizer, lr, l1, l2, schedule, seed, hashing, fields, text, .. } =
             &self.configuration;
         let of_rank = if *rank > 0 { format!(" of rank {rank}") } else { String::new() };
         write!(
@@ -120,6 +120,9 @@ impl Display for Inspection {
             }
         }
         writeln!(f, ", seed {seed}")?;
+        if let Some(text) = text {
+            writeln!(f, "text      {text}")?;
+        }
         let (features, weights) = (number(self.features as u64, "feature"), number(self.weights, "weight"));
         let passes = if self.passes == 1 { "1 pass".to_owned() } else { format!("{} passes", count(self.passes)) };
         writeln!(f, "learned   {passes}; {features}, {weights} other than 0")?;

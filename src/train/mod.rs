@@ -249,8 +249,8 @@ pub fn train(request: &Request, topology: &Topology, store: &dyn Store, ears: Ea
     }
     resume::agree(request, resumed.as_ref())?;
     let old = resumed.as_ref().map(|resumed| &resumed.configuration);
-    let facts = target::of_files(&request.settings, &files, old)?;
     let text = text::text(request, &reading, old, &files)?;
+    let facts = target::of_files(&request.settings, &files, old)?;
     let mut keys = keys::keys(&files, resumed.as_ref())?;
     if let Some(text) = &text {
         let known = resumed.as_ref().map_or(0, |resumed| resumed.dictionary.len());

@@ -11,6 +11,7 @@ use crate::engine::plan::Plan;
 use crate::engine::schedule::Schedule;
 use crate::error::Result;
 use crate::model::configuration::Optimizer;
+use crate::model::weighting::Text;
 use crate::report::format::{duration, number};
 
 /// The first line of `--json`.
@@ -24,6 +25,9 @@ struct Opening {
     /// Fields that there are vectors for, where they matter.
     #[serde(skip_serializing_if = "Option::is_none")]
     fields: Option<usize>,
+    /// What lines of text come to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<Text>,
     rows: u64,
     nonzeros: u64,
     features: usize,
@@ -74,6 +78,7 @@ pub(super) fn tell(
         kind: configuration.kind.name(),
         rank: configuration.factors().map(|factors| factors.rank),
         fields: configuration.fields.as_ref().map(|fields| fields.names.len()),
+        text: configuration.text,
         rows: files.iter().map(DataFile::rows).sum(),
         nonzeros: prepared.nonzeros,
         features: prepared.dictionary.len(),
@@ -106,7 +111,7 @@ pub(super) fn tell(
 }
 
 impl Opening {
-    fn lines(&self) -> [String; 4] {
+    fn lines(&self) -> Vec<String> {
         let data = format!(
             "data      {}, {}, {}, {} in {}",
             number(self.rows, "row"),
@@ -149,6 +154,7 @@ impl Opening {
             self.consistency.name(),
             self.kernels
         );
-        [data, model, passes, machine]
+        let text = self.text.map(|text| format!("text      {text}"));
+        [data].into_iter().chain(text).chain([model, passes, machine]).collect()
     }
 }

@@ -31,13 +31,20 @@ pub(super) fn text(
     if let Some(old) = old
         && old.text.is_some() != is_text
     {
-        let (here, there) = if is_text { ("text", "other data") } else { ("other data", "text") };
-        return Err(Error::data(files[0].name(), format!("this is {here}, but the model was trained on {there}")));
+        let not = if is_text {
+            "text, and the model was trained on other data"
+        } else {
+            "not text, which the model was trained on"
+        };
+        return Err(Error::data(files[0].name(), format!("this is {not}: give data of that kind")));
     }
     if !is_text {
-        return match settings.min_count {
-            Some(_) => {
-                Err(Error::Usage(format!("--min-count is for text, and {} is none: leave it out", files[0].name())))
+        let said =
+            [("--ngrams and --chars", request.read.grams.is_some()), ("--min-count", settings.min_count.is_some())];
+        return match said.iter().find(|(_, said)| *said) {
+            Some((flags, _)) => {
+                let what = format!("leave out {flags}, for text, which {} is not", files[0].name());
+                Err(Error::Usage(what))
             }
             None => Ok(None),
         };

@@ -3,6 +3,9 @@
 //! A feature is a word, by itself; several in a row (n-grams) with a blank between any two; a piece of a word behind a blank,
 //! which no word has. Its value is how often the line has it.
 
+#[cfg(test)]
+mod alike;
+
 use std::ops::Range;
 
 use hogback_kernels::{Backend, Lines};
@@ -121,7 +124,10 @@ impl Rows<'_> {
             while is_blank(text[from]) {
                 from += 1;
             }
-            if let Some(name) = text[from..end].strip_prefix(LABEL) {
+            // The first byte tells of almost every word that it is no label.
+            if text[from] == LABEL[0]
+                && let Some(name) = text[from..end].strip_prefix(LABEL)
+            {
                 label.get_or_insert(name);
                 labels += 1;
             } else if words_alone {
