@@ -61,6 +61,11 @@ pub(super) fn configuration(
         Optimizer::Ftrl => Schedule::Constant,
         _ => Schedule::default(),
     });
+    let passes = said.passes.or(old.map(|old| old.passes)).unwrap_or(match kind.has_layers() {
+        true => passes_of_layers(kind, rows),
+        false if blind => PASSES_BLIND,
+        false => PASSES,
+    });
     let rank = if kind.has_factors() { said.rank.or(old.map(|old| old.rank)).unwrap_or(rank(kind)) } else { 0 };
     let (floor, curvature) = match kind {
         Kind::Text => (TEXT_FLOOR, 1.0),
@@ -92,12 +97,8 @@ pub(super) fn configuration(
         quantile: said.quantile.or(old.map(|old| old.quantile)).unwrap_or(0.5),
         class_weights: facts.class_weights.clone(),
         schedule,
-        passes: said.passes.or(old.map(|old| old.passes)).unwrap_or(match kind.has_layers() {
-            true => passes_of_layers(kind, rows),
-            false if blind => PASSES_BLIND,
-            false => PASSES,
-        }),
-        early_stop: said.early_stop.or(old.map(|old| old.early_stop)).unwrap_or(patience(kind)),
+        passes,
+        early_stop: said.early_stop.or(old.map(|old| old.early_stop)).unwrap_or(patience(kind, passes)),
         holdout,
         seed: said.seed.or(old.map(|old| old.seed)).unwrap_or(0),
         centres,
@@ -121,12 +122,12 @@ fn passes_of_layers(kind: Kind, rows: u64) -> u32 {
     (8000 * BATCH as u64 / rows.max(1)).clamp(10, 30) as u32
 }
 
-/// Passes without improvement that end a run where nobody says: layers, whose rate falls in a straight line, improve to the last.
-fn patience(kind: Kind) -> u32 {
+/// Passes without improvement that end a run of `passes` where nobody says. Layers whose rate falls in a straight line improve most
+/// towards the end.
+fn patience(kind: Kind, passes: u32) -> u32 {
     match kind {
         Kind::Linear | Kind::Fm | Kind::Ffm | Kind::Deep => 2,
-        Kind::Mlp => 3,
-        Kind::Text => 5,
+        Kind::Mlp | Kind::Text => passes.div_ceil(2).max(2),
     }
 }
 
@@ -145,7 +146,7 @@ fn layers(said: &Settings, kind: Kind, old: Option<Layers>, standard: Option<Sta
             _ => vec![128],
         },
         activation: Activation::default(),
-        dropout: if kind == Kind::Mlp { 0.1 } else { 0.0 },
+        dropout: 0.0,
         feature_dropout: if kind == Kind::Text { 0.3 } else { 0.0 },
         batch: 64,
         meets: kind == Kind::Deep && !said.wide,

@@ -20,6 +20,8 @@ use hidden::Hidden;
 
 use crate::model::factors::deviate;
 
+/// How large the weights of the last of several layers are at first, compared with those of others.
+const SMALL: f64 = 0.1;
 /// Layers begin on a cache line.
 const LINE: usize = 16;
 
@@ -123,7 +125,8 @@ impl Network {
 
     /// Makes `words` a fresh network: weights of mean 0 by the seed, such that rows of input of mean squared norm `norm` come out of every
     /// layer about as large as they went in (LeCun et al. 1998; He et al. 2015 for activations that let half through); biases of 0, and of
-    /// the last layer `constant`, the best constant prediction.
+    /// the last layer `constant`, the best constant prediction. Behind hidden layers the last one's weights are a tenth of that, so that
+    /// nearly the best constant is what is said at first; not 0, or all units of a layer would learn the same.
     ///
     /// # Panics
     /// Where `words` are not as many as [`Network::words`], or `constant` not as many as the outputs.
@@ -137,7 +140,11 @@ impl Network {
         let mut drawn = 0;
         let mut norm = if norm > 0.0 { norm } else { 1.0 };
         for (nth, layer) in self.layers.iter().enumerate() {
-            let gain = if nth + 1 < self.layers.len() { gain } else { 1.0 };
+            let gain = match nth {
+                nth if nth + 1 < self.layers.len() => gain,
+                0 => 1.0,
+                _ => SMALL * SMALL,
+            };
             let spread = (gain / norm).sqrt() as f32;
             for word in &mut words[layer.weights()] {
                 *word = spread * deviate(seed ^ 0x6c61_7965, drawn);
