@@ -152,6 +152,42 @@ fn compare_tunes_other_tools_without_the_test_file() {
     assert_eq!(parts.concat(), rows("pctr.train.ffm"));
 }
 
+/// Images of two classes, and a program that stands in for a Python with PyTorch.
+#[test]
+fn compare_tells_pytorch_how_wide_the_hidden_layer_is() {
+    let python = ["-c", "import sys; assert sys.version_info >= (3, 10), 'older than 3.10'"];
+    if !works("python3", &python) {
+        return;
+    }
+    let folder = common::Folder::new();
+    std::fs::create_dir_all(folder.path("data/mnist")).unwrap();
+    for (part, rows) in [("train", 40u8), ("t10k", 8)] {
+        let images: Vec<u8> = [vec![0; 16], (0..rows).flat_map(|row| vec![row % 2 * 200 + 1; 784]).collect()].concat();
+        let labels: Vec<u8> = [vec![0; 8], (0..rows).map(|row| row % 2).collect()].concat();
+        folder.write(&format!("data/mnist/{part}-images-idx3-ubyte.gz"), common::gzip(&images));
+        folder.write(&format!("data/mnist/{part}-labels-idx1-ubyte.gz"), common::gzip(&labels));
+    }
+    let torch = folder.path("torch");
+    std::fs::write(&torch, include_str!("fixtures/peer.py")).unwrap();
+    std::fs::set_permissions(&torch, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = tool("compare", &["--quick", "--threads", "1", "--tools", "pytorch", "mnist-mlp"]);
+    command.env("TOLD", folder.path("told")).env("TORCH", torch).env("HOGBACK_SHARED", folder.path(""));
+    let run = run(command.env("CARGO_TARGET_DIR", folder.path("target"))).done();
+    println!("{}", run.out);
+    let line = run.out.lines().find(|line| line.starts_with("mnist-mlp  pytorch")).unwrap_or_else(|| panic!("{run:?}"));
+    let words = line.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains(" 10 0.25 "), "{words}");
+    assert!(words.ends_with(" 1.0000 --lr 0.001 --batch 64 --passes 10 --dropout 0.1 (best of 2)"), "{words}");
+    let told = String::from_utf8(folder.read("told")).unwrap();
+    for wanted in [
+        "torch pytorch_run.py train tuning/mnist.train.svm model --hidden 128 --threads 1 --lr 0.001 --batch 64 --passes 10",
+        "torch pytorch_run.py train mnist-quick/mnist.train.svm model --hidden 128 --threads 1 --lr 0.001 --batch 64 --passes 10 --dropout 0.1",
+        "torch pytorch_run.py predict mnist-quick/mnist.test.svm model --out predictions",
+    ] {
+        assert!(told.lines().any(|line| line == wanted), "{wanted}: {told}");
+    }
+}
+
 #[test]
 fn metrics_of_compare_are_those_of_hogback() {
     if !works("python3", &["--version"]) {

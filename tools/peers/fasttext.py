@@ -4,14 +4,19 @@ import os
 
 from .peer import Peer, debian, given, option
 
+TEXT = ["-lr 0.5 -epoch 25", "-lr 0.5 -epoch 10", "-lr 0.1 -epoch 25"]
+
 
 class FastText(Peer):
     name = "fasttext"
+    models = ("linear", "text")
 
     def __init__(self, home):
         self.program = given("FASTTEXT") if os.environ.get("FASTTEXT") else debian("fasttext", "fasttext")[0]
 
     def settings(self, data):
+        if data.model == "text":
+            return [f"-dim {data.rank} {rest}" for rest in TEXT]
         return ["-dim 10 -lr 0.5 -epoch 25"] if data.file("train", "txt").exists() else []
 
     def train(self, data, setting, model, threads):

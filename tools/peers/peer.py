@@ -64,7 +64,7 @@ def given(variable: str) -> str:
     found = shutil.which(path)
     if not found:
         raise Missing(f"{variable}={path} is no program")
-    return str(Path(found).resolve())
+    return str(Path(found).absolute())  # not resolved: an environment of Python is known by its link
 
 
 def debian(package: str, *programs: str) -> list[str]:

@@ -16,9 +16,15 @@ from pathlib import Path
 
 from .peer import Missing, python
 
-# The data that models other than linear ones are made of, the model, and its factors.
-FACTORS = {"pctr-fm": ("pctr", "fm", 4), "pctr-ffm": ("pctr", "ffm", 4), "prat": ("prat", "fm", 8)}
-NAMES = ["adult", "p16", "p20", "pctr", "news20", "mnist", *FACTORS]
+# The data that models other than linear ones are made of, the model, and its factors, units or dimensions.
+MODELS = {
+    "pctr-fm": ("pctr", "fm", 4),
+    "pctr-ffm": ("pctr", "ffm", 4),
+    "prat": ("prat", "fm", 8),
+    "mnist-mlp": ("mnist", "mlp", 128),
+    "news20-text": ("news20", "text", 50),
+}
+NAMES = ["adult", "p16", "p20", "pctr", "news20", "mnist", *MODELS]
 ENDINGS = ["svm", "vw", "ffm", "mf", "fm", "txt"]  # of the files that a tool reads
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = 2000  # rows to learn of a quick set; a quarter of them to measure with
@@ -32,13 +38,13 @@ class Data:
     nonzeros: int
     features: int  # the largest key
     classes: int  # 0: labels are ratings
-    model: str = "linear"  # or fm, ffm: what is learned of it
-    rank: int = 0  # factors of such a model
+    model: str = "linear"  # or fm, ffm, mlp, text: what is learned of it
+    rank: int = 0  # factors of such a model, units of its hidden layer, or dimensions of its words
     tuning: bool = False  # whether the file to measure with is there to choose settings
 
     @property
     def name(self) -> str:
-        return next((name for name, of in FACTORS.items() if of[:2] == (self.kind, self.model)), self.kind)
+        return next((name for name, of in MODELS.items() if of[:2] == (self.kind, self.model)), self.kind)
 
     def file(self, part: str, ending: str) -> Path:
         return self.folder / f"{self.kind}.{part}.{ending}"
@@ -71,7 +77,7 @@ class Data:
 
 def prepare(name: str, quick: bool, home: Path, hogback: str) -> Data:
     """A set, from below `home` or made there. Raises Missing."""
-    kind, *model = FACTORS.get(name, (name,))
+    kind, *model = MODELS.get(name, (name,))
     return replace(rows_of(kind, quick, home, hogback), **dict(zip(("model", "rank"), model)))
 
 
