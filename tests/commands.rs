@@ -12,7 +12,7 @@ const FLAGS: [(&str, &str); 8] = [
     (
         "train",
         "--spec --model --resume --overwrite --kind --rank --loss --quantile --optimizer --lr --l1 --l2 --class-weight --seed --passes --valid --holdout --early-stop --schedule \
-         --format --label --ignore --categorical --interact --bits --skip-bad-rows --labels --cache --no-cache --shards --controllers --children --nodes --consistency --head --merge \
+         --format --label --ignore --categorical --ngrams --chars --min-count --interact --bits --skip-bad-rows --labels --cache --no-cache --shards --controllers --children --nodes --consistency --head --merge \
          --checkpoint-every --json --quiet --help",
     ),
     ("predict", "--top --format --label --ignore --skip-bad-rows --help"),
