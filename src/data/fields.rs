@@ -44,14 +44,14 @@ pub enum FieldKind {
 }
 
 impl FieldSource {
-    /// The fields of `files` that have a key; `dictionary` holds those of all of them.
+    /// The fields of `files` that have a key; `dictionary` holds those of all of them, and `who` is the kind that asks.
     ///
     /// # Errors
     /// [`Error::Usage`] where a file has none, or the files are of several formats; [`Error::Data`] where there are too many.
-    pub fn of_files(files: &[DataFile], dictionary: &Dictionary) -> Result<Self> {
+    pub fn of_files(who: &str, files: &[DataFile], dictionary: &Dictionary) -> Result<Self> {
         let mut all: Option<Self> = None;
         for file in files {
-            let (kind, names) = candidates(file)?;
+            let (kind, names) = candidates(who, file)?;
             let all = all.get_or_insert_with(|| Self { kind, names: Vec::new() });
             if kind != all.kind {
                 let (first, one, other) = (files[0].name(), all.kind.name(), kind.name());
@@ -110,9 +110,9 @@ impl FieldSource {
     ///
     /// # Errors
     /// As [`FieldSource::of_files`] for each of them; [`Error::Data`] with the first field that is new.
-    pub fn check(&self, files: &[DataFile]) -> Result<()> {
+    pub fn check(&self, who: &str, files: &[DataFile]) -> Result<()> {
         for file in files {
-            let theirs = Self::of_files(std::slice::from_ref(file), file.dictionary())?;
+            let theirs = Self::of_files(who, std::slice::from_ref(file), file.dictionary())?;
             if theirs.kind != self.kind {
                 let (here, there) = (theirs.kind.name(), self.kind.name());
                 let what = format!("this is {here} data, but the model was trained on {there} data");
@@ -152,7 +152,7 @@ impl FieldKind {
 }
 
 /// What the fields of `file` are, and which there may be; of libffm its keys alone tell.
-fn candidates(file: &DataFile) -> Result<(FieldKind, Vec<String>)> {
+fn candidates(who: &str, file: &DataFile) -> Result<(FieldKind, Vec<String>)> {
     if file.dictionary().is_names() {
         if let Some(columns) = file.columns() {
             let features =
@@ -165,19 +165,19 @@ fn candidates(file: &DataFile) -> Result<(FieldKind, Vec<String>)> {
         });
     }
     if file.plain_nonzeros().is_some() {
-        return Err(hashed_have_none());
+        return Err(hashed_have_none(who));
     }
     let why = format!("{} is libsvm or IDX data, which has none: --kind fm learns without", file.name());
-    Err(none(&why))
+    Err(none(who, &why))
 }
 
 /// What is said to fields of keys that are hashed.
-pub(crate) fn hashed_have_none() -> Error {
-    none("hashed keys have none: leave out --bits and --interact")
+pub(crate) fn hashed_have_none(kind: &str) -> Error {
+    none(kind, "hashed keys have none: leave out --bits and --interact")
 }
 
-fn none(why: &str) -> Error {
-    Error::Usage(format!("--kind ffm needs fields, those of libffm, VW namespaces or CSV columns; {why}"))
+fn none(kind: &str, why: &str) -> Error {
+    Error::Usage(format!("--kind {kind} needs fields, those of libffm, VW namespaces or CSV columns; {why}"))
 }
 
 /// True where the keys are those of libffm text: those of other text have no colon, or a `^` or `=` before it.

@@ -17,6 +17,11 @@ pub fn count(number: u64) -> String {
     text
 }
 
+/// Sizes as `--hidden` takes them: `128,64`.
+pub fn sizes(sizes: &[usize]) -> String {
+    sizes.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
 /// That rows of `data` were skipped.
 pub fn bad_rows(data: &str, skipped: &Skipped) -> String {
     let (rows, first) = (number(skipped.rows, "bad row"), skipped.first(Path::new(data)));

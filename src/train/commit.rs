@@ -108,7 +108,7 @@ impl Committer<'_, '_, '_> {
             fresh: self.job.fresh.as_ref(),
             rule: self.job.rule,
             layout: self.job.head.layout,
-            network: self.job.network(),
+            network: self.job.learner.network(),
             step: self.job.step(),
             dictionary: self.dictionary,
             configuration: self.configuration,

@@ -97,6 +97,16 @@ pub(super) enum Learner {
     Layered(Box<Layered>),
 }
 
+impl Learner {
+    /// The layers, where there are any.
+    pub(super) fn network(&self) -> Option<&Network> {
+        match self {
+            Self::Sparse(_) => None,
+            Self::Layered(layered) => Some(layered.network()),
+        }
+    }
+}
+
 /// What a child keeps from task to task.
 pub(super) struct Child<'t> {
     pub(super) seat: Seat,
@@ -154,14 +164,6 @@ impl<'t> Job for Train<'t, '_> {
 }
 
 impl Train<'_, '_> {
-    /// The layers, where there are any.
-    pub(super) fn network(&self) -> Option<&Network> {
-        match &self.learner {
-            Learner::Sparse(_) => None,
-            Learner::Layered(layered) => Some(layered.network()),
-        }
-    }
-
     /// The present step.
     pub(super) fn step(&self) -> Step<'_> {
         let rate = |bits: &AtomicU32| f32::from_bits(bits.load(Relaxed));

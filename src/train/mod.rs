@@ -223,8 +223,10 @@ pub fn train(request: &Request, topology: &Topology, store: &dyn Store, ears: Ea
     let begun = Instant::now();
     let notice = |text: &str| ears.progress.notice(text);
     request.settings.check()?;
-    if request.settings.kind == Some(Kind::Ffm) && request.read.hashing.is_some() {
-        return Err(hashed_have_none());
+    if let Some(kind @ (Kind::Ffm | Kind::Deep)) = request.settings.kind
+        && request.read.hashing.is_some()
+    {
+        return Err(hashed_have_none(kind.name()));
     }
     let (plan, warnings) = Plan::choose(topology, &request.machine)?;
     warnings.iter().for_each(|warning| notice(&format!("warning: {warning}")));

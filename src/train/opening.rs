@@ -11,6 +11,7 @@ use crate::engine::plan::Plan;
 use crate::engine::schedule::Schedule;
 use crate::error::Result;
 use crate::model::configuration::Optimizer;
+use crate::model::network::Network;
 use crate::model::weighting::Text;
 use crate::report::format::{duration, number};
 
@@ -28,6 +29,15 @@ struct Opening {
     /// What lines of text come to.
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<Text>,
+    /// The sizes of what goes into the layers, of what comes out of the hidden ones, and of what comes out, where there are layers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    layers: Option<Vec<usize>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    activation: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dropout: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    batch: Option<usize>,
     rows: u64,
     nonzeros: u64,
     features: usize,
@@ -73,12 +83,17 @@ pub(super) fn tell(
     ears: Ears<'_>,
 ) -> Result<()> {
     let configuration = &prepared.configuration;
+    let layers = configuration.layers.as_ref();
     let opening = Opening {
         model: request.model.display().to_string(),
         kind: configuration.kind.name(),
         rank: configuration.factors().map(|factors| factors.rank),
         fields: configuration.fields.as_ref().map(|fields| fields.names.len()),
         text: configuration.text,
+        layers: prepared.learner.network().map(Network::sizes),
+        activation: layers.filter(|layers| !layers.hidden.is_empty()).map(|layers| layers.activation.name()),
+        dropout: layers.map(|layers| layers.dropout).filter(|&dropout| dropout > 0.0),
+        batch: layers.map(|layers| layers.batch),
         rows: files.iter().map(DataFile::rows).sum(),
         nonzeros: prepared.nonzeros,
         features: prepared.dictionary.len(),
@@ -128,8 +143,15 @@ impl Opening {
         };
         let rank = self.rank.map_or(String::new(), |rank| format!(" of rank {rank}"));
         let fields = self.fields.map_or(String::new(), |fields| format!(" for {}", number(fields as u64, "field")));
+        let layers = self.layers.as_ref().map_or(String::new(), |sizes| {
+            let sizes: Vec<String> = sizes.iter().map(ToString::to_string).collect();
+            let activation = self.activation.map_or(String::new(), |name| format!(" ({name})"));
+            format!(", layers {}{activation}", sizes.join(" → "))
+        });
+        let dropout = self.dropout.map_or(String::new(), |share| format!(", dropout {share}"));
+        let batch = self.batch.map_or(String::new(), |rows| format!(", batches of {rows}"));
         let model = format!(
-            "model     {}{rank}{fields}, {} loss{classes}, {}, rate {} ({}){penalties}, seed {}",
+            "model     {}{rank}{fields}{layers}, {} loss{classes}, {}, rate {} ({}){batch}{dropout}{penalties}, seed {}",
             self.kind,
             self.loss,
             self.optimizer.name(),

@@ -249,13 +249,13 @@ fn fields(
 ) -> Result<Option<FieldSource>> {
     match old {
         Some(old) => {
-            old.fields.as_ref().map_or(Ok(()), |fields| fields.check(files))?;
+            old.fields.as_ref().map_or(Ok(()), |fields| fields.check(old.kind.name(), files))?;
             Ok(old.fields.clone())
         }
-        None if matches!(request.settings.kind, Some(Kind::Ffm | Kind::Deep)) => {
-            FieldSource::of_files(files, dictionary).map(Some)
-        }
-        None => Ok(None),
+        None => match request.settings.kind {
+            Some(kind @ (Kind::Ffm | Kind::Deep)) => FieldSource::of_files(kind.name(), files, dictionary).map(Some),
+            _ => Ok(None),
+        },
     }
 }
 

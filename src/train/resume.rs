@@ -9,7 +9,8 @@ use super::position::Position;
 use crate::checkpoint::{Existing, Loaded, load};
 use crate::data::{Dictionary, ReadOptions};
 use crate::error::{Error, Result};
-use crate::model::configuration::Configuration;
+use crate::model::configuration::{Configuration, Kind};
+use crate::report::format::sizes;
 
 /// A model that is resumed.
 pub(super) struct Resumed {
@@ -63,38 +64,42 @@ pub(super) fn reading(request: &Request, resumed: Option<&Resumed>) -> Result<Re
 /// [`Error::Usage`] where it is not.
 pub(super) fn agree(request: &Request, resumed: Option<&Resumed>) -> Result<()> {
     let Some(Resumed { configuration: old, .. }) = resumed else { return Ok(()) };
-    if let Some(kind) = request.settings.kind
-        && kind != old.kind
-    {
-        return Err(Error::Usage(format!("the model was trained with --kind {}: leave out --kind", old.kind.name())));
+    let said = &request.settings;
+    let other = |flag: &str, was: &str| {
+        Error::Usage(format!("the model was trained with {flag} {was}: leave out {flag}"))
+    };
+    if said.kind.is_some_and(|kind| kind != old.kind) {
+        return Err(other("--kind", old.kind.name()));
     }
-    if let Some(rank) = request.settings.rank
-        && rank != old.rank
-    {
-        return Err(Error::Usage(format!("the model was trained with --rank {}: leave out --rank", old.rank)));
+    if said.rank.is_some_and(|rank| rank != old.rank) {
+        return Err(other(if old.kind == Kind::Text { "--dim" } else { "--rank" }, &old.rank.to_string()));
     }
-    if let (Some(least), Some(text)) = (request.settings.min_count, old.text)
+    if let Some(layers) = &old.layers {
+        if said.hidden.as_ref().is_some_and(|hidden| *hidden != layers.hidden) {
+            return Err(other("--hidden", &sizes(&layers.hidden)));
+        }
+        if said.activation.is_some_and(|activation| activation != layers.activation) {
+            return Err(other("--activation", layers.activation.name()));
+        }
+        if said.wide && layers.meets {
+            return Err(Error::Usage("the model was trained without --wide: leave out --wide".to_owned()));
+        }
+    }
+    if let (Some(least), Some(text)) = (said.min_count, old.text)
         && least != text.min_count
     {
-        let what = format!("the model was trained with --min-count {}: leave out --min-count", text.min_count);
-        return Err(Error::Usage(what));
+        return Err(other("--min-count", &text.min_count.to_string()));
     }
-    if let Some(loss) = request.settings.loss
-        && loss != old.loss
-    {
-        return Err(Error::Usage(format!("the model was trained with --loss {}: leave out --loss", old.loss.name())));
+    if said.loss.is_some_and(|loss| loss != old.loss) {
+        return Err(other("--loss", old.loss.name()));
     }
-    if let Some(optimizer) = request.settings.optimizer
-        && optimizer != old.optimizer
-    {
-        let name = old.optimizer.name();
-        return Err(Error::Usage(format!("the model was trained with --optimizer {name}: leave out --optimizer")));
+    if said.optimizer.is_some_and(|optimizer| optimizer != old.optimizer) {
+        return Err(other("--optimizer", old.optimizer.name()));
     }
     // Another penalty or another weighing is another problem, whose losses cannot be compared with those of before.
-    let said = &request.settings;
     for (flag, said, old) in [("--l1", said.l1, old.l1), ("--quantile", said.quantile, old.quantile)] {
         if said.is_some_and(|said| said != old) {
-            return Err(Error::Usage(format!("the model was trained with {flag} {old}: leave out {flag}")));
+            return Err(other(flag, &old.to_string()));
         }
     }
     if said.class_weights.is_some() {

@@ -7,10 +7,10 @@ use std::path::Path;
 
 use toml::Value;
 
-use super::{CHECKPOINT_EVERY, ClassWeights, Consistency, Request};
+use super::{CHECKPOINT_EVERY, ClassWeights, Consistency, Request, Settings};
 use crate::data::{BITS, CachePolicy, Column, ColumnKind, Grams, Hashing, Input, LabelFile};
 use crate::engine::plan::Plan;
-use crate::model::configuration::{Configuration, Kind, LossKind, Optimizer, Target};
+use crate::model::configuration::{Configuration, Kind, Layers, LossKind, Optimizer, Target};
 
 const HEAD: &str = "\
 # How this model was trained. To train it again:
@@ -38,8 +38,15 @@ pub(super) fn written(request: &Request, plan: &Plan, configuration: &Configurat
 
     sheet.heading("Model");
     sheet.line("kind", configuration.kind.name(), said.kind.is_some());
-    if configuration.kind != Kind::Linear {
-        sheet.line("rank", whole(configuration.rank as u64), said.rank.is_some());
+    if configuration.kind.has_factors() {
+        let key = if configuration.kind == Kind::Text { "dim" } else { "rank" };
+        sheet.line(key, whole(configuration.rank as u64), said.rank.is_some());
+    }
+    if let Some(layers) = &configuration.layers {
+        layers_of(&mut sheet, layers, said);
+        if configuration.kind == Kind::Deep && !layers.meets {
+            sheet.line("wide", true, true);
+        }
     }
     sheet.line("loss", loss.name(), said.loss.is_some());
     if loss == LossKind::Quantile {
@@ -129,6 +136,17 @@ pub(super) fn written(request: &Request, plan: &Plan, configuration: &Configurat
         sheet.line("checkpoint-every", whole(every.as_secs()), every != CHECKPOINT_EVERY);
     }
     sheet.text
+}
+
+/// The lines of layers.
+fn layers_of(sheet: &mut Sheet, layers: &Layers, said: &Settings) {
+    if !layers.hidden.is_empty() {
+        let sizes: Vec<Value> = layers.hidden.iter().map(|&size| whole(size as u64)).collect();
+        sheet.line("hidden", sizes, said.hidden.is_some());
+        sheet.line("activation", layers.activation.name(), said.activation.is_some());
+        sheet.line("dropout", short(layers.dropout), said.dropout.is_some());
+    }
+    sheet.line("batch", whole(layers.batch as u64), said.batch.is_some());
 }
 
 /// The text so far, and what the next lines are about.

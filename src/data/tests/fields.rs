@@ -6,7 +6,7 @@ use super::*;
 fn fields_of(name: &str, text: &str) -> (Vec<String>, Vec<(String, String)>) {
     let options = ReadOptions { ignore: if name == "a.vw" { vec!["out".into()] } else { Vec::new() }, ..OPTIONS };
     let file = Data::new(name, text).read(&options).unwrap();
-    let source = FieldSource::of_files(std::slice::from_ref(&file), file.dictionary()).unwrap();
+    let source = FieldSource::of_files("ffm", std::slice::from_ref(&file), file.dictionary()).unwrap();
     let json = serde_json::to_string(&source).unwrap();
     assert_eq!(serde_json::from_str::<FieldSource>(&json).unwrap(), source);
     let fields = source.fields(file.dictionary()).unwrap();
@@ -85,7 +85,7 @@ fn files_of_one_kind_are_joined_and_others_refused() {
     let joint = |files: &[DataFile]| {
         let mut keys = files[0].dictionary().clone();
         files[1..].iter().for_each(|file| _ = keys.merge(file.dictionary()).unwrap());
-        FieldSource::of_files(files, &keys).map(|source| source.names)
+        FieldSource::of_files("ffm", files, &keys).map(|source| source.names)
     };
     let ffm = || read("a.ffm", "1 7:1:1 300:1:1\n");
     assert_eq!(joint(&[ffm(), read("b.ffm", "1 8:1:1 7:2:1\n")]).unwrap(), ["7", "8", "300"]);
@@ -102,7 +102,7 @@ fn files_of_one_kind_are_joined_and_others_refused() {
 fn numbers_have_none_and_too_many_are_refused() {
     let fault = |name: &str, text: &str, options: &ReadOptions| {
         let file = Data::new(name, text).read(options).unwrap();
-        let error = FieldSource::of_files(std::slice::from_ref(&file), file.dictionary()).unwrap_err();
+        let error = FieldSource::of_files("ffm", std::slice::from_ref(&file), file.dictionary()).unwrap_err();
         (error.exit_code(), error.to_string())
     };
     let (code, error) = fault("a.svm", "1 1:1\n", &OPTIONS);
@@ -133,13 +133,13 @@ fn a_field_that_a_model_has_not_is_named() {
         ("a.csv", "y,a\n1,2\n", "y,a,b\n1,2,word\n", "column \"b\""),
     ] {
         let (old, new) = (read(name, old), read(name, new));
-        let source = FieldSource::of_files(std::slice::from_ref(&old), old.dictionary()).unwrap();
+        let source = FieldSource::of_files("ffm", std::slice::from_ref(&old), old.dictionary()).unwrap();
         source.check(std::slice::from_ref(&old)).unwrap();
         let error = source.check(std::slice::from_ref(&new)).unwrap_err().to_string();
         assert!(error.contains(&format!("{name}: has {field}, which the model has not")), "{error}");
     }
     let (vw, ffm) = (read("a.vw", "1 |a x\n"), read("a.ffm", "1 1:1:1\n"));
-    let source = FieldSource::of_files(std::slice::from_ref(&vw), vw.dictionary()).unwrap();
+    let source = FieldSource::of_files("ffm", std::slice::from_ref(&vw), vw.dictionary()).unwrap();
     let error = source.check(std::slice::from_ref(&ffm)).unwrap_err().to_string();
     assert!(error.ends_with("a.ffm: this is libffm data, but the model was trained on vw data"), "{error}");
     assert_eq!(source.fields(ffm.dictionary()).unwrap_err(), "the key \"1:1\" is of no field that is known");

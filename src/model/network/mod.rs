@@ -104,6 +104,11 @@ impl Network {
         self.parts().map(|part| part.words.len()).sum()
     }
 
+    /// Numbers in a row of input, then in one of what comes out of each layer.
+    pub fn sizes(&self) -> Vec<usize> {
+        [self.inputs()].into_iter().chain(self.layers.iter().map(|layer| layer.outputs)).collect()
+    }
+
     /// Its tensors, layer by layer, weights before biases.
     pub fn parts(&self) -> impl Iterator<Item = Part> + '_ {
         self.layers.iter().zip(1..).flat_map(|(layer, nth)| {
