@@ -3,8 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use hogback_kernels::{
-    Adam, Backend, Cells, DenseRule, Factors, Ids, Layout, Learner, LearnerSpec, Loss, MergeRule, Objective, Row, Rule,
-    Scratch, Step, Table,
+    Activation, Adam, Backend, Cells, ClassLoss, DenseRule, Factors, Ids, Layout, Learner, LearnerSpec, Loss, Matrix,
+    MatrixMut, MergeRule, Objective, Row, Rule, Scratch, Step, Table, Turned,
 };
 
 use crate::ground::{Words, bits};
@@ -102,6 +102,67 @@ fn copies_merges_and_steps_refuse_planes_that_do_not_fit() {
         refused("slot planes", || backend.dense_step(DenseRule::Adam(Adam::at(1, 0.1, 0.0)), four, &[four], &[0.0; 4]));
     }
     assert_eq!(words.values(), [1.0; 40]);
+}
+
+#[test]
+fn layers_refuse_what_does_not_fit() {
+    let words = [0.0; 12];
+    let matrix = |rows, columns| Matrix::new(&words[..rows * columns], rows, columns);
+    refused("no 2 rows of 5", || Matrix::new(&words, 2, 5));
+    refused("rows of 4 words that begin 3 apart", || Matrix::with_stride(&words, 2, 4, 3));
+    refused("12 words end before the last of 3 rows", || Matrix::with_stride(&words, 3, 4, 5));
+    refused("12 words end before the last of", || Matrix::with_stride(&words, usize::MAX, 1, usize::MAX));
+    refused("no 2 rows of 5", || MatrixMut::new(&mut [0.0; 9], 2, 5).rows());
+    refused("9 words end before the last of 2 rows", || MatrixMut::with_stride(&mut [0.0; 9], 2, 5, 5).rows());
+    let row = Row::new(Ids::check(&[0, 2], 3).unwrap_or_default(), &[], 1.0);
+    let mut turned = Turned::default();
+    refused("made for more weights", || Turned::default().turn(&[row], 2));
+    turned.turn(&[row], 3);
+    for backend in Backend::all() {
+        let mut c = [1.0; 6];
+        refused("the columns of the left matrix", || {
+            backend.multiply(MatrixMut::new(&mut [0.0; 6], 2, 3), matrix(2, 2), matrix(3, 3), false);
+        });
+        refused("a product of another shape", || {
+            backend.multiply(MatrixMut::new(&mut [0.0; 6], 3, 2), matrix(2, 2), matrix(2, 3), false);
+        });
+        refused("outputs of another shape", || {
+            backend.multiply_rows(MatrixMut::new(&mut [0.0; 4], 2, 2), &[row], matrix(3, 2));
+        });
+        refused("made for more weights", || {
+            backend.multiply_rows(MatrixMut::new(&mut [0.0; 2], 1, 2), &[row], matrix(2, 2));
+        });
+        refused("rows are not contiguous", || {
+            backend.multiply_rows(MatrixMut::new(&mut [0.0; 2], 1, 2), &[row], matrix(2, 3).transposed());
+        });
+        refused("a gradient of another shape", || {
+            backend.multiply_turned(MatrixMut::new(&mut [0.0; 4], 2, 2), &turned, matrix(1, 2));
+        });
+        refused("slopes of another batch", || {
+            backend.multiply_turned(MatrixMut::new(&mut [0.0; 6], 3, 2), &turned, matrix(2, 2));
+        });
+        refused("a row of another length", || backend.fill_rows(MatrixMut::new(&mut [0.0; 4], 2, 2), &[0.0; 3]));
+        refused("a sum for each column", || backend.add_rows(&mut [0.0; 3], matrix(2, 2)));
+        refused("different lengths", || backend.add_scaled(1.0, &[0.0; 3], &mut [0.0; 2]));
+        refused("what Relu keeps", || backend.activate(Activation::Relu, &mut [0.0; 3], &mut [0.0; 3]));
+        refused("what Gelu keeps", || backend.activate(Activation::Gelu, &mut [0.0; 3], &mut [0.0; 2]));
+        refused("slopes of another layer", || backend.activate_back(Activation::Tanh, &[0.0; 3], &mut [0.0; 2]));
+        for rate in [-0.1, 1.0, f32::NAN] {
+            refused("of all words", || backend.dropout(&mut [0.0; 3], rate, 0, 0));
+        }
+        let classes = Objective::Classes { loss: ClassLoss::Softmax, classes: 3 };
+        let slopes = |objective, margins: &[f32], target| {
+            let mut slopes = vec![0.0; margins.len()];
+            backend.slopes(objective, margins, &[target], &[1.0], &mut slopes);
+        };
+        refused("margins and slopes of a stride", || slopes(Objective::One(Loss::Squared), &[0.0; 2], 0.0));
+        refused("margins and slopes of a stride", || slopes(classes, &[0.0; 3], 0.0));
+        for target in [-1.0, 3.0, f32::NAN] {
+            refused("no class", || slopes(classes, &[0.0; 8], target));
+        }
+        backend.multiply(MatrixMut::new(&mut c, 2, 3), matrix(2, 2), matrix(2, 3), true);
+        assert_eq!(c, [1.0; 6]);
+    }
 }
 
 #[test]
