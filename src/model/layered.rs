@@ -200,7 +200,9 @@ impl Layered {
             return None;
         }
         let Thinned { ids, values, ends } = thinned;
-        (ids.clear(), values.clear(), ends.clear());
+        ids.clear();
+        values.clear();
+        ends.clear();
         // What is drawn for a feature of a row, from 0 to below 2³².
         let least = (f64::from(self.feature_dropout) * f64::from(u32::MAX)) as u64;
         for (nth, row) in rows.iter().enumerate() {

@@ -61,8 +61,11 @@ pub(super) fn configuration(
         Optimizer::Ftrl => Schedule::Constant,
         _ => Schedule::default(),
     });
+    let layers =
+        kind.has_layers().then(|| layers(said, kind, old.and_then(|old| old.layers.clone()), (facts, rows), standard));
+    let batch = layers.as_ref().map_or(BATCH, |layers| layers.batch) as u64;
     let passes = said.passes.or(old.map(|old| old.passes)).unwrap_or(match kind.has_layers() {
-        true => passes_of_layers(kind, rows),
+        true => passes_of_layers(kind, rows, batch),
         false if blind => PASSES_BLIND,
         false => PASSES,
     });
@@ -79,7 +82,7 @@ pub(super) fn configuration(
         loss: facts.loss,
         target: facts.target.clone(),
         columns,
-        layers: kind.has_layers().then(|| layers(said, kind, old.and_then(|old| old.layers.clone()), standard)),
+        layers,
         text: None,
         hashing: match old {
             Some(old) => old.hashing.clone(),
@@ -115,11 +118,17 @@ pub(super) fn configuration(
 }
 
 /// The most passes of a model with layers, whose rate falls to nothing by then: what comes to some 8000 batches, within bounds.
-fn passes_of_layers(kind: Kind, rows: u64) -> u32 {
+fn passes_of_layers(kind: Kind, rows: u64, batch: u64) -> u32 {
     if kind == Kind::Text {
         return 10;
     }
-    (8000 * BATCH as u64 / rows.max(1)).clamp(10, 30) as u32
+    (8000 * batch / rows.max(1)).clamp(10, 30) as u32
+}
+
+/// Rows in a batch of a perceptron where nobody says: the power of two nearest to a quarter of the root of all rows, within bounds.
+fn batch_of_values(rows: u64) -> usize {
+    let exponent = (0.25 * (rows.max(1) as f64).sqrt()).log2().round() as i32;
+    1 << exponent.clamp(4, 8)
 }
 
 /// Passes without improvement that end a run of `passes` where nobody says. Layers whose rate falls in a straight line improve most
@@ -137,7 +146,13 @@ fn rank(kind: Kind) -> usize {
 }
 
 /// The layers: as was said, else as the model that is resumed has them, else as suits the kind.
-fn layers(said: &Settings, kind: Kind, old: Option<Layers>, standard: Option<Standard>) -> Layers {
+fn layers(
+    said: &Settings,
+    kind: Kind,
+    old: Option<Layers>,
+    (facts, rows): (&LabelFacts, u64),
+    standard: Option<Standard>,
+) -> Layers {
     let standard = standard.unwrap_or_default();
     let old = old.unwrap_or_else(|| Layers {
         hidden: match kind {
@@ -146,9 +161,13 @@ fn layers(said: &Settings, kind: Kind, old: Option<Layers>, standard: Option<Sta
             _ => vec![128],
         },
         activation: Activation::default(),
-        dropout: 0.0,
+        dropout: match kind {
+            Kind::Mlp if !facts.loss.is_of_numbers() => 0.1,
+            Kind::Deep => 0.2,
+            _ => 0.0,
+        },
         feature_dropout: if kind == Kind::Text { 0.3 } else { 0.0 },
-        batch: 64,
+        batch: if kind == Kind::Mlp { batch_of_values(rows) } else { BATCH },
         meets: kind == Kind::Deep && !said.wide,
         written_out: standard.density >= DENSE,
         means: standard.means,

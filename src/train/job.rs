@@ -113,6 +113,8 @@ pub(super) struct Child<'t> {
     /// Θ as the child sees it, once it was needed: under `hogwild` the table and the layers, under `sync` both in rounds.
     pub(super) view: Option<View<'t>>,
     pub(super) replica: Option<Replica<'t>>,
+    /// The pass and the bits of the factor of the rate in which the replica was last pulled whole.
+    pub(super) pulled_at: Option<(u32, u32)>,
     pub(super) rounds: Option<RoundView<'t>>,
     pub(super) buffers: Buffers,
     pub(super) space: Workspace,
@@ -134,6 +136,7 @@ impl<'t> Job for Train<'t, '_> {
             seat,
             view: None,
             replica: None,
+            pulled_at: None,
             rounds: None,
             buffers: Buffers::default(),
             space: Workspace::default(),

@@ -34,6 +34,10 @@ const TASK_NONZEROS: u64 = 1 << 18;
 /// The least nonzeros in a task, where a pass is so short that children could not be busy otherwise.
 const TASK_NONZEROS_LEAST: u64 = 1 << 14;
 
+/// The same in batches of a model with layers: a child takes up and hands in all of them, slots too, once a task.
+const TASK_BATCHES: u64 = 64;
+const TASK_BATCHES_LEAST: u64 = 8;
+
 /// What a run came to.
 pub(super) struct End {
     pub(super) configuration: Configuration,
@@ -287,12 +291,18 @@ impl Passes<'_, '_, '_> {
             return arranged.tasks(seed, pass);
         }
         let rows = self.job.corpus.rows();
-        let busy = 4 * self.plan.children() as u64;
-        let least = (self.nonzeros / TASK_NONZEROS_LEAST).min(busy);
+        let children = self.plan.children() as u64;
         // Where tasks of this pass are done already, they were as many as that.
-        let tasks = match self.position.done.len() as u64 {
-            0 => (self.nonzeros / TASK_NONZEROS).max(least),
-            begun => begun,
+        let tasks = match (self.position.done.len() as u64, &self.configuration.layers) {
+            (0, None) => {
+                let least = (self.nonzeros / TASK_NONZEROS_LEAST).min(4 * children);
+                (self.nonzeros / TASK_NONZEROS).max(least)
+            }
+            (0, Some(layers)) => {
+                let batches = rows / layers.batch as u64;
+                (batches / TASK_BATCHES).max((batches / TASK_BATCHES_LEAST).min(8 * children))
+            }
+            (begun, _) => begun,
         };
         order::tasks(rows, tasks, seed, pass)
     }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use hogback_kernels::LearnerSpec;
+use hogback_kernels::{LearnerSpec, MergeRule};
 
 use super::arranged::Arranged;
 use super::configure::{Penalties, configuration, penalties};
@@ -198,8 +198,9 @@ pub(super) fn prepare<'d>(
         (distance, arranged.is_some()),
     );
     if let Some(layers) = &configuration.layers {
-        // They are learned, and merged, batch by batch.
+        // They are learned, and merged, batch by batch; and have their own intercepts.
         head.interval = layers.batch;
+        head.bias_rule = MergeRule::Sum;
     }
     said.iter().for_each(|text| notice(text));
     let scorer = Scorer { backend, objective, constant: facts.constant.clone() };

@@ -65,9 +65,8 @@ pub(super) fn reading(request: &Request, resumed: Option<&Resumed>) -> Result<Re
 pub(super) fn agree(request: &Request, resumed: Option<&Resumed>) -> Result<()> {
     let Some(Resumed { configuration: old, .. }) = resumed else { return Ok(()) };
     let said = &request.settings;
-    let other = |flag: &str, was: &str| {
-        Error::Usage(format!("the model was trained with {flag} {was}: leave out {flag}"))
-    };
+    let other =
+        |flag: &str, was: &str| Error::Usage(format!("the model was trained with {flag} {was}: leave out {flag}"));
     if said.kind.is_some_and(|kind| kind != old.kind) {
         return Err(other("--kind", old.kind.name()));
     }

@@ -134,13 +134,13 @@ fn a_field_that_a_model_has_not_is_named() {
     ] {
         let (old, new) = (read(name, old), read(name, new));
         let source = FieldSource::of_files("ffm", std::slice::from_ref(&old), old.dictionary()).unwrap();
-        source.check(std::slice::from_ref(&old)).unwrap();
-        let error = source.check(std::slice::from_ref(&new)).unwrap_err().to_string();
+        source.check("ffm", std::slice::from_ref(&old)).unwrap();
+        let error = source.check("ffm", std::slice::from_ref(&new)).unwrap_err().to_string();
         assert!(error.contains(&format!("{name}: has {field}, which the model has not")), "{error}");
     }
     let (vw, ffm) = (read("a.vw", "1 |a x\n"), read("a.ffm", "1 1:1:1\n"));
     let source = FieldSource::of_files("ffm", std::slice::from_ref(&vw), vw.dictionary()).unwrap();
-    let error = source.check(std::slice::from_ref(&ffm)).unwrap_err().to_string();
+    let error = source.check("ffm", std::slice::from_ref(&ffm)).unwrap_err().to_string();
     assert!(error.ends_with("a.ffm: this is libffm data, but the model was trained on vw data"), "{error}");
     assert_eq!(source.fields(ffm.dictionary()).unwrap_err(), "the key \"1:1\" is of no field that is known");
     assert!(source.fields(&Dictionary::numbers()).is_err());

@@ -60,15 +60,27 @@ impl<'t> Replica<'t> {
 
     /// Takes everything from Θ anew, forgetting what has not been pushed.
     pub fn pull(&mut self) {
+        self.pull_planes(self.mine.planes.len());
+        self.mine.steps = self.theta.tensors()[STEPS].cells().get(0);
+        self.base_steps = self.mine.steps;
+    }
+
+    /// Takes up what the others have merged into the weights since this child's task ended. Of the averages it has its own, which were
+    /// Θ's then.
+    pub fn go_on(&mut self) {
+        if self.children > 1 {
+            self.pull_planes(1);
+        }
+    }
+
+    fn pull_planes(&mut self, planes: usize) {
         let backend = self.theta.backend();
-        for (nth, plane) in self.mine.planes.iter_mut().enumerate() {
+        for (nth, plane) in self.mine.planes[..planes].iter_mut().enumerate() {
             backend.copy_out(self.theta.tensors()[LAYERS].plane(nth), plane.as_mut_slice());
             if let Some(base) = self.base.get_mut(nth) {
                 base.as_mut_slice().copy_from_slice(plane.as_slice());
             }
         }
-        self.mine.steps = self.theta.tensors()[STEPS].cells().get(0);
-        self.base_steps = self.mine.steps;
     }
 
     /// The weights, and where their gradient goes.
