@@ -85,10 +85,10 @@ struct Learning {
     /// Numbers in a vector of fm, ffm and deep [default: 4]
     #[arg(long, value_name = "K", value_parser = count::<u16>)]
     rank: Option<u16>,
-    /// Numbers in the vector of a word of text [default: 100]
+    /// Numbers in the vector of a word of text [default: 50]
     #[arg(long, value_name = "D", value_parser = count::<u16>, conflicts_with = "rank")]
     dim: Option<u16>,
-    /// The outputs of each hidden layer of mlp, deep and text, separated by commas [default: 128 for mlp, 64,32 for deep, none for text]
+    /// The outputs of each hidden layer of mlp, deep and text, separated by commas [default: 256,128 for mlp, 64,32 for deep, none for text]
     #[arg(long, value_name = "SIZES", value_parser = count::<u32>, value_delimiter = ',')]
     hidden: Option<Vec<u32>>,
     /// What stands behind each hidden layer [default: relu]

@@ -17,7 +17,7 @@ use crate::model::configuration::{Activation, BATCH, Configuration, Kind, Layers
 /// Numbers in a factor vector where nobody says.
 const RANK: usize = 4;
 /// The same of the vector of a word.
-const DIM: usize = 100;
+const DIM: usize = 50;
 /// The most passes when there is a held-out loss to stop by, and when there is none.
 const PASSES: u32 = 20;
 const PASSES_BLIND: u32 = 3;
@@ -158,7 +158,7 @@ fn layers(
         hidden: match kind {
             Kind::Deep => vec![64, 32],
             Kind::Text => Vec::new(),
-            _ => vec![128],
+            _ => vec![256, 128],
         },
         activation: Activation::default(),
         dropout: match kind {
