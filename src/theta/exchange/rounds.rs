@@ -65,7 +65,7 @@ pub struct Round<'r> {
     pub table: &'r Table<'r>,
     /// The intercept.
     pub bias: Cells<'r>,
-    /// The rows of data, renumbered to fit the copy.
+    /// The rows of data, renumbered to fit the copy; as they were where there is none.
     pub rows: &'r [Row<'r>],
     /// The layers; none where the model has none.
     pub layers: &'r [f32],
@@ -175,7 +175,9 @@ impl<'t> RoundView<'t> {
         }
         self.ids.clear();
         self.ends.clear();
-        for row in rows {
+        // The ids of a model without a table are inputs, which stay what they are.
+        let has_table = weight.rows() > 0;
+        for row in rows.iter().filter(|_| has_table) {
             for &id in row.ids().as_slice() {
                 let place = &mut self.place[id as usize];
                 if *place == u32::MAX {
@@ -220,7 +222,7 @@ impl<'t> RoundView<'t> {
             touched: &self.push.rows,
             table: &Table::whole(copy, self.layout),
             bias,
-            rows: &renumbered,
+            rows: if has_table { &renumbered } else { rows },
             layers: self.layers.as_slice(),
             gradient: gradient.as_mut_slice(),
         });
