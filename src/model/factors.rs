@@ -26,8 +26,10 @@ impl Fresh {
     /// The rows of a model of this configuration, whose L2 factors and fields these are by row.
     pub fn new(configuration: &Configuration, decays: Vec<f32>, fields: Vec<u16>) -> Self {
         let size = if configuration.mean_square > 0.0 { configuration.mean_square.sqrt() } else { 1.0 };
-        // Of words most are rare: what theirs begin with would be noise, and layers whose weights are not 0 tell them apart anyway.
-        let spread = if configuration.kind == Kind::Text { 0.0 } else { (SPREAD / size) as f32 };
+        // Of words most are rare: what theirs begin with would be noise, and a layer whose weights are not 0 tells them apart anyway. But
+        // behind a hidden one nothing comes back through units that are all 0.
+        let straight = configuration.layers.as_ref().is_some_and(|layers| layers.hidden.is_empty());
+        let spread = if configuration.kind == Kind::Text && straight { 0.0 } else { (SPREAD / size) as f32 };
         Self { layout: configuration.layout(), decays, fields, spread, seed: configuration.seed }
     }
 

@@ -85,3 +85,69 @@ impl Private {
         self.backend.dense_step(rule(self.steps.round().max(1.0) as u64), weights, &slots, self.gradient.as_slice());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::theta::{BLOCK_ROWS, Class, TensorSpec, Theta};
+    use hogback_kernels::Adam;
+
+    #[test]
+    fn words_begin_on_a_cache_line_and_are_zero() {
+        for len in [0, 1, 15, 16, 17, 100, 4099] {
+            let mut aligned = Aligned::new(len);
+            assert_eq!((aligned.len(), aligned.as_slice()), (len, &vec![0.0; len][..]));
+            assert_eq!(aligned.cells().len(), len);
+            assert!(len == 0 || (aligned.as_slice().as_ptr() as usize).is_multiple_of(64), "{len}");
+            aligned.as_mut_slice().fill(1.0);
+            // Moved, it stays where it is.
+            let moved = Box::new(aligned);
+            assert!(moved.as_slice().iter().all(|&word| word == 1.0));
+        }
+        assert_eq!(Aligned::default().as_slice(), [0.0; 0]);
+    }
+
+    /// Step by step as Θ would, had it the same gradients: to the last bit, under every rule.
+    #[test]
+    fn a_network_of_ones_own_moves_as_theta_does() {
+        let rules: [fn(u64) -> DenseRule; 4] = [
+            |_| DenseRule::Sgd { rate: 0.05 },
+            |_| DenseRule::Momentum { rate: 0.01, momentum: 0.8, decay: 0.1 },
+            |_| DenseRule::Adagrad { rate: 0.3, floor: 1e-3 },
+            |step| DenseRule::Adam(Adam::at(step, 0.02, 0.01)),
+        ];
+        let words = BLOCK_ROWS + 13;
+        for rule in rules {
+            let slots = rule(1).slots();
+            let backend = Backend::best();
+            let spec = TensorSpec { name: "t", rows: words, capacity: words, width: 1, class: Class::Dense { slots } };
+            let theta = Theta::reserve([spec], 2, backend).unwrap();
+            let mut private = Private::new(backend, words, slots);
+            private.weights_mut().iter_mut().enumerate().for_each(|(at, word)| *word = (at % 7) as f32);
+            backend.copy_in(private.weights(), theta.tensors()[0].plane(0));
+            for step in 1..=20 {
+                let (weights, gradient) = private.parts();
+                gradient.iter_mut().zip(weights).enumerate().for_each(|(at, (to, w))| *to = w - (at % 3) as f32);
+                for block in 0..2 {
+                    let from = block * BLOCK_ROWS;
+                    theta.push(0, block, &gradient[from..(from + BLOCK_ROWS).min(words)], rule(step));
+                }
+                private.step(|nth| {
+                    assert_eq!(nth, step);
+                    rule(nth)
+                });
+            }
+            for plane in 0..=slots {
+                let cells = theta.tensors()[0].plane(plane);
+                let same = |(at, word): (usize, &f32)| word.to_bits() == cells.get(at).to_bits();
+                assert!(private.planes[plane].as_slice().iter().enumerate().all(same), "{:?} plane {plane}", rule(1));
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "as many slot planes")]
+    fn a_rule_of_other_slots_is_refused() {
+        Private::new(Backend::best(), 16, 1).step(|_| DenseRule::Sgd { rate: 0.1 });
+    }
+}

@@ -6,7 +6,7 @@ use hogback_kernels::{LearnerSpec, MergeRule};
 
 use super::arranged::Arranged;
 use super::configure::{Penalties, configuration, penalties};
-use super::corpus::{Corpus, Part, Source};
+use super::corpus::{BATCH, Corpus, Part, Source};
 use super::head::{distance, exceeds_cache, head, way};
 use super::held_out::{HeldOut, hold_out};
 use super::job::Learner;
@@ -263,11 +263,14 @@ fn fields(
 /// Refuses what memory has no room for, before any of it is touched.
 fn fits_memory(configuration: &Configuration, rows: usize, network: Option<&Network>, children: usize) -> Result<()> {
     let Some(free) = available() else { return Ok(()) };
-    let table = configuration.table_rows(rows) as u64 * configuration.layout().width() as u64;
-    let planes = 1 + configuration.slots() as u64;
-    let layers = network.map_or(0, Network::words) as u64;
-    // Θ and the best of it so far; and of layers what each child has: its planes, what they were, and a gradient.
-    let needed = 4 * (2 * table + layers * (2 * planes + children as u64 * (2 * planes + 1)));
+    let table = configuration.table_rows(rows) as u128 * configuration.layout().width() as u128;
+    let (planes, children) = (1 + configuration.slots() as u128, children as u128);
+    let layers = network.map_or(0, Network::words) as u128;
+    let batch = configuration.layers.as_ref().map_or(0, |layers| layers.batch.max(BATCH)) as u128;
+    let between = children * batch * network.map_or(0, Network::between) as u128;
+    // Θ and the best of it so far; and of layers what each child has: its planes, what they were, a gradient, and a copy to score by.
+    let words = 2 * table + layers * (2 * planes + children * (2 * planes + 2)) + between;
+    let needed = u64::try_from(4 * words).unwrap_or(u64::MAX);
     if needed <= free || configuration.kind == Kind::Linear {
         return Ok(());
     }
@@ -278,8 +281,18 @@ fn fits_memory(configuration: &Configuration, rows: usize, network: Option<&Netw
     let features = number(rows as u64, "feature");
     let (needed, free) = (memory(needed), memory(free));
     let (what, advice) = match configuration.factors() {
-        Some(factors) if table > layers => (format!("--rank {}", factors.rank), "choose a smaller --rank"),
-        _ => (format!("a network of {}", number(layers, "weight")), "choose smaller --hidden layers, or fewer --bits"),
+        Some(factors) if table > layers.max(between) => {
+            let flag = if configuration.kind == Kind::Text { "--dim" } else { "--rank" };
+            (format!("{flag} {}", factors.rank), format!("choose a smaller {flag}"))
+        }
+        _ if between > layers => {
+            let batch = number(batch as u64, "row");
+            (format!("a batch of {batch}"), "choose a smaller --batch, or smaller --hidden layers".to_owned())
+        }
+        _ => {
+            let weights = number(layers as u64, "weight");
+            (format!("a network of {weights}"), "choose smaller --hidden layers, or fewer --bits".to_owned())
+        }
     };
     Err(Error::Usage(format!(
         "{what} needs {needed} for {features}{fields} and the best pass so far, and {free} are free: {advice}"

@@ -1,6 +1,6 @@
 //! Files of a model and caches that are not as they were written: cut anywhere, any bit flipped. Each is reported.
 
-use super::planted::{Plant, Random, with_fields, write};
+use super::planted::{Plant, Random, suited, write};
 use super::{Request, count, passes, run, seed, with_children};
 use hogback::checkpoint::load;
 use hogback::data::{CachePolicy, DataFile, Input, ReadOptions};
@@ -28,11 +28,13 @@ impl Trained {
     fn new(kind: Kind) -> Self {
         let folder = tempdir().unwrap();
         let data = write(folder.path(), &Plant { rows: 60, features: 300, constant: true });
-        let data = if kind == Kind::Ffm { with_fields(&data) } else { data };
+        let data = suited(&data, kind);
         let model = folder.path().join("m");
         let request = with_children(&data, model.clone(), 1);
         let read = ReadOptions { cache: CachePolicy::Beside, ..request.read.clone() };
-        let settings = Settings { kind: Some(kind), ..passes(2) };
+        let rank = kind.has_factors().then_some(4);
+        let hidden = (kind == Kind::Mlp || kind == Kind::Deep).then(|| vec![4, 3]);
+        let settings = Settings { kind: Some(kind), rank, hidden, ..passes(2) };
         run(&Request { settings, read: read.clone(), ..request }).unwrap();
         let cache = data.with_added_extension("hogcache");
         Self { data, model, read, cache, _folder: folder }
@@ -142,8 +144,9 @@ fn every_cut_and_every_flipped_bit_of_a_header_is_reported() {
 
 #[test]
 fn flipped_bits_anywhere_are_reported() {
-    for (kind, flips) in [(Kind::Linear, count(1000)), (Kind::Ffm, count(1000) / 4)] {
-        flipped_anywhere(kind, flips);
+    flipped_anywhere(Kind::Linear, count(1000));
+    for kind in [Kind::Ffm, Kind::Mlp, Kind::Deep, Kind::Text] {
+        flipped_anywhere(kind, count(1000) / 5);
     }
 }
 

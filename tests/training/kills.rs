@@ -1,6 +1,6 @@
 //! Real processes, killed at any moment of their lives: every model can be read, and gone on with.
 
-use super::planted::{Plant, Random, with_fields, write};
+use super::planted::{Plant, Random, suited, write};
 use super::victim::Victim;
 use super::{count, is_finite, seed, watched};
 use hogback::checkpoint::load;
@@ -23,8 +23,9 @@ fn names(folder: &Path) -> Vec<String> {
 
 #[test]
 fn a_run_may_be_killed_at_any_moment() {
-    for (kind, runs) in [(Kind::Linear, count(50)), (Kind::Fm, count(50) / 5), (Kind::Ffm, count(50) / 5)] {
-        killed(kind, runs);
+    killed(Kind::Linear, count(50));
+    for kind in [Kind::Fm, Kind::Ffm, Kind::Mlp, Kind::Deep, Kind::Text] {
+        killed(kind, count(50) / 5);
     }
 }
 
@@ -32,7 +33,7 @@ fn a_run_may_be_killed_at_any_moment() {
 fn killed(kind: Kind, runs: u64) {
     let folder = tempdir().unwrap();
     let data = write(folder.path(), &Plant { rows: 8000, features: 1 << 12, constant: true });
-    let data = if kind == Kind::Ffm { with_fields(&data) } else { data };
+    let data = suited(&data, kind);
     let home = folder.path().join("home");
     fs::create_dir(&home).unwrap();
     let (model, caches, said) = (home.join("m"), home.join("caches"), folder.path().join("said"));

@@ -14,12 +14,19 @@ use hogback::model::predictor::Model;
 use hogback::train::{ClassWeights, Consistency, Request, Settings, Summary};
 use tempfile::tempdir;
 
-use super::planted::with_fields;
+use super::planted::suited;
 use super::{passes, run, tensors, with_children};
 
 /// The kinds of models that are looked at here.
-fn kinds() -> [Settings; 7] {
+fn kinds() -> [Settings; 11] {
     let classes = |loss, optimizer| Settings { loss: Some(loss), optimizer: Some(optimizer), ..passes(3) };
+    let layers = |kind, loss, optimizer| Settings {
+        kind: Some(kind),
+        rank: (kind != Kind::Mlp).then_some(6),
+        hidden: (kind != Kind::Text).then(|| vec![12, 6]),
+        dropout: Some(0.1),
+        ..classes(loss, optimizer)
+    };
     [
         classes(LossKind::Softmax, Optimizer::Adagrad),
         classes(LossKind::Hinge, Optimizer::Sgd),
@@ -28,10 +35,14 @@ fn kinds() -> [Settings; 7] {
         Settings { kind: Some(Kind::Fm), rank: Some(5), ..classes(LossKind::Softmax, Optimizer::Adagrad) },
         Settings { kind: Some(Kind::Fm), ..classes(LossKind::Squared, Optimizer::Adagrad) },
         Settings { kind: Some(Kind::Ffm), ..classes(LossKind::Squared, Optimizer::Adagrad) },
+        layers(Kind::Mlp, LossKind::Softmax, Optimizer::Adam),
+        layers(Kind::Mlp, LossKind::Squared, Optimizer::Momentum),
+        layers(Kind::Deep, LossKind::Softmax, Optimizer::Adam),
+        layers(Kind::Text, LossKind::Softmax, Optimizer::Adagrad),
     ]
 }
 
-/// Rows of five classes, 0 to 4, that their features tell but for some noise; beside them the same with fields.
+/// Rows of five classes, 0 to 4, that their features tell but for some noise.
 fn five_classes(folder: &Path, rows: usize) -> PathBuf {
     let (mut state, mut text) = (7u64, String::new());
     let mut below = |limit: u64| {
@@ -50,13 +61,7 @@ fn five_classes(folder: &Path, rows: usize) -> PathBuf {
     }
     let path = folder.join("classes.svm");
     fs::write(&path, text).unwrap();
-    with_fields(&path);
     path
-}
-
-/// The rows as models of such settings read them.
-fn suited(data: &Path, settings: &Settings) -> PathBuf {
-    data.with_extension(if settings.kind == Some(Kind::Ffm) { "ffm" } else { "svm" })
 }
 
 fn held_out(summary: &Summary) -> f64 {
@@ -69,17 +74,19 @@ fn many_children_learn_as_well_as_one() {
     let folder = tempdir().unwrap();
     let data = five_classes(folder.path(), 20_000);
     for (kind, settings) in kinds().into_iter().enumerate() {
+        let data = suited(&data, settings.kind.unwrap_or_default());
         let loss = |children: usize| {
             let model = folder.path().join(format!("{kind}-{children}"));
-            let request = with_children(&suited(&data, &settings), model, children);
+            let request = with_children(&data, model, children);
             let existing = Existing::Replace;
             held_out(&run(&Request { settings: settings.clone(), existing, ..request }).unwrap())
         };
         let one = loss(1);
         // A few passes over little data, far from the minimum, where the order of rows alone makes a percent.
         for (children, within) in [(2, 0.02), (8, 0.02), (16, 0.03)] {
-            if settings.optimizer == Some(Optimizer::Sgd) && children > 2 {
-                continue; // Constant rates do not bear many rows in flight.
+            let has_layers = settings.kind.is_some_and(Kind::has_layers);
+            if (settings.optimizer == Some(Optimizer::Sgd) || has_layers) && children > 2 {
+                continue; // Constant rates do not bear many rows in flight, nor layers many batches.
             }
             // Where other programs take a core away in the middle of a task, its child comes back with an old view: the best of three.
             let many = (0..3).map(|_| loss(children)).fold(f64::MAX, f64::min);
@@ -97,11 +104,12 @@ fn rounds_and_single_children_repeat_and_go_on_after_any_cut_to_the_same_bits() 
     let plateau =
         Settings { lr: Some(8.0), early_stop: Some(2), schedule: Some(Schedule::Plateau), ..kinds()[0].clone() };
     for (kind, settings) in [vec![plateau], kinds().to_vec()].concat().into_iter().enumerate() {
+        let data = suited(&data, settings.kind.unwrap_or_default());
         for (children, consistency) in [(1, Consistency::Hogwild), (2, Consistency::Sync)] {
             let model = |name: &str| folder.path().join(format!("{kind}-{children}-{name}"));
             let train = |name: &str, existing, faults| {
                 let settings = settings.clone();
-                let request = with_children(&suited(&data, &settings), model(name), children);
+                let request = with_children(&data, model(name), children);
                 run(&Request { settings, consistency, existing, faults, merge: Some(64), ..request })
             };
             train("a", Existing::Refuse, Faults::none()).unwrap();
@@ -195,7 +203,8 @@ fn a_rate_that_is_too_bold_is_halved_until_several_classes_learn() {
     }
     for settings in kinds() {
         let settings = Settings { lr: Some(1e10), optimizer: None, ..settings };
-        let request = with_children(&suited(&data, &settings), folder.path().join("hopeless"), 2);
+        let data = suited(&data, settings.kind.unwrap_or_default());
+        let request = with_children(&data, folder.path().join("hopeless"), 2);
         assert_eq!(run(&Request { settings, ..request }).unwrap_err().exit_code(), 3);
     }
 }

@@ -11,6 +11,7 @@ mod factors;
 mod faults;
 mod kills;
 mod kinds;
+mod layers;
 mod planted;
 mod power;
 mod repeatable;

@@ -4,6 +4,8 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use hogback::model::configuration::Kind;
+
 /// splitmix64.
 pub(crate) struct Random(pub(crate) u64);
 
@@ -71,8 +73,30 @@ pub(crate) fn write(folder: &Path, plant: &Plant) -> PathBuf {
     path
 }
 
+/// The rows of a libsvm file as a model of this kind reads them: with fields, as text, or as they are.
+pub(crate) fn suited(data: &Path, kind: Kind) -> PathBuf {
+    match kind {
+        Kind::Linear | Kind::Fm | Kind::Mlp => data.to_owned(),
+        Kind::Ffm | Kind::Deep => with_fields(data),
+        Kind::Text => as_text(data),
+    }
+}
+
+/// Writes the rows of a libsvm file as text beside it, a word for each index.
+fn as_text(data: &Path) -> PathBuf {
+    let word = |(nth, word): (usize, &str)| match word.split_once(':') {
+        _ if nth == 0 => format!("__label__{word}"),
+        pair => format!("w{}", pair.map_or(word, |(index, _)| index)),
+    };
+    let text = fs::read_to_string(data).expect("planted data");
+    let lines = text.lines().map(|line| line.split(' ').enumerate().map(word).collect::<Vec<_>>().join(" ") + "\n");
+    let path = data.with_extension("txt");
+    fs::write(&path, lines.collect::<String>()).expect("room for planted data");
+    path
+}
+
 /// Writes the rows of a libsvm file as libffm text beside it, with three fields.
-pub(crate) fn with_fields(data: &Path) -> PathBuf {
+fn with_fields(data: &Path) -> PathBuf {
     let word = |word: &str| match word.split_once(':').and_then(|(index, _)| index.parse::<u64>().ok()) {
         Some(index) => format!("{}:{word}", index % 3),
         None => word.to_owned(),

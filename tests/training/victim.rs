@@ -1,6 +1,7 @@
 //! Training in a process of its own, which may be killed or starved.
 
 use super::{Request, passes, run_heard, with_children};
+use clap::ValueEnum;
 use hogback::checkpoint::Existing;
 use hogback::data::{CachePolicy, ReadOptions};
 use hogback::model::configuration::Kind;
@@ -70,7 +71,7 @@ fn victim() {
     let path = |name: &str| PathBuf::from(env::var(format!("HOGBACK_VICTIM_{name}")).unwrap());
     let (_, existing) = EXISTING.into_iter().find(|(name, _)| *name == existing).unwrap();
     let kind = env::var("HOGBACK_VICTIM_KIND").unwrap();
-    let kind = [Kind::Linear, Kind::Fm, Kind::Ffm].into_iter().find(|known| known.name() == kind);
+    let kind = Kind::value_variants().iter().copied().find(|known| known.name() == kind);
     let settings = Settings { kind, ..passes(5) };
     let request = with_children(&path("DATA"), path("MODEL"), 2);
     let read = ReadOptions { cache: CachePolicy::Dir(path("CACHES")), ..request.read.clone() };

@@ -79,17 +79,18 @@ pub struct Network {
 }
 
 impl Network {
-    /// The network of a shape.
+    /// The network of a shape. One that no memory could hold has `usize::MAX` words, and can be asked for them alone.
     pub fn new(shape: &Shape) -> Self {
-        let mut words = 0;
+        let mut words = 0usize;
         let mut take = |count: usize| {
             let from = words;
-            words = (from + count).next_multiple_of(LINE);
+            words = from.saturating_add(count).checked_next_multiple_of(LINE).unwrap_or(usize::MAX);
             from
         };
         let inputs = std::iter::once(&shape.inputs).chain(&shape.hidden);
         let outputs = shape.hidden.iter().chain([&shape.outputs]);
-        let layer = |(&inputs, &outputs)| Affine::new(inputs, outputs, take(inputs * outputs), take(outputs));
+        let layer =
+            |(&inputs, &outputs)| Affine::new(inputs, outputs, take(inputs.saturating_mul(outputs)), take(outputs));
         let layers: Vec<Affine> = inputs.zip(outputs).map(layer).collect();
         Self { layers, hidden: Hidden { activation: shape.activation }, words }
     }
@@ -107,6 +108,13 @@ impl Network {
     /// Numbers in a row of input, then in one of what comes out of each layer.
     pub fn sizes(&self) -> Vec<usize> {
         [self.inputs()].into_iter().chain(self.layers.iter().map(|layer| layer.outputs)).collect()
+    }
+
+    /// How many numbers of a row in learning stand between its input and its margins, at most: what comes out of each hidden layer, what is
+    /// kept of that, and the slopes.
+    pub fn between(&self) -> usize {
+        let hidden = &self.layers[..self.layers.len() - 1];
+        hidden.iter().fold(0, |all, layer| all.saturating_add(layer.outputs.saturating_mul(3)))
     }
 
     /// Its tensors, layer by layer, weights before biases.

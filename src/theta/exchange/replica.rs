@@ -145,3 +145,177 @@ impl<'t> Replica<'t> {
         self.faults.pass(Point::WhileMerging);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::theta::{Class, TensorSpec};
+    use hogback_kernels::Backend;
+
+    /// Θ of so many words of layers with so many slots each.
+    fn theta(words: usize, slots: usize, shards: usize) -> Theta {
+        let spec = |name, rows, class| TensorSpec { name, rows, capacity: rows, width: 1, class };
+        let specs = [
+            spec("weight", 0, Class::Sparse),
+            spec("bias", 1, Class::Sparse),
+            spec("layers", words, Class::Dense { slots }),
+            spec("steps", 1, Class::Dense { slots: 0 }),
+        ];
+        Theta::reserve(specs, shards, Backend::best()).unwrap()
+    }
+
+    /// Adds 1 to every weight, in one step.
+    fn add_one(replica: &mut Replica<'_>) {
+        replica.parts().1.fill(-1.0);
+        // The slots, if there are any, are the test's.
+        let slots = replica.mine.planes.split_off(1);
+        replica.step(|_| DenseRule::Sgd { rate: 1.0 });
+        replica.mine.planes.extend(slots);
+    }
+
+    fn plane(theta: &Theta, plane: usize) -> Vec<f32> {
+        let cells = theta.tensors()[LAYERS].plane(plane);
+        (0..cells.len()).map(|at| cells.get(at)).collect()
+    }
+
+    fn steps(theta: &Theta) -> f32 {
+        theta.tensors()[STEPS].cells().get(0)
+    }
+
+    /// Each of several children adds 1 to each weight and each slot 60 times a task, exchanging as it goes; small whole numbers add
+    /// exactly, so any delta that is lost or doubled shows.
+    #[test]
+    fn no_delta_is_lost_or_doubled() {
+        let (rounds, tasks) = (60, 3);
+        for (words, children) in [(100, 2), (2 * BLOCK_ROWS, 4), (3 * BLOCK_ROWS + 7, 2), (5 * BLOCK_ROWS + 1, 4)] {
+            for shards in 1..=3 {
+                let theta = theta(words, 2, shards);
+                let faults = Faults::none();
+                std::thread::scope(|scope| {
+                    for child in 0..children {
+                        let (theta, faults) = (&theta, &faults);
+                        scope.spawn(move || {
+                            let mut replica = Replica::new(theta, child, children, faults);
+                            for _ in 0..tasks {
+                                replica.pull();
+                                for round in 1..=rounds {
+                                    add_one(&mut replica);
+                                    for slot in &mut replica.mine.planes[1..] {
+                                        slot.as_mut_slice().iter_mut().for_each(|word| *word += 1.0);
+                                    }
+                                    replica.exchange(round == rounds);
+                                }
+                            }
+                        });
+                    }
+                });
+                let learned = (rounds * tasks) as f32;
+                let story = format!("{words} words, {children} children, {shards} shards");
+                assert!(plane(&theta, 0).iter().all(|&word| word == learned * children as f32), "{story}");
+                for slot in [1, 2] {
+                    assert!(plane(&theta, slot).iter().all(|&word| word == learned), "slot {slot}, {story}");
+                }
+                assert_eq!(steps(&theta), learned, "{story}");
+            }
+        }
+    }
+
+    #[test]
+    fn slots_and_steps_are_averages_and_weights_are_sums() {
+        let theta = theta(50, 1, 1);
+        let faults = Faults::none();
+        let [mut one, mut other] = [0, 1].map(|child| Replica::new(&theta, child, 2, &faults));
+        for (replica, steps, slot) in [(&mut one, 10, 8.0), (&mut other, 2, 4.0)] {
+            (0..steps).for_each(|_| add_one(replica));
+            replica.mine.planes[1].as_mut_slice().fill(slot);
+            // Within a task weights alone are merged.
+            replica.exchange(false);
+        }
+        assert_eq!((plane(&theta, 0)[7], plane(&theta, 1)[7], steps(&theta)), (12.0, 0.0, 0.0));
+        one.exchange(true);
+        other.exchange(true);
+        assert_eq!((plane(&theta, 0)[7], plane(&theta, 1)[7], steps(&theta)), (12.0, 6.0, 6.0));
+        // Who merges takes up what others have; who came first sees the rest with its next exchange.
+        assert_eq!((other.parts().0[7], other.mine.planes[1].as_slice()[7], other.mine.steps), (12.0, 6.0, 6.0));
+        one.exchange(true);
+        assert_eq!((one.parts().0[7], one.mine.planes[1].as_slice()[7], one.mine.steps), (12.0, 6.0, 6.0));
+        assert_eq!((plane(&theta, 1)[7], steps(&theta)), (6.0, 6.0), "what has not changed moves nothing");
+    }
+
+    #[test]
+    fn a_child_alone_puts_back_what_it_has_when_its_task_ends() {
+        let theta = theta(BLOCK_ROWS + 3, 2, 3);
+        let faults = Faults::none();
+        let mut replica = Replica::new(&theta, 0, 1, &faults);
+        // Numbers of which sums would round.
+        for (nth, plane) in replica.mine.planes.iter_mut().enumerate() {
+            let word = |at: usize| 0.1 + 1.0 / (at + nth + 1) as f32;
+            plane.as_mut_slice().iter_mut().enumerate().for_each(|(at, to)| *to = word(at));
+        }
+        replica.mine.steps = 7.0;
+        replica.exchange(false);
+        assert!((0..3).all(|nth| plane(&theta, nth).iter().all(|&word| word == 0.0)) && steps(&theta) == 0.0);
+        replica.exchange(true);
+        for nth in 0..3 {
+            assert_eq!(plane(&theta, nth), replica.mine.planes[nth].as_slice());
+        }
+        assert_eq!(steps(&theta), 7.0);
+    }
+
+    #[test]
+    fn what_is_pulled_is_what_theta_has_and_what_was_not_pushed_is_forgotten() {
+        for children in [1, 2] {
+            let theta = theta(100, 1, 1);
+            let faults = Faults::none();
+            let mut replica = Replica::new(&theta, 0, children, &faults);
+            add_one(&mut replica);
+            theta.tensors()[LAYERS].plane(0).set(3, 5.0);
+            theta.tensors()[LAYERS].plane(1).set(3, 6.0);
+            theta.tensors()[STEPS].cells().set(0, 4.0);
+            replica.pull();
+            assert_eq!((replica.parts().0[3], replica.mine.planes[1].as_slice()[3], replica.mine.steps), (5.0, 6.0, 4.0));
+            assert_eq!(replica.parts().0[4], 0.0);
+            replica.exchange(true);
+            assert_eq!((plane(&theta, 0)[3], plane(&theta, 0)[4], plane(&theta, 1)[3], steps(&theta)), (5.0, 0.0, 6.0, 4.0));
+        }
+    }
+
+    #[test]
+    fn a_taken_shard_is_waited_for_only_after_some_refusals_and_others_are_not() {
+        let theta = theta(2 * BLOCK_ROWS, 0, 2);
+        let faults = Faults::none();
+        // The second of two begins with the second block, whose shard is free.
+        let mut replica = Replica::new(&theta, 1, 2, &faults);
+        let claim = theta.shards()[theta.owner(LAYERS, 0)].claim();
+        for nth in 1..=RETRIES {
+            add_one(&mut replica);
+            replica.exchange(false);
+            assert_eq!((plane(&theta, 0)[0], plane(&theta, 0)[BLOCK_ROWS]), (0.0, nth as f32));
+        }
+        // The next exchange does not end before the claim is given back.
+        std::thread::scope(|scope| {
+            scope.spawn(|| replica.exchange(false));
+            while theta.shards()[theta.owner(LAYERS, 1)].exchanges() == u64::from(RETRIES) {
+                std::thread::yield_now();
+            }
+            drop(claim);
+        });
+        assert_eq!(plane(&theta, 0)[0], RETRIES as f32);
+    }
+
+    #[test]
+    fn a_panic_while_merging_leaves_the_shard_free_and_a_new_replica_whole() {
+        for children in [1, 2] {
+            let theta = theta(100, 1, 1);
+            let faults = Faults::none().at(Point::WhileMerging, 0, 1);
+            let mut replica = Replica::new(&theta, 0, children, &faults);
+            add_one(&mut replica);
+            let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| replica.exchange(true)));
+            assert!(caught.is_err());
+            let mut replica = Replica::new(&theta, 0, children, &faults);
+            assert!(replica.parts().0.iter().all(|&word| word == 1.0));
+            replica.exchange(true);
+            assert!(plane(&theta, 0).iter().all(|&word| word == 1.0));
+        }
+    }
+}

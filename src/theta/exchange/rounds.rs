@@ -65,7 +65,7 @@ pub struct Round<'r> {
     pub table: &'r Table<'r>,
     /// The intercept.
     pub bias: Cells<'r>,
-    /// The rows of data, renumbered to fit the copy.
+    /// The rows of data, renumbered to fit the copy; as they were where there is none.
     pub rows: &'r [Row<'r>],
     /// The layers; none where the model has none.
     pub layers: &'r [f32],
@@ -175,7 +175,9 @@ impl<'t> RoundView<'t> {
         }
         self.ids.clear();
         self.ends.clear();
-        for row in rows {
+        // The ids of a model without a table are inputs, which stay what they are.
+        let has_table = weight.rows() > 0;
+        for row in rows.iter().filter(|_| has_table) {
             for &id in row.ids().as_slice() {
                 let place = &mut self.place[id as usize];
                 if *place == u32::MAX {
@@ -220,7 +222,7 @@ impl<'t> RoundView<'t> {
             touched: &self.push.rows,
             table: &Table::whole(copy, self.layout),
             bias,
-            rows: &renumbered,
+            rows: if has_table { &renumbered } else { rows },
             layers: self.layers.as_slice(),
             gradient: gradient.as_mut_slice(),
         });
@@ -322,4 +324,144 @@ struct Applied {
 /// A copy of `cells`.
 fn words(cells: Cells<'_>) -> Vec<f32> {
     (0..cells.len()).map(|at| cells.get(at)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::theta::{Class, TensorSpec};
+    use hogback_kernels::{Adam, Backend};
+
+    const WORDS: usize = 2 * BLOCK_ROWS + 5;
+    const ROUNDS: usize = 6;
+
+    /// Θ of layers under Adam, and a table that no row of data touches.
+    fn theta(shards: usize) -> Theta {
+        let spec = |name, rows, class| TensorSpec { name, rows, capacity: rows, width: 1, class };
+        let specs = [
+            spec("weight", 4, Class::Sparse),
+            spec("bias", 1, Class::Sparse),
+            spec("layers", WORDS, Class::Dense { slots: 2 }),
+            spec("steps", 1, Class::Dense { slots: 0 }),
+        ];
+        Theta::reserve(specs, shards, Backend::best()).unwrap()
+    }
+
+    fn head() -> Head {
+        Head {
+            layout: Layout::new(1, 0),
+            rows: 0,
+            interval: 64,
+            every: 1,
+            rule: MergeRule::Sum,
+            bias_rule: MergeRule::Sum,
+        }
+    }
+
+    fn rule(step: u64) -> DenseRule {
+        DenseRule::Adam(Adam::at(step, 0.02, 0.01))
+    }
+
+    /// Whether a child has rows in a round: the last one's task ends before those of others do.
+    fn has_rows(child: usize, children: usize, round: usize) -> bool {
+        children == 1 || child + 1 < children || round < ROUNDS / 2
+    }
+
+    /// What a child makes of the layers: a slope that hangs on them, on who it is, and on the round.
+    fn slope(layers: &[f32], gradient: &mut [f32], child: usize, round: usize) {
+        let goal = |at: usize| (at % 5 + child) as f32 / (round + 1) as f32;
+        gradient.iter_mut().zip(layers).enumerate().for_each(|(at, (to, word))| *to = word - goal(at));
+    }
+
+    /// All bits of the layers and of their count of steps.
+    fn bits(theta: &Theta) -> Vec<u32> {
+        let planes = (0..3).map(|plane| theta.tensors()[LAYERS].plane(plane));
+        let words = planes.chain([theta.tensors()[STEPS].cells()]).flat_map(words);
+        words.map(f32::to_bits).collect()
+    }
+
+    /// Rounds of so many children; how many panics they have survived.
+    fn learn(theta: &Theta, children: usize, faults: &Faults) -> u32 {
+        let (rounds, stop, survived) = (Rounds::new(children), AtomicBool::new(false), AtomicU32::new(0));
+        std::thread::scope(|scope| {
+            for child in 0..children {
+                let (rounds, stop, survived) = (&rounds, &stop, &survived);
+                scope.spawn(move || {
+                    let mut view = RoundView::new(theta, head(), child, faults).unwrap();
+                    let rows = [Row::default(); 3];
+                    for round in 0..ROUNDS {
+                        let rows = if has_rows(child, children, round) { &rows[..] } else { &[] };
+                        loop {
+                            let learn = || {
+                                view.learn(rows, |round_of| {
+                                    slope(round_of.layers, round_of.gradient, child, round);
+                                    faults.pass(Point::InsideUpdate);
+                                })
+                            };
+                            match std::panic::catch_unwind(std::panic::AssertUnwindSafe(learn)) {
+                                Ok(learned) => break learned.unwrap(),
+                                Err(_) => _ = survived.fetch_add(1, Ordering::Relaxed),
+                            }
+                        }
+                        let panics = view.end_round(rounds, &rule, stop).unwrap();
+                        survived.fetch_add(panics, Ordering::Relaxed);
+                    }
+                });
+            }
+        });
+        survived.into_inner()
+    }
+
+    /// The same, one gradient after the other.
+    fn in_turn(children: usize) -> Theta {
+        let theta = theta(1);
+        let mut step = 0;
+        for round in 0..ROUNDS {
+            let layers = words(theta.tensors()[LAYERS].plane(0));
+            for child in (0..children).filter(|&child| has_rows(child, children, round)) {
+                let mut gradient = vec![0.0; WORDS];
+                slope(&layers, &mut gradient, child, round);
+                step += 1;
+                for block in 0..theta.tensors()[LAYERS].blocks() {
+                    let from = block * BLOCK_ROWS;
+                    theta.push(LAYERS, block, &gradient[from..(from + BLOCK_ROWS).min(WORDS)], rule(step));
+                }
+            }
+        }
+        theta.tensors()[STEPS].cells().set(0, step as f32);
+        theta
+    }
+
+    #[test]
+    fn gradients_of_layers_are_steps_in_child_order_whoever_owns_the_shards() {
+        for children in 1..=4 {
+            let expected = bits(&in_turn(children));
+            for shards in 1..=3 {
+                let theta = theta(shards);
+                assert_eq!(learn(&theta, children, &Faults::none()), 0);
+                assert!(bits(&theta) == expected, "{children} children, {shards} shards");
+            }
+        }
+    }
+
+    #[test]
+    fn a_panic_in_a_round_changes_no_bit_of_the_layers() {
+        let expected = bits(&in_turn(3));
+        for point in [Point::InsideUpdate, Point::WhileMerging] {
+            for nth in [0, 1, 4, 9] {
+                let theta = theta(2);
+                let faults = Faults::none().at(point, nth, 1);
+                assert_eq!(learn(&theta, 3, &faults), 1, "{point:?} {nth}");
+                assert!(bits(&theta) == expected, "{point:?} {nth}");
+            }
+        }
+    }
+
+    #[test]
+    fn steps_are_counted_no_further_than_a_word_can() {
+        let theta = theta(1);
+        theta.tensors()[STEPS].cells().set(0, MOST_STEPS as f32);
+        learn(&theta, 1, &Faults::none());
+        assert_eq!(theta.tensors()[STEPS].cells().get(0), MOST_STEPS as f32);
+    }
 }
