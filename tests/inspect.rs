@@ -226,7 +226,7 @@ fn near_says_what_it_cannot_be_asked() {
     folder.run(&["train", "good.svm", "--model", "line", "--no-cache"]).done();
     folder
         .run(&["inspect", "line", "--near", "7"])
-        .failed_with(2, &["--near needs a model with factors, fm or ffm; line is linear"]);
+        .failed_with(2, &["--near needs a model whose features have vectors, fm, ffm, deep or text; line is linear"]);
     // At such a rate a pass moves no vector far from where it began.
     let flags = ["--kind", "fm", "--lr", "1e-6", "--passes", "1", "--no-cache"];
     folder.run(&[&["train", "good.svm", "--model", "fresh"][..], &flags].concat()).done();
@@ -270,6 +270,140 @@ fn vectors_are_exported_as_they_are_with_what_prediction_needs() {
         }
         let last = [("fm", "factor:3"), ("ffm", "factor:5:5"), ("kinds", "factor:red:b:2")];
         assert!(last.contains(&(name, header[columns])), "{header:?}");
+    }
+}
+
+/// A folder with models with layers: `mlp` of two columns of very different size and three classes, `deep` of two columns of words and two
+/// classes, `wide` the same without vectors that meet, `text` of three classes, each of which has words of its own.
+fn with_layers() -> Folder {
+    let folder = Folder::new();
+    let kinds = ["red", "green", "blue"];
+    let rows = (0..600).map(|row| format!("{},{},{}\n", 1e4 * (row % 3) as f64, row % 7, kinds[row % 3]));
+    folder.write("sizes.csv", format!("size,noise,label\n{}", rows.collect::<String>()));
+    let rows = (0..600).map(|row| format!("a{},b{},{}\n", row % 5, row % 7, u8::from((row % 5 + row % 7) % 2 == 0)));
+    folder.write("words.csv", format!("a,b,label\n{}", rows.collect::<String>()));
+    let line = |row: usize| format!("__label__{0} the {0}{1} {0}{2} of\n", kinds[row % 3], row % 4, row % 5);
+    folder.write("lines.txt", (0..600).map(line).collect::<String>());
+    for (data, model, flags) in [
+        ("sizes.csv", "mlp", &["--kind", "mlp", "--hidden", "8,6", "--activation", "tanh", "--dropout", "0.25"][..]),
+        ("words.csv", "deep", &["--kind", "deep", "--rank", "3", "--hidden", "5"]),
+        ("words.csv", "wide", &["--kind", "deep", "--rank", "3", "--hidden", "5", "--wide", "--batch", "16"]),
+        ("lines.txt", "text", &["--kind", "text", "--dim", "6", "--optimizer", "sgd"]),
+    ] {
+        let always = ["train", data, "--model", model, "--children", "1", "--passes", "10", "--no-cache"];
+        folder.run(&[&always[..], flags].concat()).done();
+    }
+    folder
+}
+
+#[test]
+fn inspect_tells_of_layers_and_of_the_features_that_they_hear_most() {
+    let folder = with_layers();
+    let told = |model: &str, parts: &[&str]| {
+        let text = folder.run(&["inspect", model]).done().out;
+        for part in parts {
+            assert!(text.contains(part), "{part:?} is not in {text}");
+        }
+        assert!(!text.contains("intercept"), "{text}");
+        text
+    };
+    let mlp = [
+        "model     mlp, softmax loss, adam, rate 0.002 (linear), seed 0\n",
+        "network   2 → 8 tanh → 6 tanh → 3, 99 parameters\n",
+        "batches   of 64 rows, 0.25 of the hidden units left out\n",
+        "inputs    values less their means, times 2^-13 to 2^-1\n",
+        "\nlearned   10 passes; 2 features\n",
+        "\nthe longest 2 of 2 rows of the first layer, as learned:\n",
+    ];
+    assert!(!told("mlp", &mlp).contains("weight"));
+    let deep = ["model     deep of rank 3, ", "network   6 → 5 relu → 1, 41 parameters\n", "fields    2: a, b\n"];
+    let text = told("deep", &[&deep[..], &["; 12 features, 12 weights other than 0\n"]].concat());
+    assert!(text.contains("class 1, the heaviest 12 of 12:") && text.contains("the longest 5 vectors:"), "{text}");
+    told("wide", &["batches   of 16 rows; wide: vectors do not meet\n"]);
+    let text = [
+        "model     text of dim 6, softmax loss, sgd, ",
+        "text      words, weighed by log, there 2 times or more\n",
+        "network   6 → 3, 21 parameters\n",
+        "0.3 of the features of a row left out\n",
+        "the longest 17 of 17 vectors:\n",
+    ];
+    told("text", &text);
+    // What tells classes comes before what does not, whatever it is measured in.
+    let json = folder.run(&["inspect", "mlp", "--json"]).done().summary();
+    assert_eq!(json["outputs"][0]["longest"][0][0], "size");
+    assert_eq!(json["network"], serde_json::json!({"inputs": 2, "outputs": [8, 6, 3], "parameters": 99}));
+    let json = folder.run(&["inspect", "text", "--json"]).done().summary();
+    let longest: Vec<&str> =
+        json["outputs"][0]["longest"].as_array().unwrap().iter().map(|pair| pair[0].as_str().unwrap()).collect();
+    assert!(longest[15..].contains(&"the") && longest[15..].contains(&"of"), "{longest:?}");
+}
+
+#[test]
+fn near_a_word_are_the_words_of_its_class() {
+    let folder = with_layers();
+    let json = folder.run(&["inspect", "text", "--near", "red1", "--json", "--top", "4"]).done().summary();
+    let nearest = json["nearest"].as_array().unwrap();
+    assert!(nearest.len() == 4 && nearest.iter().all(|pair| pair[0].as_str().unwrap().starts_with("red")), "{json}");
+    assert!(folder.run(&["inspect", "deep", "--near", "a=a1"]).done().out.starts_with("near a=a1 by the cosine "));
+    folder
+        .run(&["inspect", "mlp", "--near", "size"])
+        .failed_with(2, &["--near needs a model whose features have vectors"]);
+}
+
+#[test]
+fn layers_are_exported_by_name_behind_the_features() {
+    let folder = with_layers();
+    for (name, tensors, columns) in [
+        (
+            "mlp",
+            "centre features layer1.bias layer1.weight layer2.bias layer2.weight layer3.bias layer3.weight scale",
+            8,
+        ),
+        ("deep", "factors features fields layer1.bias layer1.weight layer2.bias layer2.weight weight", 1 + 3),
+        ("text", "factors features layer1.bias layer1.weight", 6),
+    ] {
+        let run = folder.run(&["export", name, "out.safetensors", "--overwrite"]).done();
+        folder.run(&["export", name, "out.tsv", "--overwrite"]).done();
+        let (bytes, model) = (folder.read("out.safetensors"), Model::open(folder.path(name)).unwrap());
+        let (network, words) = model.layers().unwrap();
+        let said = format!(
+            "{0} features of {0}, and layers of {1} parameters, in out.safetensors\n",
+            model.features(),
+            network.parameters()
+        );
+        assert_eq!(run.err, said);
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        let mut names = file.names();
+        names.sort_unstable();
+        assert_eq!(names.join(" "), tensors);
+        let text = String::from_utf8(folder.read("out.tsv")).unwrap();
+        let lines: Vec<(&str, Vec<f32>)> = text
+            .lines()
+            .skip(1)
+            .map(|line| {
+                let mut cells = line.split('\t');
+                (cells.next().unwrap(), cells.map(|number| number.parse().unwrap()).collect())
+            })
+            .collect();
+        assert_eq!(text.lines().next().unwrap().split('\t').count(), 1 + columns);
+        let (features, layers) = lines.split_at(model.features());
+        assert!(features.iter().all(|(_, numbers)| numbers.len() == columns));
+        let mut layers = layers.iter();
+        for part in network.parts() {
+            let data = file.tensor(&part.name).unwrap().data().to_vec();
+            let numbers: Vec<f32> =
+                data.chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect();
+            assert_eq!(numbers, words[part.words.clone()], "{name} {}", part.name);
+            if name == "mlp" && part.name == "layer1.weight" {
+                assert_eq!(numbers, features.iter().flat_map(|(_, numbers)| numbers.clone()).collect::<Vec<_>>());
+                continue;
+            }
+            for (row, words) in (1..).zip(numbers.chunks(part.width)) {
+                let told = if part.rows > 1 { format!("({}:{row})", part.name) } else { format!("({})", part.name) };
+                assert_eq!(layers.next(), Some(&(&told[..], words.to_vec())));
+            }
+        }
+        assert_eq!(layers.next(), None);
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod reference;
 
+use std::cell::Cell;
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -160,6 +161,7 @@ fn the_python_of_the_documents_predicts_the_same() {
     let kind = ["--label", "kind", "--ignore", "number"];
     let number = ["--label", "number", "--ignore", "kind"];
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/fixtures/models.py");
+    let worst = Cell::new(0.0f64);
     let ask = |(set, end): (&str, &str), flags: &[&str], reading: &[&str], printing: &[&str]| {
         let [train, test] = ["train", "test"].map(|part| path(&format!("{set}.{part}.{end}")));
         let (model, out) = (path("model"), path("model.safetensors"));
@@ -172,6 +174,7 @@ fn the_python_of_the_documents_predicts_the_same() {
         let found: Value = serde_json::from_slice(&output.stdout).unwrap();
         println!("{set}, {flags:?}: {}", found["worst"]);
         assert_eq!(found["rows"], 150);
+        worst.set(worst.get().max(found["worst"].as_f64().unwrap()));
         found
     };
     let plain = |set, flags: &[&str]| ask(set, flags, &[], &[]);
@@ -200,4 +203,41 @@ fn the_python_of_the_documents_predicts_the_same() {
         let unit = found["about"].get("unit").map(|unit| unit.as_str().unwrap().parse::<f64>().unwrap());
         assert!(unit.is_none_or(|unit| unit > 1.0) && unit.is_none() == (family == "linear"), "{found}");
     }
+
+    // Perceptrons: of dense rows, of rows that are mostly zeros, of texts; by every activation and loss.
+    for activation in ["relu", "tanh", "gelu"] {
+        let layers = ["--kind", "mlp", "--hidden", "16,8", "--activation", activation, "--dropout", "0.1"];
+        let found = ask(columns, &layers, &kind, &["--top", "3"]);
+        assert_eq!(
+            (&found["about"]["activation"], &found["shapes"]["layer2.weight"][0]),
+            (&activation.into(), &16.into())
+        );
+        assert!(found["about"]["loss"] == "softmax" && found["shapes"].get("weight").is_none(), "{found}");
+        let found = ask(columns, &[&layers[..], &["--loss", "squared"]].concat(), &number, &[]);
+        assert_ne!(found["about"]["unit"], "1");
+        assert!(found["shapes"].get("centre").is_some() && found["shapes"].get("scale").is_some(), "{found}");
+        plain(texts, &[&layers[..], &["--loss", "logistic"]].concat());
+    }
+    top(&["--kind", "mlp", "--hidden", "8"]);
+    // Vectors by field, with what stands beside the layers and without.
+    for flags in [&[][..], &["--wide"]] {
+        let deep = [&["--kind", "deep", "--hidden", "16,8"], flags].concat();
+        let found = plain(("words", "vw"), &deep);
+        assert_eq!(found["shapes"]["layer1.weight"], serde_json::json!([3 * 4, 16]));
+        assert_eq!(
+            (&found["about"]["loss"], found["about"]["meets"] == "true"),
+            (&"logistic".into(), flags.is_empty())
+        );
+        ask(columns, &deep, &number, &[]);
+        let found = ask(columns, &deep, &kind, &["--top", "3"]);
+        assert!(found["about"]["loss"] == "softmax" && found["shapes"].get("weight").is_none(), "{found}");
+    }
+    plain(("clicks", "ffm"), &["--kind", "deep", "--activation", "gelu"]);
+    // The mean of the vectors of words, through one layer or several.
+    for hidden in [&[][..], &["--hidden", "8,6", "--activation", "tanh"]] {
+        let found = top(&[&["--kind", "text", "--dim", "10", "--ngrams", "2"], hidden].concat());
+        assert_eq!((&found["about"]["weighting"], found["about"]["hidden"] == ""), (&"log".into(), hidden.is_empty()));
+        top(&[&["--kind", "text", "--dim", "7", "--chars", "3-4", "--min-count", "1"], hidden].concat());
+    }
+    println!("the worst: {}", worst.get());
 }

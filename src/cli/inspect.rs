@@ -23,7 +23,8 @@ pub(super) struct Flags {
     /// Show the features whose factor vectors are nearest to that of this one, by cosine
     #[arg(long, value_name = "NAME")]
     near: Option<String>,
-    /// How many of the heaviest weights to show, of each class [default: 20, of several classes 5], or of the nearest features
+    /// How many of the heaviest weights, or else of the longest vectors, to show, of each class [default: 20, of several classes 5], or of
+    /// the nearest features
     #[arg(long, value_name = "N", value_parser = whole::<usize>)]
     top: Option<usize>,
     /// Print JSON
@@ -37,7 +38,7 @@ pub(super) fn run(flags: &Flags) -> Result<()> {
     if let Some(name) = &flags.near {
         return show(&Nearest::new(directory, &model, name, flags.top.unwrap_or(TOP))?, flags.json);
     }
-    let top = flags.top.unwrap_or(if model.outputs() > 1 { TOP_OF_EACH } else { TOP });
+    let top = flags.top.unwrap_or(if model.parts() > 1 { TOP_OF_EACH } else { TOP });
     show(&Inspection::new(directory, &model, top), flags.json)
 }
 

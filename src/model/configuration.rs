@@ -344,7 +344,6 @@ impl Configuration {
         match self.factors() {
             Some(factors) if self.kind == Kind::Deep => Layout::factored(outputs, factors).with_field(),
             Some(factors) => Layout::factored(outputs, factors),
-            None if self.layers.is_some() => Layout::new(1, 0),
             None => self.rule().layout(outputs),
         }
     }
@@ -354,9 +353,9 @@ impl Configuration {
         if self.layers.is_some() && !self.kind.has_factors() { 0 } else { features }
     }
 
-    /// True where features have weights of their own.
+    /// True where features have weights of their own. Beside layers these are one number a row, which tells several classes nothing.
     pub fn has_weights(&self) -> bool {
-        !matches!(self.kind, Kind::Mlp | Kind::Text)
+        self.layers.is_none() || self.kind == Kind::Deep && self.outputs() == 1
     }
 
     /// True where parameters are saved as they were learned, and prediction converts values and margins; those of linear models are

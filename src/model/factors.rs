@@ -105,13 +105,8 @@ impl Units {
         &self.centres
     }
 
-    /// The row of `ids` and `values` (none where all are 1) as the model takes it, behind what stands in `out`.
-    pub fn convert(&self, ids: &[u32], values: &[f32], out: &mut (Vec<u32>, Vec<f32>)) {
-        for (at, &id) in ids.iter().enumerate() {
-            out.0.push(id);
-            out.1.push(values.get(at).copied().unwrap_or(1.0));
-        }
-        let from = out.0.len() - ids.len();
+    /// Makes the row of ids and values that stands in `out` from `from` on what the model takes.
+    pub fn convert(&self, out: &mut (Vec<u32>, Vec<f32>), from: usize) {
         for &(row, centre) in &self.centres {
             // A column that is not in a row is 0 there, and 0 is off centre as well.
             match out.0[from..].iter().position(|&id| id == row) {
@@ -144,9 +139,11 @@ mod tests {
     #[test]
     fn rows_are_centred_and_scaled_whether_or_not_a_column_is_there() {
         let units = Units { centres: vec![(1, 10.0)], factors: vec![2.0, 0.5, 1.0] };
-        let mut out = (Vec::new(), Vec::new());
-        units.convert(&[0, 1], &[3.0, 12.0], &mut out);
-        units.convert(&[2], &[], &mut out);
+        let mut out = (vec![0, 1], vec![3.0, 12.0]);
+        units.convert(&mut out, 0);
+        out.0.push(2);
+        out.1.push(1.0);
+        units.convert(&mut out, 2);
         assert_eq!(out, (vec![0, 1, 2, 1], vec![6.0, 1.0, 1.0, -5.0]));
     }
 }

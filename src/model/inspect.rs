@@ -4,13 +4,15 @@ use std::fmt::{self, Display, Formatter};
 
 use serde::Serialize;
 
-use super::configuration::Configuration;
+use super::configuration::{Configuration, Kind, Layers};
+use super::factors::Units;
 use super::most::Most;
+use super::network::Network;
 use super::predictor::Model;
 use crate::data::listed;
 use crate::report::format::{bytes, count, number};
 
-/// How many of the longest factor vectors are shown.
+/// How many of the longest factor vectors are shown beside weights.
 const LONGEST: usize = 5;
 
 /// What a model is, how it was made, and what it has learned most of.
@@ -30,8 +32,14 @@ pub struct Inspection {
     pub passes: u64,
     /// How many features it knows.
     pub features: usize,
-    /// How many weights are not 0, of all features and outputs.
+    /// How many weights of features are not 0, of all features and outputs; layers not counted.
     pub weights: u64,
+    /// The layers, where there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<Dimensions>,
+    /// The least and the greatest of what the values of features are multiplied with, where prediction does that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scales: Option<[f32; 2]>,
     /// What intercepts, weights and vectors together come to is to be multiplied with this to be in the units of labels: 1 but for
     /// numbers that factors are learned from.
     pub unit: f64,
@@ -43,18 +51,32 @@ pub struct Inspection {
     pub outputs: Vec<Output>,
 }
 
-/// An output of a model.
+/// The layers of a model.
+#[derive(Debug, Serialize)]
+pub struct Dimensions {
+    /// What goes in.
+    pub inputs: usize,
+    /// The outputs of each layer.
+    pub outputs: Vec<usize>,
+    /// How many numbers they have in all.
+    pub parameters: usize,
+}
+
+/// An output of a model; before layers, whose outputs share all features, all of them together.
 #[derive(Debug, Serialize)]
 pub struct Output {
     /// The class it speaks for; of two classes with one output the second; none for numbers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class: Option<String>,
-    /// Its intercept.
-    pub bias: f32,
-    /// The features with the largest weights by size, the largest first, none of which is 0.
+    /// Its intercept; none where there are layers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bias: Option<f32>,
+    /// The features with the largest weights by size, the largest first, none of which is 0; none where features have no weights.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub heaviest: Vec<(String, f32)>,
     /// The features with the longest factor vectors, those of all fields together, and their lengths, the longest first; none in a
-    /// linear model.
+    /// linear model. Of a perceptron the vector of a feature is its row of the first layer, in the units of learning: the sizes of
+    /// columns are no part of it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub longest: Vec<(String, f32)>,
 }
@@ -62,26 +84,41 @@ pub struct Output {
 impl Inspection {
     /// Of the model that was opened from `directory`, with the `top` heaviest weights of each output.
     pub fn new(directory: String, model: &Model, top: usize) -> Self {
-        let outputs = model.outputs();
-        let most = |most: usize| (0..outputs).map(|_| Most::new(most)).collect::<Vec<_>>();
-        let (mut heaviest, mut longest) = (most(top), most(top.min(LONGEST)));
+        let (outputs, parts) = (model.outputs(), model.parts());
+        let most = |most: usize| (0..parts).map(|_| Most::new(most)).collect::<Vec<_>>();
+        let beside_weights = model.configuration.has_weights();
+        let (mut heaviest, mut longest) = (most(top), most(if beside_weights { top.min(LONGEST) } else { top }));
         let mut weights = 0;
         for row in 0..model.features() {
             for (weight, heaviest) in model.weights(row).zip(&mut heaviest).filter(|(weight, _)| *weight != 0.0) {
                 weights += 1;
                 heaviest.offer(weight.abs(), row);
             }
-            let vectors: Vec<f32> = model.factors(row).collect();
-            for (vectors, longest) in vectors.chunks(vectors.len().div_ceil(outputs).max(1)).zip(&mut longest) {
+            let vectors: Vec<f32> = model.factors(row).chain(model.first_layer(row).iter().copied()).collect();
+            for (vectors, longest) in vectors.chunks(vectors.len().div_ceil(parts).max(1)).zip(&mut longest) {
                 longest.offer(vectors.iter().map(|v| v * v).sum::<f32>().sqrt(), row);
             }
         }
         let name = |row: usize| model.dictionary().name_of(row as u32);
-        let output = |(at, (bias, (heaviest, longest))): (usize, (f32, (Most, Most)))| Output {
-            class: if outputs == 1 { model.classes().last() } else { model.classes().get(at) }.cloned(),
-            bias,
+        let class = |at: usize| match outputs {
+            1 => model.classes().last(),
+            _ if parts == 1 => None,
+            _ => model.classes().get(at),
+        };
+        let output = |(at, (heaviest, longest)): (usize, (Most, Most))| Output {
+            class: class(at).cloned(),
+            bias: model.bias().nth(at),
             heaviest: heaviest.best().map(|(row, _)| (name(row), model.weights(row).nth(at).unwrap_or(0.0))).collect(),
             longest: longest.best().map(|(row, length)| (name(row), length)).collect(),
+        };
+        let dimensions = |network: &Network| Dimensions {
+            inputs: network.inputs(),
+            outputs: network.parts().step_by(2).map(|weights| weights.width).collect(),
+            parameters: network.parameters(),
+        };
+        let scales = |units: &Units| {
+            let least_and_most = |[least, most]: [f32; 2], &scale: &f32| [least.min(scale), most.max(scale)];
+            units.scales().iter().fold([f32::MAX, 0.0], least_and_most)
         };
         let manifest = &model.manifest;
         Self {
@@ -93,10 +130,12 @@ impl Inspection {
             passes: manifest.metrics["passes"].as_u64().unwrap_or(0),
             features: model.features(),
             weights,
+            network: model.layers().map(|(network, _)| dimensions(network)),
+            scales: model.units().map(scales),
             unit: model.unit(),
             configuration: model.configuration.clone(),
             metrics: manifest.metrics.clone(),
-            outputs: model.bias().zip(heaviest.into_iter().zip(longest)).enumerate().map(output).collect(),
+            outputs: heaviest.into_iter().zip(longest).enumerate().map(output).collect(),
         }
     }
 }
@@ -105,7 +144,11 @@ impl Display for Inspection {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Configuration { kind, rank, loss, optimizer, lr, l1, l2, schedule, seed, hashing, fields, text, .. } =
             &self.configuration;
-        let of_rank = if *rank > 0 { format!(" of rank {rank}") } else { String::new() };
+        let of_rank = match rank {
+            0 => String::new(),
+            dim if *kind == Kind::Text => format!(" of dim {dim}"),
+            rank => format!(" of rank {rank}"),
+        };
         write!(
             f,
             "model     {}{of_rank}, {} loss, {}, rate {lr} ({})",
@@ -123,9 +166,17 @@ impl Display for Inspection {
         if let Some(text) = text {
             writeln!(f, "text      {text}")?;
         }
-        let (features, weights) = (number(self.features as u64, "feature"), number(self.weights, "weight"));
+        if let (Some(network), Some(layers)) = (&self.network, &self.configuration.layers) {
+            self.layers(network, layers, f)?;
+        }
+        self.inputs(f)?;
+        let features = number(self.features as u64, "feature");
+        let weights = match self.configuration.has_weights() {
+            true => format!(", {} other than 0", number(self.weights, "weight")),
+            false => String::new(),
+        };
         let passes = if self.passes == 1 { "1 pass".to_owned() } else { format!("{} passes", count(self.passes)) };
-        writeln!(f, "learned   {passes}; {features}, {weights} other than 0")?;
+        writeln!(f, "learned   {passes}; {features}{weights}")?;
         let files = number(self.shards as u64, "shard");
         writeln!(f, "saved     generation {}, {files}, {}", self.generation, bytes(self.bytes))?;
         for (name, whose) in [("train", "progressive"), ("held-out", "valid")] {
@@ -152,18 +203,67 @@ impl Display for Inspection {
         }
         for output in &self.outputs {
             let class = output.class.as_ref().map(|class| format!("class {class}, ")).unwrap_or_default();
-            let (shown, all) = (output.heaviest.len(), self.features);
-            writeln!(f, "\n{class}intercept {}; the heaviest {shown} of {}:", output.bias, count(all as u64))?;
+            let bias = output.bias.map(|bias| format!("intercept {bias}; ")).unwrap_or_default();
+            let all = count(self.features as u64);
+            writeln!(f)?;
+            if self.configuration.has_weights() {
+                writeln!(f, "{class}{bias}the heaviest {} of {all}:", output.heaviest.len())?;
+            }
             for (name, weight) in &output.heaviest {
                 writeln!(f, "{weight:>14.6}  {name}")?;
             }
-            if !output.longest.is_empty() {
-                writeln!(f, "the longest {} vectors:", output.longest.len())?;
+            let longest = output.longest.len();
+            match kind {
+                _ if longest == 0 => {}
+                Kind::Mlp => writeln!(f, "the longest {longest} of {all} rows of the first layer, as learned:")?,
+                Kind::Text | Kind::Deep if output.heaviest.is_empty() => {
+                    writeln!(f, "the longest {longest} of {all} vectors:")?;
+                }
+                _ => writeln!(f, "the longest {longest} vectors:")?,
             }
             for (name, length) in &output.longest {
                 writeln!(f, "{length:>14.6}  {name}")?;
             }
         }
         Ok(())
+    }
+}
+
+impl Inspection {
+    fn layers(&self, network: &Dimensions, layers: &Layers, f: &mut Formatter<'_>) -> fmt::Result {
+        let (activation, last) = (layers.activation.name(), network.outputs.len().saturating_sub(1));
+        write!(f, "network   {}", count(network.inputs as u64))?;
+        for (nth, outputs) in network.outputs.iter().enumerate() {
+            write!(f, " → {outputs}")?;
+            if nth < last {
+                write!(f, " {activation}")?;
+            }
+        }
+        writeln!(f, ", {}", number(network.parameters as u64, "parameter"))?;
+        write!(f, "batches   of {}", number(layers.batch as u64, "row"))?;
+        if layers.dropout > 0.0 {
+            write!(f, ", {} of the hidden units left out", layers.dropout)?;
+        }
+        if layers.feature_dropout > 0.0 {
+            write!(f, ", {} of the features of a row left out", layers.feature_dropout)?;
+        }
+        let is_wide = self.configuration.has_weights() && !layers.meets;
+        writeln!(f, "{}", if is_wide { "; wide: vectors do not meet" } else { "" })
+    }
+
+    /// What is done to values before they are learned or scored.
+    fn inputs(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Configuration { kind, centres, .. } = &self.configuration;
+        let Some(scales) = self.scales else { return Ok(()) };
+        let [least, most] = scales.map(|scale| scale.log2());
+        let centred = match (kind, centres.len()) {
+            (Kind::Mlp, _) => " less their means".to_owned(),
+            (_, 0) => String::new(),
+            (_, centred) => format!(" ({} of them less the mean)", number(centred as u64, "column")),
+        };
+        match least == most {
+            true => writeln!(f, "inputs    values{centred}, times 2^{least}"),
+            false => writeln!(f, "inputs    values{centred}, times 2^{least} to 2^{most}"),
+        }
     }
 }

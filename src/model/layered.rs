@@ -5,7 +5,7 @@
 
 use hogback_kernels::{Backend, Embedded, Embedding, Ids, Objective, Row, Scratch, Step, Table};
 
-use super::configuration::{Configuration, Kind};
+use super::configuration::Configuration;
 use super::network::{Buffers, Dropout, Input, Network};
 use super::tally::{Scored, Scorer, Tally};
 use crate::data::order::mix;
@@ -72,9 +72,7 @@ impl Layered {
     pub fn new(backend: Backend, configuration: &Configuration, features: usize) -> Option<Self> {
         let layers = configuration.layers.as_ref()?;
         let fields = configuration.fields.as_ref().map_or(1, |fields| fields.names.len());
-        let is_deep = configuration.kind == Kind::Deep;
-        // Weights and what meets are one number a row, which tells classes nothing.
-        let beside = is_deep && configuration.outputs() == 1;
+        let beside = configuration.has_weights();
         let network = configuration.network(features)?;
         let mut means = layers.means.clone();
         // Features that have come later are 0 in all that was learned before.

@@ -4,6 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 use serde::Serialize;
 
+use super::configuration::Kind;
 use super::factors::Fresh;
 use super::most::Most;
 use super::predictor::Model;
@@ -13,6 +14,9 @@ use crate::report::format::count;
 
 /// Vectors not longer than so many fresh ones are left out: what few rows have moved points anywhere.
 const FRESH: f32 = 2.0;
+/// So are those of words shorter than this share of the vector of the one that is asked about. They begin at 0, and a word that is there
+/// twice points to its text's class as exactly as one that stands for that class.
+const SHORT: f32 = 0.5;
 /// How many names are told where one is not known.
 const ALIKE: usize = 3;
 
@@ -24,7 +28,7 @@ pub struct Nearest {
     pub model: String,
     /// The feature.
     pub near: String,
-    /// How many others there are with a vector that rows have moved from where it began.
+    /// How many others there are with a vector that rows have moved far from where it began.
     pub compared: usize,
     /// The nearest of them with their cosines, the nearest first.
     pub nearest: Vec<(String, f32)>,
@@ -38,7 +42,10 @@ impl Nearest {
     pub fn new(directory: String, model: &Model, name: &str, top: usize) -> Result<Self> {
         if model.rank() == 0 {
             let kind = model.configuration.kind.name();
-            return Err(Error::Usage(format!("--near needs a model with factors, fm or ffm; {directory} is {kind}")));
+            let what = format!(
+                "--near needs a model whose features have vectors, fm, ffm, deep or text; {directory} is {kind}"
+            );
+            return Err(Error::Usage(what));
         }
         let dictionary = model.dictionary();
         let row = dictionary.find(name).ok_or_else(|| {
@@ -57,10 +64,11 @@ impl Nearest {
                 "--near {name}: too few rows have moved its vector, which is {length:.3} long, for it to be near to others"
             )));
         }
+        let least = if model.configuration.kind == Kind::Text { SHORT * length } else { least };
         let (mut most, mut compared) = (Most::new(top), 0);
         for other in (0..model.features()).filter(|&other| other != row && is_learned(model, other)) {
             let (theirs, product) = against(model.factors(other), &vector);
-            if theirs > least {
+            if theirs > 0.0 && theirs >= least {
                 compared += 1;
                 most.offer(product / (theirs * length), other);
             }
@@ -70,9 +78,9 @@ impl Nearest {
     }
 }
 
-/// Whether a row has been learned with the feature.
+/// Whether a row has been learned with the feature, as far as its weights show it.
 fn is_learned(model: &Model, row: usize) -> bool {
-    model.weights(row).any(|weight| weight != 0.0)
+    !model.configuration.has_weights() || model.weights(row).any(|weight| weight != 0.0)
 }
 
 /// How long a vector is, and its product with `other`.

@@ -5,10 +5,11 @@ use std::sync::atomic::AtomicU32;
 
 use hogback_kernels::{Backend, Cells, Factors, Ids, Layout, Row, Rule, Scratch, Step, Table};
 
-use super::configuration::{Configuration, LossKind, Target};
+use super::configuration::{Configuration, Kind, LossKind, Target};
 use super::factors::{Fresh, Units};
 use super::labels::KnownLabels;
 use super::layered::{Layered, LayeredView, Workspace};
+use super::network::Network;
 use super::weighting::Weighting;
 use crate::checkpoint::{Loaded, Manifest, load_weights};
 use crate::data::{Block, Dictionary, Known};
@@ -177,13 +178,18 @@ impl Model {
         self.configuration.stride()
     }
 
-    /// The weights of feature `row`, one for each output.
+    /// How many times a feature has what it has: once for each output, or, before layers, once for all.
+    pub fn parts(&self) -> usize {
+        self.layout.outputs()
+    }
+
+    /// The weights of feature `row`, one for each part; none where features have no weights.
     ///
     /// # Panics
     /// Where there is no such feature.
     pub fn weights(&self, row: usize) -> impl Iterator<Item = f32> + '_ {
-        let cells = self.row(row);
-        (0..self.layout.outputs()).map(move |output| cells.get(weight_at(self.layout, output)))
+        let parts = if self.configuration.has_weights() { self.parts() } else { 0 };
+        (0..parts).map(move |output| self.row(row).get(weight_at(self.layout, output)))
     }
 
     /// How many numbers a factor vector has; 0 where there are none.
@@ -191,13 +197,14 @@ impl Model {
         self.layout.factors().map_or(0, |factors| factors.rank)
     }
 
-    /// The factor vectors of feature `row`, output by output, and of each field by field; none in a linear model.
+    /// The factor vectors of feature `row`, part by part, and of each field by field; none in a linear model and a perceptron.
     ///
     /// # Panics
     /// Where there is no such feature.
     pub fn factors(&self, row: usize) -> impl Iterator<Item = f32> + '_ {
-        let (cells, layout) = (self.row(row), self.layout);
+        let layout = self.layout;
         layout.factors().into_iter().flat_map(move |factors| {
+            let cells = self.row(row);
             let vectors =
                 (0..layout.outputs()).flat_map(move |output| (0..factors.fields).map(move |field| (output, field)));
             vectors.flat_map(move |(output, field)| {
@@ -205,6 +212,24 @@ impl Model {
                 (from..from + factors.rank).map(move |at| cells.get(at))
             })
         })
+    }
+
+    /// What the first layer of a perceptron makes of feature `row`, in the units of learning; none in other models.
+    ///
+    /// # Panics
+    /// Where there is no such feature.
+    pub fn first_layer(&self, row: usize) -> &[f32] {
+        match self.layers().and_then(|(network, words)| Some((network.parts().next()?, words))) {
+            Some((part, words)) if self.configuration.kind == Kind::Mlp => {
+                &words[part.words][row * part.width..(row + 1) * part.width]
+            }
+            _ => &[],
+        }
+    }
+
+    /// The layers and their words, where there are any.
+    pub fn layers(&self) -> Option<(&Network, &[f32])> {
+        self.layers.as_ref().map(|(layered, words)| (layered.network(), &words[..]))
     }
 
     /// The number of the field that feature `row` is of; 0 where fields do not matter.
@@ -233,9 +258,10 @@ impl Model {
         self.weights.cells().slice(row * width..(row + 1) * width)
     }
 
-    /// The intercepts, one for each output.
+    /// The intercepts, one for each output; none where there are layers, which have biases of their own.
     pub fn bias(&self) -> impl Iterator<Item = f32> + '_ {
-        (0..self.layout.outputs()).map(|output| Cells::new(&self.bias).get(output))
+        let outputs = if self.layers.is_some() { 0 } else { self.outputs() };
+        (0..outputs).map(|output| Cells::new(&self.bias).get(output))
     }
 
     /// The margins of a block's rows, read with [`Model::known`]: for each row a stride, whose first places are the outputs'.
@@ -265,9 +291,6 @@ impl Model {
 
     /// The row of `ids` and `values` (none where all are 1) as the model takes it, behind what stands in `out`.
     fn convert(&self, ids: &[u32], values: &[f32], out: &mut (Vec<u32>, Vec<f32>)) {
-        if let Some(units) = &self.units {
-            return units.convert(ids, values, out);
-        }
         let from = out.0.len();
         out.0.extend_from_slice(ids);
         out.1.extend_from_slice(values);
@@ -275,6 +298,9 @@ impl Model {
         if let Some(text) = &self.configuration.text {
             let idf = self.dictionary.idf.as_deref().unwrap_or_default();
             text.weighting.weigh(&out.0[from..], &mut out.1[from..], idf);
+        }
+        if let Some(units) = &self.units {
+            units.convert(out, from);
         }
     }
 

@@ -340,6 +340,7 @@ impl<'d> Corpus<'d> {
                 }
             }
             weighting.weigh(&copies.ids[from..], &mut copies.values[from..], idf);
+            self.scale_values(from, copies);
             copies.ends.push(copies.ids.len());
             return;
         }
@@ -356,13 +357,17 @@ impl<'d> Corpus<'d> {
             if self.centred > 0 {
                 self.take_off_centres(from, copies);
             }
-            if let Some(factors) = &self.factors {
-                for (value, &id) in copies.values[from..].iter_mut().zip(&copies.ids[from..]) {
-                    *value *= factors[id as usize];
-                }
-            }
+            self.scale_values(from, copies);
         }
         copies.ends.push(copies.ids.len());
+    }
+
+    /// Brings the row that was copied to `from` and behind it into the units of learning.
+    fn scale_values(&self, from: usize, copies: &mut Copies) {
+        let Some(factors) = &self.factors else { return };
+        for (value, &id) in copies.values[from..].iter_mut().zip(&copies.ids[from..]) {
+            *value *= factors[id as usize];
+        }
     }
 
     /// Centres the row that was copied to `from` and behind it.

@@ -120,7 +120,7 @@ pub(super) fn prepare<'d>(
         None => scale::centres(&corpus)?,
     };
     corpus.centre(&centres);
-    if standard.is_none() && text.is_none() {
+    if standard.is_none() && (text.is_none() || old.is_some()) {
         scale_columns(&mut corpus, &mut dictionary, files, resumed.is_some(), notice)?;
     }
     let factors = dictionary.scales.clone();

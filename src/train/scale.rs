@@ -103,7 +103,7 @@ pub(super) fn standard(corpus: &Corpus<'_>) -> Result<Standard> {
     let mut ranges: Vec<[f32; 2]> = several().map(|spread| spread.range).collect();
     ranges.sort_by(|one, other| one.partial_cmp(other).unwrap_or(std::cmp::Ordering::Equal));
     let common = ranges.chunk_by(|one, other| one == other).max_by_key(|run| run.len());
-    let common = common.filter(|run| 2 * run.len() >= ranges.len()).map(|run| run[0]);
+    let common = common.filter(|run| run.len() > 1 && 2 * run.len() >= ranges.len()).map(|run| run[0]);
     let is_within =
         |spread: &Spread| common.is_some_and(|[least, most]| spread.range[0] >= least && spread.range[1] <= most);
     let pooled: Vec<f64> = several().filter(|spread| is_within(spread)).map(|spread| spread.variance).collect();
