@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{ArgMatches, Args, FromArgMatches};
 
-use super::values::{class_weights, count, input, inside, not_negative, positive, share, whole};
+use super::values::{class_weights, count, input, inside, not_negative, positive, share, share_of_units, whole};
 use super::{Labels, ModelPath, Reading, kernels, say, wrong};
 use crate::checkpoint::Existing;
 use crate::data::{BITS, CachePolicy, Chars, Grams, Hashing, Input, Interaction, MOST_WORDS, ReadOptions};
@@ -95,7 +95,7 @@ struct Learning {
     #[arg(long, value_enum)]
     activation: Option<Activation>,
     /// The share of the units of hidden layers that are left out of a batch in learning [default: 0.1 for mlp of classes, 0.2 for deep, else 0]
-    #[arg(long, value_name = "SHARE", value_parser = share)]
+    #[arg(long, value_name = "SHARE", value_parser = share_of_units)]
     dropout: Option<f64>,
     /// Rows in a batch of mlp, deep and text; rates are for 64 and follow the size [default: 64; for mlp by the rows, 16 to 256]
     #[arg(long, value_name = "ROWS", value_parser = count::<u16>)]

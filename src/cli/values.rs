@@ -50,9 +50,18 @@ pub(super) fn exponent(text: &str) -> Result<f64, String> {
 
 /// A share of the rows.
 pub(super) fn share(text: &str) -> Result<f64, String> {
+    share_of("rows", text)
+}
+
+/// A share of the units of a layer.
+pub(super) fn share_of_units(text: &str) -> Result<f64, String> {
+    share_of("units", text)
+}
+
+fn share_of(what: &str, text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(share) if (0.0..1.0).contains(&share) => Ok(share),
-        _ => Err("must be a share of the rows: 0 or more, below 1".to_owned()),
+        _ => Err(format!("must be a share of the {what}: 0 or more, below 1")),
     }
 }
 
