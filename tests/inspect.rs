@@ -310,7 +310,7 @@ fn inspect_tells_of_layers_and_of_the_features_that_they_hear_most() {
     let mlp = [
         "model     mlp, softmax loss, adam, rate 0.002 (linear), seed 0\n",
         "network   2 → 8 tanh → 6 tanh → 3, 99 parameters\n",
-        "batches   of 64 rows, 0.25 of the hidden units left out\n",
+        "batches   of 16 rows, 0.25 of the hidden units left out\n",
         "inputs    values less their means, times 2^-13 to 2^-1\n",
         "\nlearned   10 passes; 2 features\n",
         "\nthe longest 2 of 2 rows of the first layer, as learned:\n",
@@ -319,7 +319,7 @@ fn inspect_tells_of_layers_and_of_the_features_that_they_hear_most() {
     let deep = ["model     deep of rank 3, ", "network   6 → 5 relu → 1, 41 parameters\n", "fields    2: a, b\n"];
     let text = told("deep", &[&deep[..], &["; 12 features, 12 weights other than 0\n"]].concat());
     assert!(text.contains("class 1, the heaviest 12 of 12:") && text.contains("the longest 5 vectors:"), "{text}");
-    told("wide", &["batches   of 16 rows; wide: vectors do not meet\n"]);
+    told("wide", &["batches   of 16 rows, 0.2 of the hidden units left out; wide: vectors do not meet\n"]);
     let text = [
         "model     text of dim 6, softmax loss, sgd, ",
         "text      words, weighed by log, there 2 times or more\n",
@@ -331,7 +331,7 @@ fn inspect_tells_of_layers_and_of_the_features_that_they_hear_most() {
     // What tells classes comes before what does not, whatever it is measured in.
     let json = folder.run(&["inspect", "mlp", "--json"]).done().summary();
     assert_eq!(json["outputs"][0]["longest"][0][0], "size");
-    assert_eq!(json["network"], serde_json::json!({"inputs": 2, "outputs": [8, 6, 3], "parameters": 99}));
+    assert_eq!(json["network"], serde_json::json!({"sizes": [2, 8, 6, 3], "parameters": 99}));
     let json = folder.run(&["inspect", "text", "--json"]).done().summary();
     let longest: Vec<&str> =
         json["outputs"][0]["longest"].as_array().unwrap().iter().map(|pair| pair[0].as_str().unwrap()).collect();

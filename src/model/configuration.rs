@@ -344,6 +344,7 @@ impl Configuration {
         match self.factors() {
             Some(factors) if self.kind == Kind::Deep => Layout::factored(outputs, factors).with_field(),
             Some(factors) => Layout::factored(outputs, factors),
+            None if self.layers.is_some() => Layout::new(1, 0),
             None => self.rule().layout(outputs),
         }
     }

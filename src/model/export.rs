@@ -13,7 +13,7 @@ use super::configuration::Kind;
 use super::network::Part;
 use super::predictor::Model;
 use crate::error::{Error, Result};
-use crate::report::format::count;
+use crate::report::format::{count, sizes};
 use crate::store::Store;
 use crate::store::draft::{Draft, publish, refuse_existing};
 
@@ -255,8 +255,7 @@ fn metadata(model: &Model) -> HashMap<String, String> {
         metadata.push(("rank", model.rank().to_string()));
     }
     if let Some(layers) = &configuration.layers {
-        let hidden: Vec<String> = layers.hidden.iter().map(usize::to_string).collect();
-        metadata.push(("hidden", hidden.join(",")));
+        metadata.push(("hidden", sizes(&layers.hidden)));
         metadata.push(("activation", layers.activation.name().to_owned()));
         metadata.push(("meets", (layers.meets && configuration.has_weights()).to_string()));
     }

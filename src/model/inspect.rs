@@ -54,10 +54,8 @@ pub struct Inspection {
 /// The layers of a model.
 #[derive(Debug, Serialize)]
 pub struct Dimensions {
-    /// What goes in.
-    pub inputs: usize,
-    /// The outputs of each layer.
-    pub outputs: Vec<usize>,
+    /// How many numbers go in, then what comes out of each layer.
+    pub sizes: Vec<usize>,
     /// How many numbers they have in all.
     pub parameters: usize,
 }
@@ -111,11 +109,7 @@ impl Inspection {
             heaviest: heaviest.best().map(|(row, _)| (name(row), model.weights(row).nth(at).unwrap_or(0.0))).collect(),
             longest: longest.best().map(|(row, length)| (name(row), length)).collect(),
         };
-        let dimensions = |network: &Network| Dimensions {
-            inputs: network.inputs(),
-            outputs: network.parts().step_by(2).map(|weights| weights.width).collect(),
-            parameters: network.parameters(),
-        };
+        let dimensions = |network: &Network| Dimensions { sizes: network.sizes(), parameters: network.parameters() };
         let scales = |units: &Units| {
             let least_and_most = |[least, most]: [f32; 2], &scale: &f32| [least.min(scale), most.max(scale)];
             units.scales().iter().fold([f32::MAX, 0.0], least_and_most)
@@ -231,15 +225,13 @@ impl Display for Inspection {
 
 impl Inspection {
     fn layers(&self, network: &Dimensions, layers: &Layers, f: &mut Formatter<'_>) -> fmt::Result {
-        let (activation, last) = (layers.activation.name(), network.outputs.len().saturating_sub(1));
-        write!(f, "network   {}", count(network.inputs as u64))?;
-        for (nth, outputs) in network.outputs.iter().enumerate() {
-            write!(f, " → {outputs}")?;
-            if nth < last {
-                write!(f, " {activation}")?;
-            }
-        }
-        writeln!(f, ", {}", number(network.parameters as u64, "parameter"))?;
+        let last = network.sizes.len() - 1;
+        let size = |(nth, &size): (usize, &usize)| match nth {
+            nth if nth == 0 || nth == last => count(size as u64),
+            _ => format!("{} {}", count(size as u64), layers.activation.name()),
+        };
+        let sizes: Vec<String> = network.sizes.iter().enumerate().map(size).collect();
+        writeln!(f, "network   {}, {}", sizes.join(" → "), number(network.parameters as u64, "parameter"))?;
         write!(f, "batches   of {}", number(layers.batch as u64, "row"))?;
         if layers.dropout > 0.0 {
             write!(f, ", {} of the hidden units left out", layers.dropout)?;
