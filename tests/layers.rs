@@ -197,7 +197,8 @@ fn texts_are_learned_with_and_without_hidden_layers() {
     let folder = Folder::new();
     folder.write("t.txt", topics(3000, 1));
     folder.write("test.txt", topics(1000, 2));
-    for flags in ["", "--hidden 16", "--dim 10", "--optimizer adagrad", "--consistency sync --children 2", "--bits 18"] {
+    for flags in ["", "--hidden 16", "--dim 10", "--optimizer adagrad", "--consistency sync --children 2", "--bits 18"]
+    {
         let flags = [&["--kind", "text"], &words(flags)[..]].concat();
         let accuracy = number(&trained(&folder, "t.txt", "test.txt", &flags), "accuracy");
         println!("{flags:?}: {accuracy}");
@@ -311,7 +312,8 @@ fn what_rows_and_classes_weigh_moves_layers() {
     }
     folder.write("t.txt", "__label__a x\n__label__b x\n".repeat(200));
     folder.write("ask.txt", "x\n");
-    let always = ["train", "t.txt", "--model", "t", "--kind", "text", "--children", "1", "--no-cache", "--holdout", "0"];
+    let always =
+        ["train", "t.txt", "--model", "t", "--kind", "text", "--children", "1", "--no-cache", "--holdout", "0"];
     folder.run(&[&always[..], &["--class-weight", "a:4,b:1"]].concat()).done();
     let top = folder.run(&["predict", "t", "ask.txt", "--top", "1"]).done().out;
     let share = top.trim().split('\t').nth(1).unwrap().parse::<f64>().unwrap();
@@ -400,7 +402,12 @@ fn networks_that_memory_has_no_room_for_are_refused_with_what_they_need() {
         ("@digits --kind mlp", format!("--hidden {large},{large},{large},{large},{large} --optimizer sgd")),
         ("good.svm --kind mlp --consistency sync", format!("--hidden 1,{large},{large}")),
     ] {
-        refused(&folder, &format!("{data} {flags}"), 2, &["a network of", "weights needs", "iB", "are free", "--hidden"]);
+        refused(
+            &folder,
+            &format!("{data} {flags}"),
+            2,
+            &["a network of", "weights needs", "iB", "are free", "--hidden"],
+        );
     }
     // A network that is small itself, with batches that are not.
     refused(

@@ -14,9 +14,6 @@ use crate::model::layered::{Layered, LayeredView};
 use crate::model::tally::Tally;
 use crate::theta::exchange::replica::Replica;
 
-/// Batches between two merges of the layers.
-const EVERY: usize = 4;
-
 impl<'t> Train<'t, '_> {
     /// Learns the rows of `strips` that are not held out.
     pub(super) fn learn_layers(
@@ -46,7 +43,7 @@ impl<'t> Train<'t, '_> {
         let (step, rule, mut tally, mut staleness) = (self.step(), self.rule_of_layers(), Tally::default(), 0);
         let mut walk = self.corpus.walk(strips.clone(), self.holdout);
         let mut places = vec![Place::default(); self.head.interval];
-        for nth in 0.. {
+        for nth in 0u32.. {
             let n = walk.next_places(&mut places)?;
             if n == 0 {
                 break;
@@ -58,7 +55,16 @@ impl<'t> Train<'t, '_> {
             let (weights, gradient) = replica.parts();
             self.faults.pass(Point::BeforeUpdate);
             let here = LayeredView { weights, table: &table };
-            layered.learn(here, &rows, self.seed_of(strips, nth), &step, gradient, &self.scorer, space, &mut tally);
+            layered.learn(
+                here,
+                &rows,
+                self.seed_of(strips, nth as usize),
+                &step,
+                gradient,
+                &self.scorer,
+                space,
+                &mut tally,
+            );
             self.spoil_a_gradient(|| gradient[0] = f32::NAN);
             self.faults.pass(Point::InsideUpdate);
             replica.step(&rule);
@@ -66,7 +72,7 @@ impl<'t> Train<'t, '_> {
             self.faults.pass(Point::AfterUpdate);
             staleness = self.learned_by_others(seat.child) - pulled;
             view.exchange(false);
-            if (nth + 1) % EVERY == 0 {
+            if (nth + 1) % self.head.every == 0 {
                 replica.exchange(false);
             }
             let mine = &self.learned[seat.child];

@@ -7,7 +7,7 @@ use hogback_kernels::{LearnerSpec, MergeRule};
 use super::arranged::Arranged;
 use super::configure::{Penalties, configuration, penalties};
 use super::corpus::{BATCH, Corpus, Part, Source};
-use super::head::{distance, exceeds_cache, head, way};
+use super::head::{distance, exceeds_cache, head, in_flight, way};
 use super::held_out::{HeldOut, hold_out};
 use super::job::Learner;
 use super::keys::Keys;
@@ -209,7 +209,8 @@ pub(super) fn prepare<'d>(
         (distance, arranged.is_some()),
     );
     if let Some(layers) = &configuration.layers {
-        // They are learned, and merged, batch by batch; and have their own intercepts.
+        // They are learned batch by batch, and merged after as many as the children bear; and have their own intercepts.
+        head.every = (request.merge.unwrap_or(in_flight(plan.children())) / layers.batch).max(1) as u32;
         head.interval = layers.batch;
         head.bias_rule = MergeRule::Sum;
     }

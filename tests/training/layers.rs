@@ -247,8 +247,11 @@ fn texts_gain_words_and_deep_models_features() {
         (Kind::Deep, rows("a.ffm", ""), rows("b.ffm", "1 0:3:1\n-1 1:9:1\n"), ["3", "9"]),
     ] {
         let model = folder.path().join(format!("{kind:?}"));
-        run(&Request { settings: Settings { batch: Some(4), ..small(kind) }, ..with_children(&first, model.clone(), 1) })
-            .unwrap();
+        run(&Request {
+            settings: Settings { batch: Some(4), ..small(kind) },
+            ..with_children(&first, model.clone(), 1)
+        })
+        .unwrap();
         let before = Model::open(&model).unwrap();
         let again = with_children(&second, model.clone(), 1);
         run(&Request { settings: passes(20), existing: Existing::Continue, ..again }).unwrap();

@@ -273,10 +273,16 @@ mod tests {
             theta.tensors()[LAYERS].plane(1).set(3, 6.0);
             theta.tensors()[STEPS].cells().set(0, 4.0);
             replica.pull();
-            assert_eq!((replica.parts().0[3], replica.mine.planes[1].as_slice()[3], replica.mine.steps), (5.0, 6.0, 4.0));
+            assert_eq!(
+                (replica.parts().0[3], replica.mine.planes[1].as_slice()[3], replica.mine.steps),
+                (5.0, 6.0, 4.0)
+            );
             assert_eq!(replica.parts().0[4], 0.0);
             replica.exchange(true);
-            assert_eq!((plane(&theta, 0)[3], plane(&theta, 0)[4], plane(&theta, 1)[3], steps(&theta)), (5.0, 0.0, 6.0, 4.0));
+            assert_eq!(
+                (plane(&theta, 0)[3], plane(&theta, 0)[4], plane(&theta, 1)[3], steps(&theta)),
+                (5.0, 0.0, 6.0, 4.0)
+            );
         }
     }
 
