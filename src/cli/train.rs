@@ -94,7 +94,7 @@ struct Learning {
     /// What stands behind each hidden layer [default: relu]
     #[arg(long, value_enum)]
     activation: Option<Activation>,
-    /// The share of the units of hidden layers that are left out of a batch in learning [default: 0.1 for mlp of classes, 0.2 for deep, else 0]
+    /// The share of the units of hidden layers that are left out in learning [default: 0.1 for mlp of classes, 0.2 for deep, else 0]
     #[arg(long, value_name = "SHARE", value_parser = share_of_units)]
     dropout: Option<f64>,
     /// Rows in a batch of mlp, deep and text; rates are for 64 and follow the size [default: 64; for mlp by the rows, 16 to 256]
@@ -119,7 +119,7 @@ struct Learning {
     /// L1 penalty of FTRL-proximal: a weight is 0 as long as its gradients, over all passes, do not add up to more than this [default: 0]
     #[arg(long, value_parser = not_negative)]
     l1: Option<f32>,
-    /// L2 penalty: L2/2 times the sum of squared weights, without the intercept's, is added to the mean loss [default: 0; with fm what 20 rows are worth, with ffm 50, of squared a quarter]
+    /// L2 penalty: L2/2 times the sum of squared weights, without the intercept's, is added to the mean loss [default: 0; with fm and deep what 20 rows are worth, with ffm 50, of squared a quarter]
     #[arg(long, value_parser = not_negative)]
     l2: Option<f32>,
     /// What the rows of classes weigh: `balanced`, or factors by name such as yes:10,no:1 [default: 1 each]
@@ -159,7 +159,7 @@ struct TextFlags {
     /// Pieces of words, of so many characters, are features of text as well; < and > are where a word begins and ends [default: none]
     #[arg(long, value_name = "MIN-MAX")]
     chars: Option<Chars>,
-    /// Leave out features of text that the training data has less often than N times [default: 1, none]
+    /// Leave out features of text that the training data has less often than N times [default: 1, none; for --kind text 2]
     #[arg(long, value_name = "N", value_parser = count::<u32>)]
     min_count: Option<u32>,
 }

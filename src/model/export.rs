@@ -257,7 +257,9 @@ fn metadata(model: &Model) -> HashMap<String, String> {
     if let Some(layers) = &configuration.layers {
         metadata.push(("hidden", sizes(&layers.hidden)));
         metadata.push(("activation", layers.activation.name().to_owned()));
-        metadata.push(("meets", (layers.meets && configuration.has_weights()).to_string()));
+        let meets =
+            (configuration.kind == Kind::Deep).then(|| (layers.meets && configuration.has_weights()).to_string());
+        metadata.extend(meets.map(|meets| ("meets", meets)));
     }
     if let Some(fields) = &configuration.fields {
         metadata.push(("field_names", listed(&fields.names)));
