@@ -247,7 +247,7 @@ impl Inspection {
     fn inputs(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Configuration { kind, centres, .. } = &self.configuration;
         let Some(scales) = self.scales else { return Ok(()) };
-        let [least, most] = scales.map(|scale| scale.log2());
+        let [least, most] = scales.map(f32::log2);
         let centred = match (kind, centres.len()) {
             (Kind::Mlp, _) => " less their means".to_owned(),
             (_, 0) => String::new(),

@@ -64,7 +64,7 @@ impl Nearest {
                 "--near {name}: too few rows have moved its vector, which is {length:.3} long, for it to be near to others"
             )));
         }
-        let least = if model.configuration.kind == Kind::Text { SHORT * length } else { least };
+        let least = if model.configuration.kind == Kind::Text { least.max(SHORT * length) } else { least };
         let (mut most, mut compared) = (Most::new(top), 0);
         for other in (0..model.features()).filter(|&other| other != row && is_learned(model, other)) {
             let (theirs, product) = against(model.factors(other), &vector);
