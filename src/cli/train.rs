@@ -265,7 +265,9 @@ pub(super) fn topology() -> Result<Topology> {
 /// Refuses flags that [`run`] would refuse whatever the data is.
 pub(super) fn check(flags: &ArgMatches, topology: &Topology) -> Result<()> {
     let request = request(Flags::from_arg_matches(flags).map_err(wrong)?)?;
-    request.settings.check()?;
+    if request.existing != Existing::Continue {
+        request.settings.check(None)?;
+    }
     Plan::choose(topology, &request.machine).map(drop)
 }
 
