@@ -48,7 +48,7 @@ pub(crate) use saved::out_of_memory;
 pub use summary::Summary;
 
 use crate::checkpoint::{Existing, Writer};
-use crate::data::{DataFile, Input, ReadOptions, hashed_have_none};
+use crate::data::{DataFile, Input, ReadOptions, hashed_have_none, of_one_size};
 use crate::engine::plan::{self, Plan};
 use crate::engine::schedule::Schedule;
 use crate::engine::topology::Topology;
@@ -237,6 +237,10 @@ pub fn train(request: &Request, topology: &Topology, store: &dyn Store, ears: Ea
     let resumed = resume::resumed(request)?;
     resume::agree(request, resumed.as_ref())?;
     let reading = resume::reading(request, resumed.as_ref())?;
+    let inputs: Vec<&Input> = request.data.iter().chain(&request.valid).collect();
+    if inputs.len() > 1 {
+        of_one_size(&inputs, ears.stop)?;
+    }
     let read = |input: &Input| {
         ears.progress.doing(&format!("reading {input}"));
         let file = DataFile::read(input, &reading, store, &notice, ears.stop)?;
