@@ -119,7 +119,7 @@ struct Learning {
     /// L1 penalty of FTRL-proximal: a weight is 0 as long as its gradients, over all passes, do not add up to more than this [default: 0]
     #[arg(long, value_parser = not_negative)]
     l1: Option<f32>,
-    /// L2 penalty: L2/2 times the sum of squared weights, without the intercept's, is added to the mean loss [default: 0; with fm and deep what 20 rows are worth, with ffm 50, of squared a quarter]
+    /// L2 penalty: L2/2 times the sum of squared weights, without the intercept's, is added to the mean loss [default: 0; with fm what 20 rows are worth, with deep 30 and with --wide 2, with ffm 50, of squared a quarter]
     #[arg(long, value_parser = not_negative)]
     l2: Option<f32>,
     /// What the rows of classes weigh: `balanced`, or factors by name such as yes:10,no:1 [default: 1 each]
@@ -265,7 +265,9 @@ pub(super) fn topology() -> Result<Topology> {
 /// Refuses flags that [`run`] would refuse whatever the data is.
 pub(super) fn check(flags: &ArgMatches, topology: &Topology) -> Result<()> {
     let request = request(Flags::from_arg_matches(flags).map_err(wrong)?)?;
-    request.settings.check()?;
+    if request.existing != Existing::Continue {
+        request.settings.check(None)?;
+    }
     Plan::choose(topology, &request.machine).map(drop)
 }
 

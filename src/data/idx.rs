@@ -85,8 +85,7 @@ impl Images {
         let pixels = sizes.iter().try_fold(1u32, |all, &size| all.checked_mul(size));
         let size = pixels.map(|pixels| pixels as usize * element.bytes()).filter(|size| (1..=LONGEST).contains(size));
         let (Some(pixels), Some(_)) = (pixels, size) else {
-            let sizes: Vec<String> = sizes.iter().map(u32::to_string).collect();
-            return wrong(format!("has images of {}: between 1 byte and 1 GiB was expected", sizes.join(" × ")));
+            return wrong(format!("has images of {}: between 1 byte and 1 GiB was expected", times(sizes)));
         };
         let labels =
             label_file(source.input(), options)?.map(|path| labels(&path, *count, name, source.stop())).transpose()?;
@@ -98,6 +97,34 @@ impl Images {
     pub(crate) fn cut(&self) -> Cut {
         Cut::Images { size: self.pixels * self.element.bytes(), count: self.count }
     }
+}
+
+/// Refuses images of different sizes among `inputs`: pixel 7 of one would be taken for pixel 7 of the other. What holds no images, or can
+/// be read only once, is left to those who read it.
+///
+/// # Errors
+/// [`Error::Data`] with the first file whose images are of another size.
+pub(crate) fn of_one_size(inputs: &[&Input], stop: &StopRequest) -> Result<()> {
+    let mut first: Option<(PathBuf, Vec<u32>)> = None;
+    for &input in inputs.iter().filter(|input| matches!(input, Input::Path(_))) {
+        let Ok(mut source) = Source::open(input, stop) else { continue };
+        if !source.head().is_ok_and(is_magic) {
+            continue;
+        }
+        let Ok((_, dimensions)) = header(&mut source) else { continue };
+        let sizes = &dimensions[1..];
+        let (name, others) = first.get_or_insert_with(|| (source.name().to_owned(), sizes.to_vec()));
+        if sizes != others {
+            let what = format!("has images of {}, those of {} are {}", times(sizes), name.display(), times(others));
+            return Err(Error::data(source.name(), what));
+        }
+    }
+    Ok(())
+}
+
+/// Sizes for a message: `28 × 28`.
+fn times(sizes: &[u32]) -> String {
+    sizes.iter().map(u32::to_string).collect::<Vec<_>>().join(" × ")
 }
 
 /// The type of the numbers and the dimensions of an IDX file.

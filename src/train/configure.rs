@@ -64,6 +64,7 @@ pub(super) fn configuration(
     let layers =
         kind.has_layers().then(|| layers(said, kind, old.and_then(|old| old.layers.clone()), (facts, rows), standard));
     let batch = layers.as_ref().map_or(BATCH, |layers| layers.batch) as u64;
+    let meets = facts.outputs() == 1 && layers.as_ref().is_none_or(|layers| layers.meets);
     let passes = said.passes.or(old.map(|old| old.passes)).unwrap_or(match kind.has_layers() {
         true => passes_of_layers(kind, rows, batch),
         false if blind => PASSES_BLIND,
@@ -96,7 +97,7 @@ pub(super) fn configuration(
         floor: old.map_or(floor, |old| old.floor),
         curvature: old.map_or(curvature, |old| old.curvature),
         l1,
-        l2: said.l2.or(old.map(|old| old.l2)).unwrap_or(default_penalty(kind, facts.loss, rows)),
+        l2: said.l2.or(old.map(|old| old.l2)).unwrap_or(default_penalty(kind, meets, facts.loss, rows)),
         quantile: said.quantile.or(old.map(|old| old.quantile)).unwrap_or(0.5),
         class_weights: facts.class_weights.clone(),
         schedule,
@@ -225,11 +226,14 @@ fn default_rate(kind: Kind, facts: &LabelFacts) -> f32 {
 }
 
 /// The L2 penalty by default: none for weights alone; with factors as much as so many rows of data say, whatever their number, for a
-/// vector that few rows have seen fits their noise. Of the squared loss a row says four times as much.
-fn default_penalty(kind: Kind, loss: LossKind, rows: u64) -> f32 {
+/// vector that few rows have seen fits their noise. Of the squared loss a row says four times as much. Vectors of deep models that do not
+/// meet (`meets`) learn by what comes back through the layers alone, which is little at first: so much would hold them at 0 for ever.
+fn default_penalty(kind: Kind, meets: bool, loss: LossKind, rows: u64) -> f32 {
     let worth = match kind {
         Kind::Linear => 0.0,
-        Kind::Fm | Kind::Deep => 20.0,
+        Kind::Deep if !meets => 2.0,
+        Kind::Fm => 20.0,
+        Kind::Deep => 30.0,
         Kind::Ffm => 50.0,
         Kind::Mlp | Kind::Text => 0.0,
     };

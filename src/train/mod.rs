@@ -48,7 +48,7 @@ pub(crate) use saved::out_of_memory;
 pub use summary::Summary;
 
 use crate::checkpoint::{Existing, Writer};
-use crate::data::{DataFile, Input, ReadOptions, hashed_have_none};
+use crate::data::{DataFile, Input, ReadOptions, hashed_have_none, of_one_size};
 use crate::engine::plan::{self, Plan};
 use crate::engine::schedule::Schedule;
 use crate::engine::topology::Topology;
@@ -140,13 +140,13 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Refuses what does not go together whatever the data is.
+    /// Refuses what does not go together whatever the data is; `resumed` is the kind of the model that is gone on with, if there is one.
     ///
     /// # Errors
     /// [`Error::Usage`], with what to leave out.
-    pub(crate) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self, resumed: Option<Kind>) -> Result<()> {
         let l1 = self.l1.unwrap_or(0.0);
-        let kind = self.kind.unwrap_or_default();
+        let kind = self.kind.or(resumed).unwrap_or_default();
         let optimizer = self.optimizer.or((l1 > 0.0 && kind == Kind::Linear).then_some(Optimizer::Ftrl));
         check::check(self, &check::Choice { kind, optimizer, loss: self.loss, schedule: self.schedule, l1 })
     }
@@ -222,7 +222,9 @@ pub struct Ears<'a> {
 pub fn train(request: &Request, topology: &Topology, store: &dyn Store, ears: Ears<'_>) -> Result<Summary> {
     let begun = Instant::now();
     let notice = |text: &str| ears.progress.notice(text);
-    request.settings.check()?;
+    if request.existing != Existing::Continue {
+        request.settings.check(None)?;
+    }
     if let Some(kind @ (Kind::Ffm | Kind::Deep)) = request.settings.kind
         && request.read.hashing.is_some()
     {
@@ -233,7 +235,12 @@ pub fn train(request: &Request, topology: &Topology, store: &dyn Store, ears: Ea
     // The lock comes first: no time is spent on a model that cannot be saved.
     let writer = Writer::new(store, &request.model, request.existing)?;
     let resumed = resume::resumed(request)?;
+    resume::agree(request, resumed.as_ref())?;
     let reading = resume::reading(request, resumed.as_ref())?;
+    let inputs: Vec<&Input> = request.data.iter().chain(&request.valid).collect();
+    if inputs.len() > 1 {
+        of_one_size(&inputs, ears.stop)?;
+    }
     let read = |input: &Input| {
         ears.progress.doing(&format!("reading {input}"));
         let file = DataFile::read(input, &reading, store, &notice, ears.stop)?;
@@ -249,7 +256,6 @@ pub fn train(request: &Request, topology: &Topology, store: &dyn Store, ears: Ea
     if let Some(hashing) = &reading.hashing {
         files.iter().for_each(|file| hashing::tell(file, hashing, &notice));
     }
-    resume::agree(request, resumed.as_ref())?;
     let old = resumed.as_ref().map(|resumed| &resumed.configuration);
     let text = text::text(request, &reading, old, &files)?;
     let facts = target::of_files(&request.settings, &files, old)?;

@@ -58,7 +58,7 @@ pub(super) fn reading(request: &Request, resumed: Option<&Resumed>) -> Result<Re
     Ok(ReadOptions { hashing, grams: grams.or(request.read.grams), ..request.read.clone() })
 }
 
-/// Checks that what was said of the model is what the model that is resumed was trained with.
+/// Checks that what was said of the model goes with its kind, and is what the model that is resumed was trained with.
 ///
 /// # Errors
 /// [`Error::Usage`] where it is not.
@@ -70,6 +70,7 @@ pub(super) fn agree(request: &Request, resumed: Option<&Resumed>) -> Result<()> 
     if said.kind.is_some_and(|kind| kind != old.kind) {
         return Err(other("--kind", old.kind.name()));
     }
+    said.check(Some(old.kind))?;
     if said.rank.is_some_and(|rank| rank != old.rank) {
         return Err(other(if old.kind == Kind::Text { "--dim" } else { "--rank" }, &old.rank.to_string()));
     }

@@ -46,6 +46,12 @@ impl Victim<'_> {
             process.arg("train").arg(self.data).arg("--model").arg(self.model).arg("--cache").arg(self.caches);
             process.args(["--children", "2", "--passes", "20", "--early-stop", "0", "--checkpoint-every", "1"]);
             process.args(["--kind", self.kind.name()]);
+            // Small, for the time it takes to write them.
+            match self.kind {
+                Kind::Linear | Kind::Fm | Kind::Ffm => &mut process,
+                Kind::Mlp | Kind::Deep => process.args(["--hidden", "8"]),
+                Kind::Text => process.args(["--dim", "4"]),
+            };
             match self.existing {
                 "--new" => {}
                 "--keep" => panic!("the command keeps only a model of the default name"),
@@ -72,7 +78,9 @@ fn victim() {
     let (_, existing) = EXISTING.into_iter().find(|(name, _)| *name == existing).unwrap();
     let kind = env::var("HOGBACK_VICTIM_KIND").unwrap();
     let kind = Kind::value_variants().iter().copied().find(|known| known.name() == kind);
-    let settings = Settings { kind, ..passes(5) };
+    let rank = kind.filter(|&kind| kind == Kind::Text).map(|_| 4);
+    let hidden = kind.filter(|kind| matches!(kind, Kind::Mlp | Kind::Deep)).map(|_| vec![8]);
+    let settings = Settings { kind, rank, hidden, ..passes(5) };
     let request = with_children(&path("DATA"), path("MODEL"), 2);
     let read = ReadOptions { cache: CachePolicy::Dir(path("CACHES")), ..request.read.clone() };
     let request = Request { settings, existing, read, checkpoint_every: Duration::ZERO, ..request };
