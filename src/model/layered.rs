@@ -10,6 +10,9 @@ use super::network::{Buffers, Dropout, Input, Network};
 use super::tally::{Scored, Scorer, Tally};
 use crate::data::order::mix;
 
+/// Rows after which vectors and weights of features go on.
+const GROUP: usize = 64;
+
 /// A model with layers, over any view of its parameters.
 #[derive(Clone, Debug)]
 pub struct Layered {
@@ -37,6 +40,19 @@ pub struct LayeredView<'v> {
     pub table: &'v Table<'v>,
 }
 
+/// Rows that are learned together.
+#[derive(Clone, Copy)]
+pub struct Batch<'a> {
+    /// The rows.
+    pub rows: &'a [Row<'a>],
+    /// What decides which units and features are left out.
+    pub seed: u64,
+    /// How vectors and weights of features move.
+    pub step: &'a Step<'a>,
+    /// What looks at the margins.
+    pub scorer: &'a Scorer,
+}
+
 /// What a child keeps between calls.
 #[derive(Debug, Default)]
 pub struct Workspace {
@@ -50,6 +66,8 @@ pub struct Workspace {
     targets: Vec<f32>,
     weights: Vec<f32>,
     thinned: Thinned,
+    /// What rows behind the first group add to the gradient.
+    added: Vec<f32>,
 }
 
 /// Rows of which features were left out.
@@ -102,22 +120,46 @@ impl Layered {
     }
 
     /// Learns a batch up to the step of the layers: adds what its margins show to `tally`, writes the gradient of its mean loss by the
-    /// layers, and then, by the slopes that are known only now, changes vectors and weights in place. `seed` decides what is left out.
-    #[expect(clippy::too_many_arguments, reason = "a view's parts, the rows, and what is kept between calls")]
+    /// layers, and, by the slopes that are known only now, changes vectors and weights in place. These go on after every [`GROUP`] rows,
+    /// whatever the size of the batch: a feature of many rows would overshoot by slopes that were all taken where it was before them.
     pub fn learn(
         &self,
         view: LayeredView<'_>,
-        rows: &[Row<'_>],
-        seed: u64,
-        step: &Step<'_>,
+        batch: Batch<'_>,
         gradient: &mut [f32],
-        scorer: &Scorer,
         space: &mut Workspace,
         tally: &mut Tally,
     ) {
+        let all = batch.rows.len();
+        let group = if self.embedding.is_some() { GROUP } else { all };
+        let mut added = std::mem::take(&mut space.added);
+        for (nth, rows) in batch.rows.chunks(group.max(1)).enumerate() {
+            let group = Batch { rows, seed: batch.seed.wrapping_add((nth as u64) << 32), ..batch };
+            if nth == 0 {
+                self.learn_group(view, group, all, gradient, space, tally);
+            } else {
+                added.resize(gradient.len(), 0.0);
+                self.learn_group(view, group, all, &mut added, space, tally);
+                self.backend.add_scaled(1.0, &added, gradient);
+            }
+        }
+        space.added = added;
+    }
+
+    /// The same for some rows of a batch of `all` rows; the gradient is what they add to it.
+    fn learn_group(
+        &self,
+        view: LayeredView<'_>,
+        group: Batch<'_>,
+        all: usize,
+        gradient: &mut [f32],
+        space: &mut Workspace,
+        tally: &mut Tally,
+    ) {
+        let (all, seed) = (all as f32, group.seed);
         let mut thinned = std::mem::take(&mut space.thinned);
-        let kept = self.thin(rows, seed, &mut thinned);
-        let rows = kept.as_deref().unwrap_or(rows);
+        let kept = self.thin(group.rows, seed, &mut thinned);
+        let rows = kept.as_deref().unwrap_or(group.rows);
         let dropout = (self.dropout > 0.0).then_some(Dropout { share: self.dropout, seed });
         self.forward(view, rows, dropout, space);
 
@@ -126,35 +168,24 @@ impl Layered {
         targets.extend(rows.iter().map(|row| row.target));
         weights.clear();
         weights.extend(rows.iter().map(|row| row.weight));
-        scorer.tally(tally, Scored { margins: layers.margins(), targets, weights });
+        group.scorer.tally(tally, Scored { margins: layers.margins(), targets, weights });
         // The mean over the batch: rates are for that.
-        weights.iter_mut().for_each(|weight| *weight /= rows.len() as f32);
+        weights.iter_mut().for_each(|weight| *weight /= all);
         let (margins, slopes) = layers.margins_and_slopes();
         self.backend.slopes(self.objective, margins, targets, weights, slopes);
         let wanted = self.embedding.is_some().then(|| {
             input_slopes.resize(inputs.len(), 0.0);
             &mut input_slopes[..]
         });
-        let input = self.input(rows, inputs);
-        let backend = self.backend;
-        self.network.backward(
-            backend,
-            view.weights,
-            (input, rows.len()),
-            dropout,
-            self.stride,
-            layers,
-            gradient,
-            wanted,
-        );
+        let (input, stride) = ((self.input(rows, inputs), rows.len()), self.stride);
+        self.network.backward(self.backend, view.weights, input, dropout, stride, layers, gradient, wanted);
         if let Some(embedding) = self.embedding {
             // A row's own slopes move what is its own; only the layers, which all rows share, go by the mean.
-            let all = rows.len() as f32;
             input_slopes.iter_mut().for_each(|slope| *slope *= all);
             beside.clear();
-            beside.extend(layers.margin_slopes().chunks_exact(self.stride).map(|slopes| all * slopes[0]));
+            beside.extend(layers.margin_slopes().chunks_exact(stride).map(|slopes| all * slopes[0]));
             let embedded = Embedded { inputs, slopes: beside, gradients: input_slopes };
-            self.backend.learn_embedded(view.table, rows, embedding, embedded, step, scratch);
+            self.backend.learn_embedded(view.table, rows, embedding, embedded, group.step, scratch);
         }
         drop(kept);
         space.thinned = thinned;

@@ -10,7 +10,7 @@ use crate::data::order::Strips;
 use crate::engine::reward::Answer;
 use crate::error::{Error, Result};
 use crate::fault::Point;
-use crate::model::layered::{Layered, LayeredView};
+use crate::model::layered::{Batch, Layered, LayeredView};
 use crate::model::tally::Tally;
 use crate::theta::exchange::replica::Replica;
 
@@ -55,16 +55,9 @@ impl<'t> Train<'t, '_> {
             let (weights, gradient) = replica.parts();
             self.faults.pass(Point::BeforeUpdate);
             let here = LayeredView { weights, table: &table };
-            layered.learn(
-                here,
-                &rows,
-                self.seed_of(strips, nth as usize),
-                &step,
-                gradient,
-                &self.scorer,
-                space,
-                &mut tally,
-            );
+            let seed = self.seed_of(strips, nth as usize);
+            let batch = Batch { rows: &rows, seed, step: &step, scorer: &self.scorer };
+            layered.learn(here, batch, gradient, space, &mut tally);
             self.spoil_a_gradient(|| gradient[0] = f32::NAN);
             self.faults.pass(Point::InsideUpdate);
             replica.step(&rule);

@@ -13,7 +13,7 @@ use crate::data::order::Strips;
 use crate::engine::reward::Answer;
 use crate::error::{Error, Result};
 use crate::fault::Point;
-use crate::model::layered::LayeredView;
+use crate::model::layered::{Batch, LayeredView};
 use crate::model::tally::Tally;
 use crate::theta::exchange::BIAS;
 use crate::theta::exchange::rounds::{Round, RoundView, Stopped};
@@ -76,7 +76,8 @@ impl<'t> Train<'t, '_> {
                             Learner::Layered(layered) if n > 0 => {
                                 let Round { table, layers, gradient, rows, .. } = round;
                                 let view = LayeredView { weights: layers, table };
-                                layered.learn(view, rows, seed, &step, gradient, &self.scorer, space, &mut tally);
+                                let batch = Batch { rows, seed, step: &step, scorer: &self.scorer };
+                                layered.learn(view, batch, gradient, space, &mut tally);
                                 self.faults.pass(Point::InsideUpdate);
                                 self.spoil_a_gradient(|| gradient[0] = f32::NAN);
                             }
