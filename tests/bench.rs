@@ -11,7 +11,7 @@ use serde_json::Value;
 type Figures = &'static [(&'static str, &'static str, &'static str)];
 
 /// Every question with the figures that it has to have; those that need two cores apart.
-const ROWS: [(&str, Figures, Figures); 7] = [
+const ROWS: [(&str, Figures, Figures); 8] = [
     (
         "update_throughput",
         &[
@@ -78,6 +78,14 @@ const ROWS: [(&str, Figures, Figures); 7] = [
             ("layer, 64 x 128 -> 10", "product", "registers alone"),
             ("sparse layer", "sparse", "dense"),
             ("sparse gradient", "sparse, turned", "dense"),
+        ],
+        &[],
+    ),
+    (
+        "layers",
+        &[
+            ("64 -> 64 -> 10, batch of 32", "batch", "products"),
+            ("784 -> 128 -> 10, batch of 64", "network and batch", "batch"),
         ],
         &[],
     ),

@@ -10,6 +10,7 @@ mod embedded;
 mod factors;
 mod gemm;
 mod ingest;
+mod layers;
 mod pingpong;
 mod reward_queue;
 mod snapshot;
@@ -56,6 +57,8 @@ pub enum Question {
     Factors,
     /// Products of small matrices against the bare blocks they are made of, and against the processor's best
     Gemm,
+    /// Batches through layers against their products alone
+    Layers,
 }
 
 impl Question {
@@ -69,6 +72,7 @@ impl Question {
             Self::TrainLoop => "train_loop",
             Self::Factors => "factors",
             Self::Gemm => "gemm",
+            Self::Layers => "layers",
         }
     }
 
@@ -91,6 +95,7 @@ impl Question {
             Self::TrainLoop => train_loop::ask(bench, each),
             Self::Factors => factors::ask(bench, each),
             Self::Gemm => gemm::ask(bench, each),
+            Self::Layers => layers::ask(bench, each),
         }
     }
 }

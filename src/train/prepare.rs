@@ -214,7 +214,9 @@ pub(super) fn prepare<'d>(
         head.interval = layers.batch;
         head.bias_rule = MergeRule::Sum;
     }
-    said.iter().for_each(|text| notice(text));
+    if configuration.layers.is_none() {
+        said.iter().for_each(|text| notice(text));
+    }
     let scorer = Scorer { backend, objective, constant: facts.constant.clone() };
     let spec = LearnerSpec {
         objective,
