@@ -124,7 +124,7 @@ fn layers_learn_what_linear_models_cannot() {
         folder.write(&test, rows(1000, 2));
         let linear = number(&trained(&folder, &data, &test, &["--children", "1"]), "accuracy");
         assert!(linear < 0.62, "{name}: {linear}");
-        for flags in [
+        let all = [
             "",
             "--hidden 32,16",
             "--hidden 32 --dropout 0.1",
@@ -136,7 +136,8 @@ fn layers_learn_what_linear_models_cannot() {
             "--optimizer sgd",
             "--optimizer adagrad",
             "--consistency sync --children 2",
-        ] {
+        ];
+        for flags in &all[..if name == "xor" { all.len() } else { 5 }] {
             let flags = [&["--kind", "mlp", "--seed", "1"], &words(flags)[..]].concat();
             let accuracy = number(&trained(&folder, &data, &test, &flags), "accuracy");
             println!("{name} {flags:?}: {accuracy}");

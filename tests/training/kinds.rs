@@ -36,7 +36,7 @@ fn kinds() -> [Settings; 11] {
         Settings { kind: Some(Kind::Fm), ..classes(LossKind::Squared, Optimizer::Adagrad) },
         Settings { kind: Some(Kind::Ffm), ..classes(LossKind::Squared, Optimizer::Adagrad) },
         layers(Kind::Mlp, LossKind::Softmax, Optimizer::Adam),
-        layers(Kind::Mlp, LossKind::Squared, Optimizer::Momentum),
+        layers(Kind::Mlp, LossKind::Squared, Optimizer::Adagrad),
         layers(Kind::Deep, LossKind::Softmax, Optimizer::Adam),
         layers(Kind::Text, LossKind::Softmax, Optimizer::Adagrad),
     ]
