@@ -341,10 +341,6 @@ fn open(input: &Input, options: &ReadOptions, stop: &StopRequest) -> Result<Opti
     if format != Format::Idx && matches!(options.labels, LabelFile::At(_)) {
         return Err(Error::Usage(format!("{input} is {name} data, which holds its labels: leave out --labels")));
     }
-    if format != Format::Text && options.grams.is_some_and(|grams| grams != Grams::default()) {
-        let flags = "--ngrams and --chars";
-        return Err(Error::Usage(format!("{input} is {name} data, and {flags} are for text: leave them out")));
-    }
     let multiplies = options.hashing.as_ref().is_some_and(|hashing| !hashing.interactions.is_empty());
     if !has_spaces && multiplies {
         return Err(Error::Usage(format!(

@@ -124,7 +124,7 @@ pub(super) fn prepare<'d>(
     };
     corpus.centre(&centres);
     if standard.is_none() && (text.is_none() || old.is_some()) {
-        scale_columns(&mut corpus, &mut dictionary, files, resumed.is_some(), notice)?;
+        scale_columns(&mut corpus, &mut dictionary, files, old.map(|old| old.kind), notice)?;
     }
     let factors = dictionary.scales.clone();
     if let Some(exponents) = &factors {
@@ -353,15 +353,17 @@ fn scale_columns(
     corpus: &mut Corpus<'_>,
     dictionary: &mut Cow<'_, Dictionary>,
     files: &[DataFile],
-    resumed: bool,
+    resumed: Option<Kind>,
     notice: &dyn Fn(&str),
 ) -> Result<()> {
-    if resumed {
-        // New columns of a model with scales are taken as they are.
+    if let Some(kind) = resumed {
         let rows = dictionary.len();
-        if dictionary.scales.is_some()
+        if dictionary.scales.as_ref().is_some_and(|scales| scales.len() < rows)
             && let Some(scales) = &mut dictionary.to_mut().scales
         {
+            // New inputs of a perceptron are brought to a size; new columns of other models with scales are taken as they are.
+            let found = if kind == Kind::Mlp { scale::sizes(corpus)? } else { Vec::new() };
+            scales.extend(found.into_iter().skip(scales.len()));
             scales.resize(rows, 0);
         }
         return Ok(());

@@ -245,6 +245,31 @@ fn new_data_brings_new_inputs_and_keeps_the_old_ones() {
 }
 
 #[test]
+fn new_inputs_of_any_size_are_brought_to_one() {
+    let folder = tempdir().unwrap();
+    let data = rings(folder.path(), 1500);
+    let rows = fs::read_to_string(&data).unwrap();
+    let rows = rows.lines().skip(1).map(|row| row.split(',').collect::<Vec<_>>());
+    let (mut first, mut second) = (String::new(), String::new());
+    for (nth, row) in rows.enumerate() {
+        writeln!(first, "{} 1:{} 2:{}", row[2], row[0], row[1]).unwrap();
+        writeln!(second, "{} 1:{} 2:{} 3:{}", row[2], row[0], row[1], 3000 + nth * 7919 % 2000).unwrap();
+    }
+    let [first, second] = [("a.svm", first), ("b.svm", second)].map(|(name, text)| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    });
+    let model = folder.path().join("m");
+    let settings = Settings { kind: Some(Kind::Mlp), hidden: Some(vec![16]), ..passes(20) };
+    let before = run(&Request { settings, ..with_children(&first, model.clone(), 1) }).unwrap();
+    let again = with_children(&second, model.clone(), 1);
+    let after = run(&Request { settings: passes(20), existing: Existing::Continue, ..again }).unwrap();
+    assert_eq!(load(&model).unwrap().manifest.position["rescues"], 0);
+    assert!(logloss(&after) < 1.1 * logloss(&before), "{after:?}");
+}
+
+#[test]
 fn texts_gain_words_and_deep_models_features() {
     let folder = tempdir().unwrap();
     let file = |name: &str, text: &str| {
@@ -273,7 +298,7 @@ fn texts_gain_words_and_deep_models_features() {
         let said = keys.map(|key| after.predict_row(&[(key, 1.0)]).unwrap()[0]);
         // Of the text the second label is the positive class.
         assert!(
-            if kind == Kind::Text { said[0] < 0.3 && said[1] > 0.7 } else { said[0] > 0.7 && said[1] < 0.3 },
+            if kind == Kind::Text { said[0] < 0.4 && said[1] > 0.6 } else { said[0] > 0.6 && said[1] < 0.4 },
             "{kind:?}: {said:?}"
         );
     }
