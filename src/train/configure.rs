@@ -63,10 +63,9 @@ pub(super) fn configuration(
     });
     let layers =
         kind.has_layers().then(|| layers(said, kind, old.and_then(|old| old.layers.clone()), (facts, rows), standard));
-    let batch = layers.as_ref().map_or(BATCH, |layers| layers.batch) as u64;
     let meets = facts.outputs() == 1 && layers.as_ref().is_none_or(|layers| layers.meets);
     let passes = said.passes.or(old.map(|old| old.passes)).unwrap_or(match kind.has_layers() {
-        true => passes_of_layers(kind, rows, batch),
+        true => passes_of_layers(kind, rows),
         false if blind => PASSES_BLIND,
         false => PASSES,
     });
@@ -118,16 +117,20 @@ pub(super) fn configuration(
     Ok(configuration)
 }
 
-/// The most passes of a model with layers, whose rate falls to nothing by then: what comes to some 8000 batches, within bounds.
-fn passes_of_layers(kind: Kind, rows: u64, batch: u64) -> u32 {
+/// The most passes of a model with layers, whose rate falls to nothing by then: what comes to some 8000 batches of the default size, within
+/// bounds.
+fn passes_of_layers(kind: Kind, rows: u64) -> u32 {
     if kind == Kind::Text {
         return 10;
     }
-    (8000 * batch / rows.max(1)).clamp(10, 30) as u32
+    (8000 * batch(kind, rows) as u64 / rows.max(1)).clamp(10, 30) as u32
 }
 
-/// Rows in a batch of a perceptron where nobody says: the power of two nearest to a quarter of the root of all rows, within bounds.
-fn batch_of_values(rows: u64) -> usize {
+/// Rows in a batch where nobody says: of a perceptron the power of two nearest to a quarter of the root of all rows, within bounds.
+fn batch(kind: Kind, rows: u64) -> usize {
+    if kind != Kind::Mlp {
+        return BATCH;
+    }
     let exponent = (0.25 * (rows.max(1) as f64).sqrt()).log2().round() as i32;
     1 << exponent.clamp(4, 8)
 }
@@ -168,7 +171,7 @@ fn layers(
             _ => 0.0,
         },
         feature_dropout: if kind == Kind::Text { 0.3 } else { 0.0 },
-        batch: if kind == Kind::Mlp { batch_of_values(rows) } else { BATCH },
+        batch: batch(kind, rows),
         meets: kind == Kind::Deep && !said.wide,
         written_out: standard.density >= DENSE,
         means: standard.means,

@@ -10,7 +10,7 @@ use crate::data::DataFile;
 use crate::engine::plan::Plan;
 use crate::engine::schedule::Schedule;
 use crate::error::Result;
-use crate::model::configuration::Optimizer;
+use crate::model::configuration::{Kind, Optimizer};
 use crate::model::network::Network;
 use crate::model::weighting::Text;
 use crate::report::format::{duration, number};
@@ -141,7 +141,8 @@ impl Opening {
             Some(classes) if classes > 2 && !self.of_numbers => format!(" of {classes} classes"),
             _ => String::new(),
         };
-        let rank = self.rank.map_or(String::new(), |rank| format!(" of rank {rank}"));
+        let what = if self.kind == Kind::Text.name() { "dim" } else { "rank" };
+        let rank = self.rank.map_or(String::new(), |rank| format!(" of {what} {rank}"));
         let fields = self.fields.map_or(String::new(), |fields| format!(" for {}", number(fields as u64, "field")));
         let layers = self.layers.as_ref().map_or(String::new(), |sizes| {
             let sizes: Vec<String> = sizes.iter().map(ToString::to_string).collect();
