@@ -10,8 +10,8 @@ use super::network::{Buffers, Dropout, Input, Network};
 use super::tally::{Scored, Scorer, Tally};
 use crate::data::order::mix;
 
-/// Rows after which vectors and weights of features go on.
-const GROUP: usize = 16;
+/// Rows after which vectors and weights of features go on, of deep models and of texts: those of texts, of norm 1, move little by each.
+const GROUPS: [usize; 2] = [16, 64];
 
 /// A model with layers, over any view of its parameters.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub struct Layered {
     means: Vec<f32>,
     /// Values are written out, zeros and all.
     written_out: bool,
+    /// Rows after which vectors and weights of features go on.
+    group: usize,
     /// The shares of the units of hidden layers, and of the features of a row, that a batch leaves out in learning.
     dropout: f32,
     feature_dropout: f32,
@@ -104,6 +106,7 @@ impl Layered {
             stride: configuration.stride(),
             means,
             written_out: layers.written_out,
+            group: GROUPS[usize::from(configuration.kind == Kind::Text)],
             dropout: layers.dropout,
             feature_dropout: layers.feature_dropout,
         })
@@ -120,8 +123,8 @@ impl Layered {
     }
 
     /// Learns a batch up to the step of the layers: adds what its margins show to `tally`, writes the gradient of its mean loss by the
-    /// layers, and, by the slopes that are known only now, changes vectors and weights in place. These go on after every [`GROUP`] rows,
-    /// whatever the size of the batch: a feature of many rows would overshoot by slopes that were all taken where it was before them.
+    /// layers, and, by the slopes that are known only now, changes vectors and weights in place. These go on after every few
+    /// rows, whatever the size of the batch: a feature of many rows would overshoot by slopes that were all taken where it was before them.
     pub fn learn(
         &self,
         view: LayeredView<'_>,
@@ -131,7 +134,7 @@ impl Layered {
         tally: &mut Tally,
     ) {
         let all = batch.rows.len();
-        let group = if self.embedding.is_some() { GROUP } else { all };
+        let group = if self.embedding.is_some() { self.group } else { all };
         let mut added = std::mem::take(&mut space.added);
         for (nth, rows) in batch.rows.chunks(group.max(1)).enumerate() {
             let group = Batch { rows, seed: batch.seed.wrapping_add((nth as u64) << 32), ..batch };
