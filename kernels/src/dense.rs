@@ -15,14 +15,12 @@ pub enum DenseRule {
         /// The learning rate.
         rate: f32,
     },
-    /// m = momentum·m + g; w -= rate·m + rate·decay·w (Polyak 1964). One slot: m.
+    /// m = momentum·m + g; w -= rate·m (Polyak 1964). One slot: m.
     Momentum {
         /// The learning rate.
         rate: f32,
         /// What remains of m at each step.
         momentum: f32,
-        /// How much of a weight a rate of 1 would take away.
-        decay: f32,
     },
     /// n += g²; w -= rate·g / √(floor + n) (Duchi, Hazan & Singer 2011). One slot: n.
     Adagrad {
@@ -35,7 +33,7 @@ pub enum DenseRule {
     Adam(Adam),
 }
 
-/// The setting of Adam for one step: m = b1·m + (1 - b1)·g; v = b2·v + (1 - b2)·g²; w = keep·w - rate·m / √(v + floor).
+/// The setting of Adam for one step: m = b1·m + (1 - b1)·g; v = b2·v + (1 - b2)·g²; w -= rate·m / √(v + floor).
 ///
 /// [`Adam::at`] folds the bias correction into `rate` and `floor`, as section 2 of the paper proposes; the small constant
 /// stands under the root, so that one reciprocal root serves.
@@ -45,16 +43,14 @@ pub struct Adam {
     first: f32,
     second: f32,
     floor: f32,
-    keep: f32,
 }
 
 impl Adam {
-    /// Step number `step` (from 1) with the paper's 0.9, 0.999 and 1e-8, and a decay beside it that takes rate·decay·w away
-    /// (Loshchilov & Hutter, "Decoupled Weight Decay Regularization", 2019); 0 for none.
+    /// Step number `step` (from 1) with the paper's 0.9, 0.999 and 1e-8.
     ///
     /// # Panics
     /// Where `step` is 0.
-    pub fn at(step: u64, rate: f32, decay: f32) -> Self {
+    pub fn at(step: u64, rate: f32) -> Self {
         assert!(step > 0, "Adam's steps count from 1");
         let (first, second) = (0.9f32, 0.999f32);
         // The averages decay by the constants as f32 has them, so the correction is for those: 1 - 0.999 is off by 1e-5.
@@ -75,7 +71,7 @@ impl Adam {
         // √c2 from the scalar root: x·rsqrt(x).
         let root = c2 as f32 * rsqrt(c2 as f32);
         // √(v / c2) + 1e-8 ≈ √(v / c2 + 1e-16) = √(v + 1e-16·c2) / √c2.
-        Self { rate: rate * root / c1 as f32, first, second, floor: 1e-16 * c2 as f32, keep: 1.0 - rate * decay }
+        Self { rate: rate * root / c1 as f32, first, second, floor: 1e-16 * c2 as f32 }
     }
 }
 
@@ -175,8 +171,7 @@ unsafe fn stretch<V: Lane>(step: &DenseStep<'_>, from: usize, to: usize) {
                     V::load_private(gradient.add(at)).fnma(rate, V::load(w)).store(w);
                 }
             }
-            DenseRule::Momentum { rate, momentum, decay } => {
-                let keep = V::splat(1.0 - rate * decay);
+            DenseRule::Momentum { rate, momentum } => {
                 let (rate, momentum, flush) = (V::splat(rate), V::splat(momentum), V::splat(FLUSH));
                 let plane = step.slots[0].start();
                 for at in (from..to).step_by(V::WORDS) {
@@ -184,7 +179,7 @@ unsafe fn stretch<V: Lane>(step: &DenseStep<'_>, from: usize, to: usize) {
                     let (weight, average) = (V::load(w), V::load(m));
                     let average = average.fma(momentum, V::load_private(gradient.add(at))).add(flush).sub(flush);
                     average.store(m);
-                    average.fnma(rate, weight.mul(keep)).store(w);
+                    average.fnma(rate, weight).store(w);
                 }
             }
             DenseRule::Adagrad { rate, floor } => {
@@ -201,7 +196,6 @@ unsafe fn stretch<V: Lane>(step: &DenseStep<'_>, from: usize, to: usize) {
             }
             DenseRule::Adam(adam) => {
                 let (half_rate, floor, flush) = (V::splat(0.5 * adam.rate), V::splat(adam.floor), V::splat(FLUSH));
-                let keep = V::splat(adam.keep);
                 let (a1, a2) = (V::splat(1.0 - adam.first), V::splat(1.0 - adam.second));
                 let (first, second) = (step.slots[0].start(), step.slots[1].start());
                 for at in (from..to).step_by(V::WORDS) {
@@ -214,7 +208,7 @@ unsafe fn stretch<V: Lane>(step: &DenseStep<'_>, from: usize, to: usize) {
                     average.store(m);
                     squares.store(v);
                     let (root, rest) = squares.add(floor).twice_rsqrt();
-                    average.mul(root).mul(rest).fnma(half_rate, weight.mul(keep)).store(w);
+                    average.mul(root).mul(rest).fnma(half_rate, weight).store(w);
                 }
             }
         }

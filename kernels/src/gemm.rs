@@ -269,7 +269,9 @@ impl Block {
         let width = self.width;
         let places =
             |row: usize| (0..width).map(move |column| (row * width + column, row * strides[0] + column * strides[1]));
-        // SAFETY: the caller's promise; what is transposed is no product of one wide row, so panels have at most four registers.
+        debug_assert!(rows * width <= words.len());
+        // SAFETY: the caller's promise; `words` holds six rows of four registers of sixteen, and so one row of eight, which is as wide as
+        // a panel gets, and that for one row alone.
         unsafe {
             if self.add {
                 for (here, there) in (0..rows).flat_map(places) {

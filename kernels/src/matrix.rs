@@ -120,12 +120,6 @@ impl<'a> MatrixMut<'a> {
     }
 }
 
-impl<'a> From<MatrixMut<'a>> for Matrix<'a> {
-    fn from(matrix: MatrixMut<'a>) -> Self {
-        Self { words: matrix.words, rows: matrix.rows, columns: matrix.columns, strides: [matrix.stride, 1] }
-    }
-}
-
 fn check(words: usize, rows: usize, columns: usize, stride: usize) {
     assert!(columns <= stride || rows <= 1, "rows of {columns} words that begin {stride} apart");
     let needed = if rows == 0 { Some(0) } else { stride.checked_mul(rows - 1).and_then(|at| at.checked_add(columns)) };

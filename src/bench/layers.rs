@@ -90,6 +90,6 @@ impl Learner {
         let (margins, slopes) = self.buffers.margins_and_slopes();
         backend.slopes(objective, margins, &targets, &mean, slopes);
         network.backward(backend, weights, input, None, stride, &mut self.buffers, gradient, None);
-        self.private.step(|step| DenseRule::Adam(Adam::at(step, 1e-3, 0.0)));
+        self.private.step(|step| DenseRule::Adam(Adam::at(step, 1e-3)));
     }
 }

@@ -38,9 +38,9 @@ pub(super) fn ask(bench: &Bench, each: &mut dyn FnMut(Case<'_>) -> Result<()>) -
 fn dense(bench: &Bench, bytes: usize, place: &str, each: &mut dyn FnMut(Case<'_>) -> Result<()>) -> Result<()> {
     let rules = [
         ("sgd", DenseRule::Sgd { rate: 1e-6 }),
-        ("momentum", DenseRule::Momentum { rate: 1e-6, momentum: 0.9, decay: 0.0 }),
+        ("momentum", DenseRule::Momentum { rate: 1e-6, momentum: 0.9 }),
         ("adagrad", DenseRule::Adagrad { rate: 1e-6, floor: 1.0 }),
-        ("adam", DenseRule::Adam(Adam::at(1000, 1e-6, 0.0))),
+        ("adam", DenseRule::Adam(Adam::at(1000, 1e-6))),
     ];
     for (name, rule) in rules {
         let planes = 2 + rule.slots();

@@ -96,7 +96,7 @@ struct Learning {
     activation: Option<Activation>,
     /// The share of the units of hidden layers that are left out in learning [default: 0.1 for mlp of classes, 0.2 for deep, else 0]
     #[arg(long, value_name = "SHARE", value_parser = share_of_units)]
-    dropout: Option<f64>,
+    dropout: Option<f32>,
     /// Rows in a batch of mlp, deep and text; rates are for 64 and follow the size [default: 64; for mlp by the rows, 16 to 256]
     #[arg(long, value_name = "ROWS", value_parser = count::<u16>)]
     batch: Option<u16>,
@@ -119,7 +119,7 @@ struct Learning {
     /// L1 penalty of FTRL-proximal: a weight is 0 as long as its gradients, over all passes, do not add up to more than this [default: 0]
     #[arg(long, value_parser = not_negative)]
     l1: Option<f32>,
-    /// L2 penalty: L2/2 times the sum of squared weights, without the intercept's, is added to the mean loss [default: 0; with fm what 20 rows are worth, with deep 30 and with --wide 2, with ffm 50, of squared a quarter]
+    /// L2 penalty: L2/2 times the sum of squared weights, without intercepts and biases, is added to the mean loss [default: 0; with fm what 20 rows are worth, with deep 30 and with --wide 2, with ffm 50, of squared a quarter]
     #[arg(long, value_parser = not_negative)]
     l2: Option<f32>,
     /// What the rows of classes weigh: `balanced`, or factors by name such as yes:10,no:1 [default: 1 each]
@@ -307,7 +307,7 @@ fn request(flags: Flags) -> Result<Request> {
             rank: flags.learning.rank.or(flags.learning.dim).map(usize::from),
             hidden: flags.learning.hidden.map(|sizes| sizes.into_iter().map(|size| size as usize).collect()),
             activation: flags.learning.activation,
-            dropout: flags.learning.dropout.map(|share| share as f32),
+            dropout: flags.learning.dropout,
             batch: flags.learning.batch.map(usize::from),
             wide: flags.learning.wide,
             loss: flags.learning.loss,

@@ -54,8 +54,11 @@ pub(super) fn share(text: &str) -> Result<f64, String> {
 }
 
 /// A share of the units of a layer.
-pub(super) fn share_of_units(text: &str) -> Result<f64, String> {
+pub(super) fn share_of_units(text: &str) -> Result<f32, String> {
+    // Below 1 as it will be used: a number just below it is not.
     share_of("units", text)
+        .map(|share| share as f32)
+        .and_then(|share| share_of("units", &share.to_string()).map(|_| share))
 }
 
 fn share_of(what: &str, text: &str) -> Result<f64, String> {

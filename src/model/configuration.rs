@@ -436,9 +436,9 @@ impl Configuration {
         let rate = self.lr * factor;
         match self.optimizer {
             Optimizer::Sgd | Optimizer::Ftrl => DenseRule::Sgd { rate: rate * batches },
-            Optimizer::Momentum => DenseRule::Momentum { rate: rate * batches, momentum: MOMENTUM, decay: self.l2 },
+            Optimizer::Momentum => DenseRule::Momentum { rate: rate * batches, momentum: MOMENTUM },
             Optimizer::Adagrad => DenseRule::Adagrad { rate: rate * batches.sqrt(), floor: FLOOR },
-            Optimizer::Adam => DenseRule::Adam(Adam::at(step, rate * batches.sqrt(), self.l2)),
+            Optimizer::Adam => DenseRule::Adam(Adam::at(step, rate * batches.sqrt())),
         }
     }
 }

@@ -5,13 +5,15 @@
 
 use hogback_kernels::{Backend, Embedded, Embedding, Ids, Objective, Row, Scratch, Step, Table};
 
-use super::configuration::Configuration;
+use super::configuration::{Configuration, Kind};
 use super::network::{Buffers, Dropout, Input, Network};
 use super::tally::{Scored, Scorer, Tally};
 use crate::data::order::mix;
 
-/// Rows after which vectors and weights of features go on, of deep models and of texts: those of texts, of norm 1, move little by each.
-const GROUPS: [usize; 2] = [16, 64];
+/// Rows after which vectors and weights of features go on.
+const GROUP: usize = 16;
+/// The same of words of texts, which move little by each: a text is of norm 1.
+const GROUP_OF_TEXTS: usize = 64;
 
 /// A model with layers, over any view of its parameters.
 #[derive(Clone, Debug)]
@@ -28,6 +30,8 @@ pub struct Layered {
     written_out: bool,
     /// Rows after which vectors and weights of features go on.
     group: usize,
+    /// The L2 penalty of the layers.
+    l2: f32,
     /// The shares of the units of hidden layers, and of the features of a row, that a batch leaves out in learning.
     dropout: f32,
     feature_dropout: f32,
@@ -106,7 +110,8 @@ impl Layered {
             stride: configuration.stride(),
             means,
             written_out: layers.written_out,
-            group: GROUPS[usize::from(configuration.kind == Kind::Text)],
+            group: if configuration.kind == Kind::Text { GROUP_OF_TEXTS } else { GROUP },
+            l2: configuration.l2,
             dropout: layers.dropout,
             feature_dropout: layers.feature_dropout,
         })
@@ -122,7 +127,7 @@ impl Layered {
         self.forward(view, rows, None, space);
     }
 
-    /// Learns a batch up to the step of the layers: adds what its margins show to `tally`, writes the gradient of its mean loss by the
+    /// Learns a batch, which has rows, up to the step of the layers: adds what its margins show to `tally`, writes the gradient of its mean loss by the
     /// layers, and, by the slopes that are known only now, changes vectors and weights in place. These go on after every few
     /// rows, whatever the size of the batch: a feature of many rows would overshoot by slopes that were all taken where it was before them.
     pub fn learn(
@@ -147,6 +152,12 @@ impl Layered {
             }
         }
         space.added = added;
+        if self.l2 > 0.0 {
+            // l2/2 · |w|² beside the mean loss; biases are free.
+            for part in self.network.weights() {
+                self.backend.add_scaled(self.l2, &view.weights[part.clone()], &mut gradient[part]);
+            }
+        }
     }
 
     /// The same for some rows of a batch of `all` rows; the gradient is what they add to it.
@@ -238,7 +249,7 @@ impl Layered {
         // What is drawn for a feature of a row, from 0 to below 2³².
         let least = (f64::from(self.feature_dropout) * f64::from(u32::MAX)) as u64;
         for (nth, row) in rows.iter().enumerate() {
-            let (from, seed) = (ids.len(), mix(seed ^ nth as u64));
+            let (from, seed) = (ids.len(), mix(mix(seed).wrapping_add(nth as u64)));
             let (all, own) = (row.ids().as_slice(), row.values());
             let kept = all.iter().enumerate().filter(|(_, id)| mix(seed ^ u64::from(**id)) >> 32 >= least);
             for (at, &id) in kept {

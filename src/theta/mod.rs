@@ -92,9 +92,9 @@ mod tests {
         let rows = BLOCK_ROWS + 5;
         let rules: [fn(u64) -> DenseRule; 4] = [
             |_| DenseRule::Sgd { rate: 0.05 },
-            |_| DenseRule::Momentum { rate: 0.01, momentum: 0.8, decay: 0.0 },
+            |_| DenseRule::Momentum { rate: 0.01, momentum: 0.8 },
             |_| DenseRule::Adagrad { rate: 0.3, floor: 1e-3 },
-            |step| DenseRule::Adam(Adam::at(step, 0.02, 0.0)),
+            |step| DenseRule::Adam(Adam::at(step, 0.02)),
         ];
         for rule in rules {
             for shards in [1, 2, 3] {

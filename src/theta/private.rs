@@ -79,10 +79,15 @@ impl Private {
     /// Where the rule has other slots.
     pub fn step(&mut self, rule: impl FnOnce(u64) -> DenseRule) {
         self.steps += 1.0;
-        let mut planes = self.planes.iter_mut().map(Aligned::cells);
-        let Some(weights) = planes.next() else { return };
-        let slots: Vec<Cells<'_>> = planes.collect();
-        self.backend.dense_step(rule(self.steps.round().max(1.0) as u64), weights, &slots, self.gradient.as_slice());
+        let (rule, gradient) = (rule(self.steps.round().max(1.0) as u64), self.gradient.as_slice());
+        match &mut self.planes[..] {
+            [weights] => self.backend.dense_step(rule, weights.cells(), &[], gradient),
+            [weights, slot] => self.backend.dense_step(rule, weights.cells(), &[slot.cells()], gradient),
+            [weights, one, two] => {
+                self.backend.dense_step(rule, weights.cells(), &[one.cells(), two.cells()], gradient);
+            }
+            other => unreachable!("{} planes of weights and slots", other.len()),
+        }
     }
 }
 
@@ -112,9 +117,9 @@ mod tests {
     fn a_network_of_ones_own_moves_as_theta_does() {
         let rules: [fn(u64) -> DenseRule; 4] = [
             |_| DenseRule::Sgd { rate: 0.05 },
-            |_| DenseRule::Momentum { rate: 0.01, momentum: 0.8, decay: 0.1 },
+            |_| DenseRule::Momentum { rate: 0.01, momentum: 0.8 },
             |_| DenseRule::Adagrad { rate: 0.3, floor: 1e-3 },
-            |step| DenseRule::Adam(Adam::at(step, 0.02, 0.01)),
+            |step| DenseRule::Adam(Adam::at(step, 0.02)),
         ];
         let words = BLOCK_ROWS + 13;
         for rule in rules {

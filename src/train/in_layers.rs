@@ -26,9 +26,8 @@ impl<'t> Train<'t, '_> {
         self.pull_view(child)?;
         let Child { seat, view, replica, pulled_at, space, copies, spare, .. } = child;
         let Some(view) = view else { return Err(Error::Engine("no view".to_owned())) };
-        // Θ is put back only between passes, and with another rate.
-        let here = (self.pass.load(Relaxed), self.factor.load(Relaxed));
-        let is_same = pulled_at.replace(here) == Some(here);
+        let begun = self.begun.load(Relaxed);
+        let is_same = std::mem::replace(pulled_at, begun) == begun;
         let replica = match replica {
             Some(replica) if is_same => {
                 replica.go_on();

@@ -78,6 +78,8 @@ pub(super) struct Train<'t, 'd> {
     pub(super) factor: AtomicU32,
     /// The pass under way, for what is drawn by chance in it.
     pub(super) pass: AtomicU32,
+    /// Passes begun by this process: between two of them Θ may have been put back.
+    pub(super) begun: AtomicU64,
     /// By child, in a cache line of its own: rows learned in the run, for staleness.
     pub(super) learned: Vec<CachePadded<AtomicU64>>,
     /// A task has met a loss that is not finite or runs away.
@@ -113,8 +115,8 @@ pub(super) struct Child<'t> {
     /// Θ as the child sees it, once it was needed: under `hogwild` the table and the layers, under `sync` both in rounds.
     pub(super) view: Option<View<'t>>,
     pub(super) replica: Option<Replica<'t>>,
-    /// The pass and the bits of the factor of the rate in which the replica was last pulled whole.
-    pub(super) pulled_at: Option<(u32, u32)>,
+    /// How many passes had begun when the replica was last pulled whole.
+    pub(super) pulled_at: u64,
     pub(super) rounds: Option<RoundView<'t>>,
     pub(super) buffers: Buffers,
     pub(super) space: Workspace,
@@ -136,7 +138,7 @@ impl<'t> Job for Train<'t, '_> {
             seat,
             view: None,
             replica: None,
-            pulled_at: None,
+            pulled_at: 0,
             rounds: None,
             buffers: Buffers::default(),
             space: Workspace::default(),

@@ -92,7 +92,7 @@ pub(super) fn tell(
         text: configuration.text,
         layers: prepared.learner.network().map(Network::sizes),
         activation: layers.filter(|layers| !layers.hidden.is_empty()).map(|layers| layers.activation.name()),
-        dropout: layers.map(|layers| layers.dropout).filter(|&dropout| dropout > 0.0),
+        dropout: layers.filter(|layers| !layers.hidden.is_empty() && layers.dropout > 0.0).map(|layers| layers.dropout),
         batch: layers.map(|layers| layers.batch),
         rows: files.iter().map(DataFile::rows).sum(),
         nonzeros: prepared.nonzeros,

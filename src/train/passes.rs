@@ -3,7 +3,7 @@
 //! What flows in: what was prepared. What flows out: generations of the model, and what the run came to.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crossbeam::utils::CachePadded;
@@ -178,6 +178,7 @@ fn set_up<R>(
         bias_rate: AtomicU32::new(0),
         factor: AtomicU32::new(0),
         pass: AtomicU32::new(0),
+        begun: AtomicU64::new(0),
         learned: (0..plan.children()).map(|_| CachePadded::default()).collect(),
         diverged: AtomicBool::new(false),
         survived: AtomicU32::new(0),
@@ -300,7 +301,8 @@ impl Passes<'_, '_, '_> {
             }
             (0, Some(layers)) => {
                 let batches = rows / layers.batch as u64;
-                (batches / TASK_BATCHES).max((batches / TASK_BATCHES_LEAST).min(8 * children))
+                let busy = (batches / TASK_BATCHES_LEAST).max(batches.min(children));
+                (batches / TASK_BATCHES).max(busy.min(8 * children))
             }
             (begun, _) => begun,
         };
@@ -308,6 +310,7 @@ impl Passes<'_, '_, '_> {
     }
 
     fn learn(&mut self, engine: &Engine<'_, Task>) -> Result<Ending> {
+        self.job.begun.fetch_add(1, Relaxed);
         let strips = self.strips();
         if self.position.done.len() != strips.len() {
             self.position.done = vec![false; strips.len()];

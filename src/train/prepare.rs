@@ -281,10 +281,12 @@ fn fits_memory(configuration: &Configuration, rows: usize, network: Option<&Netw
     let (planes, children) = (1 + configuration.slots() as u128, children as u128);
     let layers = network.map_or(0, Network::words) as u128;
     let batch = configuration.layers.as_ref().map_or(0, |layers| layers.batch.max(BATCH)) as u128;
-    let between = children * batch * network.map_or(0, Network::between) as u128;
+    // What a batch is to the layers, before and behind each of them, and the slopes by what goes in.
+    let row = network.map_or(0, |network| network.between() as u128 + 2 * network.inputs() as u128);
+    let between = children * batch * row;
     // Θ and the best of it so far; and of layers what each child has: its planes, what they were, a gradient, and a copy to score by.
-    let words = 2 * table + layers * (2 * planes + children * (2 * planes + 2)) + between;
-    let needed = u64::try_from(4 * words).unwrap_or(u64::MAX);
+    let (table, layers) = (2 * table, layers * (2 * planes + children * (2 * planes + 2)));
+    let needed = u64::try_from(4 * (table + layers + between)).unwrap_or(u64::MAX);
     if needed <= free || configuration.kind == Kind::Linear {
         return Ok(());
     }
@@ -299,12 +301,12 @@ fn fits_memory(configuration: &Configuration, rows: usize, network: Option<&Netw
             let flag = if configuration.kind == Kind::Text { "--dim" } else { "--rank" };
             (format!("{flag} {}", factors.rank), format!("choose a smaller {flag}"))
         }
-        _ if between > layers => {
+        _ if between > layers && batch > BATCH as u128 => {
             let batch = number(batch as u64, "row");
             (format!("a batch of {batch}"), "choose a smaller --batch, or smaller --hidden layers".to_owned())
         }
         _ => {
-            let weights = number(layers as u64, "weight");
+            let weights = number(network.map_or(0, Network::words) as u64, "weight");
             (format!("a network of {weights}"), "choose smaller --hidden layers, or fewer --bits".to_owned())
         }
     };

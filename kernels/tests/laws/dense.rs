@@ -6,8 +6,6 @@ use crate::ground::{Floats, Rng, Words, close, lengths};
 
 const RATE: f32 = 0.03;
 const MOMENTUM: f32 = 0.9;
-/// Of a weight, at each step, times the rate.
-const DECAY: f32 = 0.25;
 const FLOOR: f32 = 1e-3;
 
 /// What a step may add to the error of a word, relative to words of its size: eight roundings.
@@ -27,9 +25,9 @@ impl Case {
     fn rule(self, step: u64) -> DenseRule {
         match self {
             Self::Sgd => DenseRule::Sgd { rate: RATE },
-            Self::Momentum => DenseRule::Momentum { rate: RATE, momentum: MOMENTUM, decay: DECAY },
+            Self::Momentum => DenseRule::Momentum { rate: RATE, momentum: MOMENTUM },
             Self::Adagrad => DenseRule::Adagrad { rate: RATE, floor: FLOOR },
-            Self::Adam => DenseRule::Adam(Adam::at(step, RATE, DECAY)),
+            Self::Adam => DenseRule::Adam(Adam::at(step, RATE)),
         }
     }
 
@@ -40,7 +38,7 @@ impl Case {
             Self::Sgd => *w -= rate * g,
             Self::Momentum => {
                 *first = f64::from(MOMENTUM) * *first + g;
-                *w -= rate * *first + rate * f64::from(DECAY) * *w;
+                *w -= rate * *first;
             }
             Self::Adagrad => {
                 *first += g * g;
@@ -50,7 +48,7 @@ impl Case {
                 let (b1, b2) = (f64::from(0.9f32), f64::from(0.999f32));
                 *first = b1 * *first + (1.0 - b1) * g;
                 *second = b2 * *second + (1.0 - b2) * g * g;
-                *w -= adam_move(step, *first, *second, b1, b2) + rate * f64::from(DECAY) * *w;
+                *w -= adam_move(step, *first, *second, b1, b2);
             }
         }
     }
@@ -122,7 +120,7 @@ fn adam_path(backend: Backend, gradients: impl Iterator<Item = f32>) -> impl Ite
     let [mut w, mut m, mut v] = [0.0; 3];
     gradients.zip(1..).map(move |(g, step)| {
         let cells = planes.each_ref().map(Words::cells);
-        backend.dense_step(DenseRule::Adam(Adam::at(step, RATE, 0.0)), cells[0], &cells[1..], &[g; 17]);
+        backend.dense_step(DenseRule::Adam(Adam::at(step, RATE)), cells[0], &cells[1..], &[g; 17]);
         let g = f64::from(g);
         m = b1 * m + (1.0 - b1) * g;
         v = b2 * v + (1.0 - b2) * g * g;

@@ -68,7 +68,7 @@ fn cells_tables_and_rows_refuse_what_does_not_fit() {
     refused("differ in number", || Row::new(ids, &[1.0], 0.0));
     refused("differ in number", || Row::new(ids.slice(0..0), &[1.0], 0.0));
     assert_eq!((Row::new(ids, &[], 0.0).len(), Row::default().len(), Row::default().is_empty()), (2, 0, true));
-    refused("count from 1", || Adam::at(0, 0.1, 0.0));
+    refused("count from 1", || Adam::at(0, 0.1));
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn copies_merges_and_steps_refuse_planes_that_do_not_fit() {
         refused("one length", || backend.dense_step(sgd, four, &[], &[0.0; 5]));
         refused("one length", || backend.dense_step(adagrad(1.0), four, &[three], &[0.0; 4]));
         refused("slot planes", || backend.dense_step(sgd, four, &[four], &[0.0; 4]));
-        refused("slot planes", || backend.dense_step(DenseRule::Adam(Adam::at(1, 0.1, 0.0)), four, &[four], &[0.0; 4]));
+        refused("slot planes", || backend.dense_step(DenseRule::Adam(Adam::at(1, 0.1)), four, &[four], &[0.0; 4]));
     }
     assert_eq!(words.values(), [1.0; 40]);
 }

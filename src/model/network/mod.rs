@@ -105,6 +105,11 @@ impl Network {
         self.parts().map(|part| part.words.len()).sum()
     }
 
+    /// Where the weights of each layer stand, without its biases.
+    pub fn weights(&self) -> impl Iterator<Item = Range<usize>> + '_ {
+        self.layers.iter().map(Affine::weights)
+    }
+
     /// Numbers in a row of input, then in one of what comes out of each layer.
     pub fn sizes(&self) -> Vec<usize> {
         [self.inputs()].into_iter().chain(self.layers.iter().map(|layer| layer.outputs)).collect()

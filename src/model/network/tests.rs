@@ -225,9 +225,9 @@ fn the_first_100_steps_are_those_of_pytorch() {
         let optimiser = case["optimiser"].as_str().unwrap();
         let rule = |step| match optimiser {
             "sgd" => DenseRule::Sgd { rate },
-            "momentum" => DenseRule::Momentum { rate, momentum: 0.9, decay: 0.0 },
+            "momentum" => DenseRule::Momentum { rate, momentum: 0.9 },
             "adagrad" => DenseRule::Adagrad { rate, floor: 1.0 },
-            _ => DenseRule::Adam(Adam::at(step, rate, 0.0)),
+            _ => DenseRule::Adam(Adam::at(step, rate)),
         };
         let mut private = Private::new(backend, network.words(), rule(1).slots());
         let layers = |name: &str| -> Vec<f32> {

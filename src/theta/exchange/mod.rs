@@ -5,7 +5,7 @@
 //! | [`hogwild`] | the head (or all of a small table) | free, each child at its own interval | merged under the shard's claim | the merged rows, at once |
 //! | [`rounds`] | the rows a round touches | rounds, in child order | applied by the shards' children at the round's end | at the next round's beginning |
 //! | [`replica`] | the layers of a network | free, every so many batches | weights added, slots averaged, under the shard's claim | the merged words, at once |
-//! | dense tensors | a block | free | a gradient, [`super::Theta::push`] | [`super::Theta::pull`] |
+//! | dense tensors that children do not copy (no job has any yet) | a block | free | a gradient, [`super::Theta::push`] | [`super::Theta::pull`] |
 //!
 //! The tail of a sparse tensor needs no exchange under `hogwild`: children update it in place.
 

@@ -216,7 +216,7 @@ impl<'t> RoundView<'t> {
             self.steps = self.theta.tensors()[STEPS].cells().get(0) as u64;
         }
         // What was handed in last has come back, or goes to whoever hands in next.
-        let spare = self.push.gradient.take().or(self.gradient.take());
+        let spare = self.push.gradient.take().or_else(|| self.gradient.take());
         let mut gradient = spare.unwrap_or_else(|| Aligned::new(self.layers.len()));
         learn(Round {
             touched: &self.push.rows,
@@ -359,7 +359,7 @@ mod tests {
     }
 
     fn rule(step: u64) -> DenseRule {
-        DenseRule::Adam(Adam::at(step, 0.02, 0.01))
+        DenseRule::Adam(Adam::at(step, 0.02))
     }
 
     /// Whether a child has rows in a round: the last one's task ends before those of others do.
