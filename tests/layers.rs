@@ -494,4 +494,29 @@ fn images_of_another_size_are_refused() {
     refused(&folder, "a-images.idx b-images.idx", 1, &["b-images.idx", "2 × 4", "2 × 3"]);
     let both = ["train", "a-images.idx", "a-images.idx", "--kind", "mlp", "--model", "i", "--children", "1"];
     folder.run(&both).done();
+    let other = ["b-images.idx", "2 × 4", "trained on images of 2 × 3"];
+    folder.run(&["train", "b-images.idx", "--model", "i", "--resume"]).failed_with(1, &other);
+    folder.run(&["predict", "i", "b-images.idx"]).failed_with(1, &other);
+    folder.run(&["eval", "i", "b-images.idx"]).failed_with(1, &other);
+}
+
+#[test]
+fn a_penalty_of_layers_is_for_weights_whatever_the_optimizer() {
+    let folder = Folder::new();
+    // Far from 0, with little to tell: a penalty on biases would pull the predictions down.
+    let rows = (0..200).map(|at| format!("{}\t{}\n", 50.0 + f64::from(at % 3), at % 2));
+    folder.write("far.csv", ["y\tx\n".to_owned()].into_iter().chain(rows).collect::<String>());
+    for optimizer in ["adam", "momentum", "sgd", "adagrad"] {
+        let weights = |l2: &str| {
+            let flags = format!(
+                "train far.csv --label y --kind mlp --loss squared --hidden 4 --optimizer {optimizer} --l2 {l2} --passes 10 \
+                 --children 1 --holdout 0 --model {optimizer}{l2} --json --quiet"
+            );
+            let run = folder.run(&flags.split_whitespace().collect::<Vec<_>>()).done();
+            (folder.model_bytes(&format!("{optimizer}{l2}")), run.summary()["progressive"]["rmse"].as_f64().unwrap())
+        };
+        let ((free, least), (held, rmse)) = (weights("0"), weights("1"));
+        assert!(free != held, "{optimizer}: the penalty changes nothing");
+        assert!(rmse < 1.1 * least.max(0.82), "{optimizer}: {rmse} with a penalty, {least} without");
+    }
 }

@@ -18,6 +18,8 @@ use crate::sys::signal::StopRequest;
 #[derive(Debug)]
 pub(crate) struct Images {
     pub(crate) element: Element,
+    /// The dimensions of one image.
+    pub(crate) sizes: Vec<u32>,
     /// The numbers of one image.
     pub(crate) pixels: usize,
     /// How many images.
@@ -90,7 +92,16 @@ impl Images {
         let labels =
             label_file(source.input(), options)?.map(|path| labels(&path, *count, name, source.stop())).transpose()?;
         let hashing = options.hashing.clone();
-        Ok(Self { element, pixels: pixels as usize, count: u64::from(*count), labels, hashing })
+        let sizes = sizes.to_vec();
+        Ok(Self { element, sizes, pixels: pixels as usize, count: u64::from(*count), labels, hashing })
+    }
+
+    /// Refuses images of another size than those that a model was trained on, if it was trained on any.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for `path`, where they are.
+    pub(crate) fn check_size(&self, trained: Option<&[u32]>, path: &Path) -> Result<()> {
+        trained.map_or(Ok(()), |trained| are_of_size(&self.sizes, trained, path))
     }
 
     /// Where the file may be cut.
@@ -99,12 +110,20 @@ impl Images {
     }
 }
 
-/// Refuses images of different sizes among `inputs`: pixel 7 of one would be taken for pixel 7 of the other. What holds no images, or can
-/// be read only once, is left to those who read it.
+fn are_of_size(sizes: &[u32], trained: &[u32], path: &Path) -> Result<()> {
+    if sizes == trained {
+        return Ok(());
+    }
+    let what = format!("has images of {}, the model was trained on images of {}", times(sizes), times(trained));
+    Err(Error::data(path, what))
+}
+
+/// The size of the images of `inputs`, where there are any: pixel 7 of one size would be taken for pixel 7 of another, so there is one, and that
+/// which a model was `trained` on. What holds no images, or can be read only once, is left to those who read it.
 ///
 /// # Errors
 /// [`Error::Data`] with the first file whose images are of another size.
-pub(crate) fn of_one_size(inputs: &[&Input], stop: &StopRequest) -> Result<()> {
+pub(crate) fn size_of_all(inputs: &[&Input], trained: Option<&[u32]>, stop: &StopRequest) -> Result<Option<Vec<u32>>> {
     let mut first: Option<(PathBuf, Vec<u32>)> = None;
     for &input in inputs.iter().filter(|input| matches!(input, Input::Path(_))) {
         let Ok(mut source) = Source::open(input, stop) else { continue };
@@ -113,13 +132,14 @@ pub(crate) fn of_one_size(inputs: &[&Input], stop: &StopRequest) -> Result<()> {
         }
         let Ok((_, dimensions)) = header(&mut source) else { continue };
         let sizes = &dimensions[1..];
+        trained.map_or(Ok(()), |trained| are_of_size(sizes, trained, source.name()))?;
         let (name, others) = first.get_or_insert_with(|| (source.name().to_owned(), sizes.to_vec()));
         if sizes != others {
             let what = format!("has images of {}, those of {} are {}", times(sizes), name.display(), times(others));
             return Err(Error::data(source.name(), what));
         }
     }
-    Ok(())
+    Ok(first.map(|(_, sizes)| sizes))
 }
 
 /// Sizes for a message: `28 × 28`.

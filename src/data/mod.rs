@@ -48,7 +48,7 @@ pub(crate) use fields::hashed_have_none;
 pub use fields::{FieldKind, FieldSource, Fields, MOST_FIELDS};
 pub use grams::{Chars, Grams, MOST_WORDS};
 pub use hashing::{BITS, Hashing, Interaction, keys_of};
-pub(crate) use idx::of_one_size;
+pub(crate) use idx::size_of_all;
 pub(crate) use ingest::parse_alone;
 pub use input::{Format, Input};
 pub use labels::Labels;

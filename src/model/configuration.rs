@@ -242,6 +242,9 @@ pub struct Configuration {
     /// The columns of a CSV file.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub columns: Option<Vec<Column>>,
+    /// The size of the images it was trained on.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub images: Option<Vec<u32>>,
     /// What lines of text come to.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub text: Option<Text>,

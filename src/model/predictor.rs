@@ -142,6 +142,7 @@ impl Model {
             label_names,
             hashing: self.configuration.hashing.as_ref(),
             grams: self.configuration.text.map(|text| text.grams),
+            images: self.configuration.images.as_deref(),
         }
     }
 

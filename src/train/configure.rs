@@ -84,6 +84,7 @@ pub(super) fn configuration(
         columns,
         layers,
         text: None,
+        images: None,
         hashing: match old {
             Some(old) => old.hashing.clone(),
             None => request.read.hashing.clone(),

@@ -48,7 +48,7 @@ pub(crate) use saved::out_of_memory;
 pub use summary::Summary;
 
 use crate::checkpoint::{Existing, Writer};
-use crate::data::{DataFile, Input, ReadOptions, hashed_have_none, of_one_size};
+use crate::data::{DataFile, Input, ReadOptions, hashed_have_none, size_of_all};
 use crate::engine::plan::{self, Plan};
 use crate::engine::schedule::Schedule;
 use crate::engine::topology::Topology;
@@ -238,9 +238,8 @@ pub fn train(request: &Request, topology: &Topology, store: &dyn Store, ears: Ea
     resume::agree(request, resumed.as_ref())?;
     let reading = resume::reading(request, resumed.as_ref())?;
     let inputs: Vec<&Input> = request.data.iter().chain(&request.valid).collect();
-    if inputs.len() > 1 {
-        of_one_size(&inputs, ears.stop)?;
-    }
+    let trained = resumed.as_ref().and_then(|resumed| resumed.configuration.images.as_deref());
+    let images = size_of_all(&inputs, trained, ears.stop)?.or_else(|| trained.map(<[u32]>::to_vec));
     let read = |input: &Input| {
         ears.progress.doing(&format!("reading {input}"));
         let file = DataFile::read(input, &reading, store, &notice, ears.stop)?;
@@ -265,7 +264,7 @@ pub fn train(request: &Request, topology: &Topology, store: &dyn Store, ears: Ea
         text::weigh(text, &mut keys, known, &files, &notice)?;
     }
     let valid = held_out::read(request, &files, &facts, &keys.dictionary, &reading, &notice, ears.stop)?;
-    let data = prepare::Read { files: &files, valid: &valid, keys, text };
+    let data = prepare::Read { files: &files, valid: &valid, keys, text, images };
     let prepared = prepare::prepare(request, topology, &plan, data, facts, resumed.as_ref(), &notice)?;
     let reading = begun.elapsed();
     if ears.stop.requested() {
@@ -291,7 +290,7 @@ pub(crate) fn measured<R>(
     let (plan, _) = Plan::choose(topology, &request.machine)?;
     let writer = Writer::new(&Disk, &request.model, request.existing)?;
     let facts = target::of_files(&request.settings, files, None)?;
-    let data = prepare::Read { files, valid: &[], keys: keys::keys(files, None)?, text: None };
+    let data = prepare::Read { files, valid: &[], keys: keys::keys(files, None)?, text: None, images: None };
     let prepared = prepare::prepare(request, topology, &plan, data, facts, None, &|_| ())?;
     let keeper = keep::Keeper::new(writer, plan.shards, Duration::MAX);
     let (progress, log, stop) = (Progress::new(ProgressMode::Quiet), RunLog::off(), StopRequest::never());

@@ -70,6 +70,8 @@ pub(super) struct Read<'d> {
     pub(super) keys: Keys<'d>,
     /// What is made of it, if it is text.
     pub(super) text: Option<Text>,
+    /// The size of the images, if it is images.
+    pub(super) images: Option<Vec<u32>>,
 }
 
 /// Lays out a run.
@@ -85,7 +87,7 @@ pub(super) fn prepare<'d>(
     resumed: Option<&'d Resumed>,
     notice: &dyn Fn(&str),
 ) -> Result<Prepared<'d>> {
-    let Read { files, valid, keys: Keys { mut dictionary, maps, nonzeros, .. }, text } = data;
+    let Read { files, valid, keys: Keys { mut dictionary, maps, nonzeros, .. }, text, images } = data;
     facts.notices.iter().for_each(|text| notice(text));
     let old = resumed.map(|resumed| &resumed.configuration);
     let columns = columns(files, old)?;
@@ -139,7 +141,7 @@ pub(super) fn prepare<'d>(
     let source = fields(request, old, files, &dictionary)?;
     let size = (mean_square, nonzeros, corpus.rows());
     let configuration = configuration(request, old, &facts, columns, source, (centres, standard), size)?;
-    let configuration = Configuration { text, ..configuration };
+    let configuration = Configuration { text, images, ..configuration };
 
     let share = if request.valid.is_some() { 0.0 } else { configuration.holdout };
     let holdout = (share > 0.0).then(|| Holdout::new(share, configuration.seed));
