@@ -85,7 +85,7 @@ const ROWS: [(&str, Figures, Figures); 8] = [
         "layers",
         &[
             ("64 -> 64 -> 10, batch of 32", "batch", "products"),
-            ("784 -> 128 -> 10, batch of 64", "network and batch", "batch"),
+            ("784 -> 128 -> 10, batch of 64", "laid out anew", "batch"),
         ],
         &[],
     ),

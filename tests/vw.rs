@@ -99,7 +99,6 @@ fn lines_mean_what_they_mean_to_vowpal_wabbit() {
         label_names: &[],
         hashing: None,
         grams: None,
-        images: None,
     };
     let mut ours = Vec::new();
     folder.write("all.vw", &text);

@@ -49,7 +49,7 @@ fn case(bench: &Bench, rows: usize, sizes: [usize; 3], each: &mut dyn FnMut(Case
         ways: vec![
             Way::new("batch", 1.0, || learner.learn(bench, &network, &batch)),
             Way::new("products", 1.0, &mut products),
-            Way::new("network and batch", 1.0, || {
+            Way::new("laid out anew", 1.0, || {
                 let network = Network::new(&shape);
                 network.begin(other.private.weights_mut(), inputs as f64, &vec![0.0; outputs], 1);
                 other.learn(bench, &network, &batch);

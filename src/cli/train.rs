@@ -119,7 +119,7 @@ struct Learning {
     /// L1 penalty of FTRL-proximal: a weight is 0 as long as its gradients, over all passes, do not add up to more than this [default: 0]
     #[arg(long, value_parser = not_negative)]
     l1: Option<f32>,
-    /// L2 penalty: L2/2 times the sum of squared weights, without intercepts and biases, is added to the mean loss [default: 0; with fm what 20 rows are worth, with deep 30 and with --wide 2, with ffm 50, of squared a quarter]
+    /// L2 penalty: L2/2 times the sum of squared weights, without intercepts and biases, is added to the mean loss; of deep and text it is for vectors [default: 0; with fm what 20 rows are worth, with deep 30 and with --wide 2, with ffm 50, of squared a quarter]
     #[arg(long, value_parser = not_negative)]
     l2: Option<f32>,
     /// What the rows of classes weigh: `balanced`, or factors by name such as yes:10,no:1 [default: 1 each]

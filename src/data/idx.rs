@@ -4,6 +4,7 @@
 //! All numbers are big-endian. The header is two zero bytes, the type of the numbers (a byte), how many dimensions there
 //! are (a byte), and each of them (u32).
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::cut::{Cut, LONGEST};
@@ -18,8 +19,6 @@ use crate::sys::signal::StopRequest;
 #[derive(Debug)]
 pub(crate) struct Images {
     pub(crate) element: Element,
-    /// The dimensions of one image.
-    pub(crate) sizes: Vec<u32>,
     /// The numbers of one image.
     pub(crate) pixels: usize,
     /// How many images.
@@ -92,16 +91,7 @@ impl Images {
         let labels =
             label_file(source.input(), options)?.map(|path| labels(&path, *count, name, source.stop())).transpose()?;
         let hashing = options.hashing.clone();
-        let sizes = sizes.to_vec();
-        Ok(Self { element, sizes, pixels: pixels as usize, count: u64::from(*count), labels, hashing })
-    }
-
-    /// Refuses images of another size than those that a model was trained on, if it was trained on any.
-    ///
-    /// # Errors
-    /// [`Error::Data`] for `path`, where they are.
-    pub(crate) fn check_size(&self, trained: Option<&[u32]>, path: &Path) -> Result<()> {
-        trained.map_or(Ok(()), |trained| are_of_size(&self.sizes, trained, path))
+        Ok(Self { element, pixels: pixels as usize, count: u64::from(*count), labels, hashing })
     }
 
     /// Where the file may be cut.
@@ -125,7 +115,9 @@ fn are_of_size(sizes: &[u32], trained: &[u32], path: &Path) -> Result<()> {
 /// [`Error::Data`] with the first file whose images are of another size.
 pub(crate) fn size_of_all(inputs: &[&Input], trained: Option<&[u32]>, stop: &StopRequest) -> Result<Option<Vec<u32>>> {
     let mut first: Option<(PathBuf, Vec<u32>)> = None;
-    for &input in inputs.iter().filter(|input| matches!(input, Input::Path(_))) {
+    let is_file =
+        |input: &&&Input| matches!(input, Input::Path(path) if fs::metadata(path).is_ok_and(|at| at.is_file()));
+    for &input in inputs.iter().filter(is_file) {
         let Ok(mut source) = Source::open(input, stop) else { continue };
         if !source.head().is_ok_and(is_magic) {
             continue;

@@ -32,8 +32,6 @@ pub struct Known<'a> {
     pub hashing: Option<&'a Hashing>,
     /// What its features are, if it was trained on text.
     pub grams: Option<Grams>,
-    /// The size of the images it was trained on, if it was.
-    pub images: Option<&'a [u32]>,
 }
 
 /// What a stream held.
@@ -98,11 +96,7 @@ pub fn stream(
             let (grams, hashing) = (options.grams.unwrap_or_default(), options.hashing.clone());
             Some(Parser::Text(text::Plan { grams, hashing, backend: options.backend() }))
         }
-        Format::Idx => {
-            let images = Images::open(&mut source, options)?;
-            images.check_size(known.images, &path)?;
-            Some(Parser::Idx(images))
-        }
+        Format::Idx => Some(Parser::Idx(Images::open(&mut source, options)?)),
         Format::Csv => None,
     };
     let cut = match &ready {

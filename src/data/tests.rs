@@ -314,7 +314,6 @@ fn streamed(data: &Data, model: &DataFile) -> Result<Streamed> {
         label_names: &model.labels().names,
         hashing: None,
         grams: None,
-        images: None,
     };
     let notices = Mutex::new(Vec::new());
     let mut rows = Vec::new();

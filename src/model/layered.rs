@@ -30,7 +30,7 @@ pub struct Layered {
     written_out: bool,
     /// Rows after which vectors and weights of features go on.
     group: usize,
-    /// The L2 penalty of the layers.
+    /// The L2 penalty of the layers; where features have vectors, it is for these.
     l2: f32,
     /// The shares of the units of hidden layers, and of the features of a row, that a batch leaves out in learning.
     dropout: f32,
@@ -111,7 +111,7 @@ impl Layered {
             means,
             written_out: layers.written_out,
             group: if configuration.kind == Kind::Text { GROUP_OF_TEXTS } else { GROUP },
-            l2: configuration.l2,
+            l2: if configuration.kind == Kind::Mlp { configuration.l2 } else { 0.0 },
             dropout: layers.dropout,
             feature_dropout: layers.feature_dropout,
         })

@@ -142,7 +142,6 @@ impl Model {
             label_names,
             hashing: self.configuration.hashing.as_ref(),
             grams: self.configuration.text.map(|text| text.grams),
-            images: self.configuration.images.as_deref(),
         }
     }
 

@@ -90,7 +90,6 @@ pub(super) fn read(
         label_names: &names,
         hashing: reading.hashing.as_ref(),
         grams: files[0].documents().map(|_| reading.grams.unwrap_or_default()),
-        images: None,
     };
     let labels = KnownLabels::of(&facts.target, facts.loss);
     let (mut blocks, mut good) = (Vec::new(), 0);
