@@ -93,13 +93,7 @@ fn lines_mean_what_they_mean_to_vowpal_wabbit() {
     // Prediction does not, and knows what training has seen.
     let mut theirs: Vec<Row> = theirs().collect();
     theirs.iter_mut().for_each(|row| row.values.retain(|name, _| file.dictionary().name(name).is_some()));
-    let known = Known {
-        dictionary: file.dictionary(),
-        columns: None,
-        label_names: &[],
-        hashing: None,
-        grams: None,
-    };
+    let known = Known { dictionary: file.dictionary(), columns: None, label_names: &[], hashing: None, grams: None };
     let mut ours = Vec::new();
     folder.write("all.vw", &text);
     let mut each = |block: OwnedBlock| {

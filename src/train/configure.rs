@@ -122,7 +122,7 @@ pub(super) fn configuration(
 /// bounds.
 fn passes_of_layers(kind: Kind, rows: u64) -> u32 {
     if kind == Kind::Text {
-        return 10;
+        return 20;
     }
     (8000 * batch(kind, rows) as u64 / rows.max(1)).clamp(10, 30) as u32
 }
