@@ -4,6 +4,7 @@ use crate::backend::Backend;
 use crate::dispatch::Work;
 use crate::elementary::{gelu, tanh};
 use crate::lane::Lane;
+use crate::mix::mix;
 
 /// A function that is applied to every word of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,11 +137,8 @@ fn draw(key: u64, counter: u32) -> u32 {
     x ^ x >> 15
 }
 
-/// The mixing of SplitMix64 (Steele, Lea & Flood 2014).
+/// A number of SplitMix64 from where `z` is.
 #[inline(always)]
 fn mixed(z: u64) -> u64 {
-    let z = z.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ z >> 31
+    mix(z.wrapping_add(0x9e37_79b9_7f4a_7c15))
 }

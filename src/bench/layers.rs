@@ -6,7 +6,7 @@ use hogback_kernels::{Activation, Adam, ClassLoss, DenseRule, Layout, Matrix, Ma
 use super::contest::{Case, Threads, Unit, Way};
 use super::{Bench, Question};
 use crate::error::Result;
-use crate::model::network::{Buffers, Input, Network, Shape};
+use crate::model::network::{Buffers, Input, Network, Pass, Shape};
 use crate::theta::private::Private;
 
 /// Rows in a batch, and the sizes of what goes in and of what comes out of each layer: digits as `search` will learn them, and mnist.
@@ -84,12 +84,13 @@ impl Learner {
         let objective = Objective::Classes { loss: ClassLoss::Softmax, classes: batch.outputs };
         let targets: Vec<f32> = (0..batch.rows).map(|row| (row % batch.outputs) as f32).collect();
         let mean = vec![1.0 / batch.rows as f32; batch.rows];
-        let input = (Input::Dense(&batch.x), batch.rows);
         let (weights, gradient) = self.private.parts();
-        network.forward(backend, weights, input, None, stride, &mut self.buffers);
+        let input = Input::Dense(&batch.x);
+        let pass = Pass { backend, weights, input, rows: batch.rows, dropout: None, stride };
+        network.forward(pass, &mut self.buffers);
         let (margins, slopes) = self.buffers.margins_and_slopes();
         backend.slopes(objective, margins, &targets, &mean, slopes);
-        network.backward(backend, weights, input, None, stride, &mut self.buffers, gradient, None);
+        network.backward(pass, &mut self.buffers, gradient, None);
         self.private.step(|step| DenseRule::Adam(Adam::at(step, 1e-3)));
     }
 }

@@ -7,6 +7,8 @@
 
 use std::ops::Range;
 
+use hogback_kernels::mix;
+
 /// Strips that a task walks side by side.
 pub const STRATA: u64 = 16;
 const _: () = assert!(STRATA.is_power_of_two(), "bits of their numbers are reversed");
@@ -102,13 +104,6 @@ pub fn shuffle<T>(items: &mut [T], seed: u64) {
         let pick = ((u128::from(mix(state)) * (last as u128 + 1)) >> 64) as usize;
         items.swap(last, pick);
     }
-}
-
-/// A bijection that scatters (the finaliser of splitmix64, Steele, Lea & Flood 2014).
-pub fn mix(mut z: u64) -> u64 {
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::f64::consts::PI;
 
+use hogback_kernels::mix;
 use rayon::prelude::*;
 
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
@@ -18,7 +19,7 @@ impl Random {
     /// Any number.
     pub(crate) fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(GOLDEN);
-        mixed(self.0)
+        mix(self.0)
     }
 
     /// A number from 0 to below 1.
@@ -36,12 +37,6 @@ impl Random {
     pub(super) fn skip(&mut self, draws: u64) {
         self.0 = self.0.wrapping_add(GOLDEN.wrapping_mul(draws));
     }
-}
-
-fn mixed(number: u64) -> u64 {
-    let number = (number ^ (number >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let number = (number ^ (number >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    number ^ (number >> 31)
 }
 
 /// `N` standard normal numbers for every key, the same in every run: what a feature truly weighs.
@@ -67,7 +62,7 @@ impl<const N: usize> Effects<N> {
 }
 
 fn computed<const N: usize>(seeds: &[u64; N], key: u64) -> [f64; N] {
-    seeds.map(|seed| Random::new(mixed(seed ^ key.wrapping_mul(0xD6E8_FEB8_6659_FD93))).normal())
+    seeds.map(|seed| Random::new(mix(seed ^ key.wrapping_mul(0xD6E8_FEB8_6659_FD93))).normal())
 }
 
 /// Ranks from 0 by a power law: x to the power of `-exponent` on `0.5..=ranks + 0.5`, rounded.

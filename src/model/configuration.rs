@@ -5,12 +5,12 @@ use hogback_kernels::{Adam, ClassLoss, DenseRule, Factors, Layout, Loss, Objecti
 use serde::{Deserialize, Serialize};
 
 use super::network::{Network, Shape};
-use super::weighting::Text;
+use super::weighting::{Text, Weighting};
 use crate::data::{Column, ColumnKind, FieldSource, Hashing};
 use crate::engine::schedule::Schedule;
 
 /// Rows in the batch that rates of layers are for.
-pub const BATCH: usize = 64;
+pub const RATED_BATCH: usize = 64;
 /// What remains of the momentum of layers at each step.
 const MOMENTUM: f32 = 0.9;
 /// What Adagrad's accumulators of layers begin at: gradients of a batch are means, and small.
@@ -53,7 +53,7 @@ impl Kind {
         matches!(self, Self::Mlp | Self::Deep | Self::Text)
     }
 
-    /// The learning rate of the layers where nobody says, for batches of [`BATCH`] rows.
+    /// The learning rate of the layers where nobody says, for batches of [`RATED_BATCH`] rows.
     pub fn rate_of_layers(self, optimizer: Optimizer) -> f32 {
         match optimizer {
             // One layer over the mean of vectors, that begin at 0 with it.
@@ -72,6 +72,11 @@ impl Kind {
     /// True where features have vectors.
     pub fn has_factors(self) -> bool {
         matches!(self, Self::Fm | Self::Ffm | Self::Deep | Self::Text)
+    }
+
+    /// What the counts of the features of text weigh.
+    pub fn weighting(self) -> Weighting {
+        if self == Self::Text { Weighting::Log } else { Weighting::TfIdf }
     }
 
     /// Features of text that are there less often are left out where nobody says.
@@ -432,10 +437,10 @@ impl Configuration {
     }
 
     /// How a gradient of the layers moves them in step `step` (from 1), where the learning rate is multiplied with `factor`. A rate is for
-    /// batches of [`BATCH`] rows; that of others follows its root where steps are of one size whatever the gradient's (Krizhevsky 2014;
+    /// batches of [`RATED_BATCH`] rows; that of others follows its root where steps are of one size whatever the gradient's (Krizhevsky 2014;
     /// Malladi et al. 2022), else the size itself (Goyal et al. 2017).
     pub fn rule_of_layers(&self, factor: f32, step: u64) -> DenseRule {
-        let batches = self.layers.as_ref().map_or(1.0, |layers| layers.batch as f32 / BATCH as f32);
+        let batches = self.layers.as_ref().map_or(1.0, |layers| layers.batch as f32 / RATED_BATCH as f32);
         let rate = self.lr * factor;
         match self.optimizer {
             Optimizer::Sgd | Optimizer::Ftrl => DenseRule::Sgd { rate: rate * batches },

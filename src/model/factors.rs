@@ -2,9 +2,9 @@
 
 use hogback_kernels::{Cells, Layout};
 
+use super::chance::deviate;
 use super::configuration::{Configuration, Kind};
 use crate::data::Dictionary;
-use crate::data::order::mix;
 
 /// What the numbers of fresh vectors are spread by, where rows have a mean squared norm of 1; small, for what a vector that few rows
 /// have seen begins with is noise.
@@ -63,14 +63,6 @@ impl Fresh {
             }
         }
     }
-}
-
-/// A number of mean 0 and deviation 1, the `nth` of a seed: the sum of four uniform ones, near enough to normal.
-pub(super) fn deviate(seed: u64, nth: usize) -> f32 {
-    let z = mix((nth as u64).wrapping_add(mix(seed ^ 0x6661_6374)));
-    let sum: u64 = (0..4).map(|at| z >> (16 * at) & 0xffff).sum();
-    // Four uniform numbers have a variance of 4/12.
-    (sum as f32 / 65_536.0 - 2.0) * 3f32.sqrt()
 }
 
 /// The values that a model with factors takes rows by, where they are not those of the data: centres taken off, in units of powers of

@@ -3,12 +3,11 @@
 //! What flows in: a [`LayeredView`] of the parameters, rows, a seed. What flows out: margins; the gradient of the layers, which the
 //! holder of the view applies; vectors and weights of features changed in place.
 
-use hogback_kernels::{Backend, Embedded, Embedding, Ids, Objective, Row, Scratch, Step, Table};
+use hogback_kernels::{Backend, Embedded, Embedding, Ids, Objective, Row, Scratch, Step, Table, mix};
 
 use super::configuration::{Configuration, Kind};
-use super::network::{Buffers, Dropout, Input, Network};
+use super::network::{Buffers, Dropout, Input, Network, Pass};
 use super::tally::{Scored, Scorer, Tally};
-use crate::data::order::mix;
 
 /// Rows after which vectors and weights of features go on.
 const GROUP: usize = 16;
@@ -127,8 +126,8 @@ impl Layered {
         self.forward(view, rows, None, space);
     }
 
-    /// Learns a batch, which has rows, up to the step of the layers: adds what its margins show to `tally`, writes the gradient of its mean loss by the
-    /// layers, and, by the slopes that are known only now, changes vectors and weights in place. These go on after every few
+    /// Learns a batch, which has rows, up to the step of the layers: adds what its margins show to `tally`, writes the gradient of its mean
+    /// loss by the layers, and, by the slopes that are known only now, changes vectors and weights in place. These go on after every few
     /// rows, whatever the size of the batch: a feature of many rows would overshoot by slopes that were all taken where it was before them.
     pub fn learn(
         &self,
@@ -191,13 +190,12 @@ impl Layered {
             input_slopes.resize(inputs.len(), 0.0);
             &mut input_slopes[..]
         });
-        let (input, stride) = ((self.input(rows, inputs), rows.len()), self.stride);
-        self.network.backward(self.backend, view.weights, input, dropout, stride, layers, gradient, wanted);
+        self.network.backward(self.pass(view, rows, inputs, dropout), layers, gradient, wanted);
         if let Some(embedding) = self.embedding {
             // A row's own slopes move what is its own; only the layers, which all rows share, go by the mean.
             input_slopes.iter_mut().for_each(|slope| *slope *= all);
             beside.clear();
-            beside.extend(layers.margin_slopes().chunks_exact(stride).map(|slopes| all * slopes[0]));
+            beside.extend(layers.margin_slopes().chunks_exact(self.stride).map(|slopes| all * slopes[0]));
             let embedded = Embedded { inputs, slopes: beside, gradients: input_slopes };
             self.backend.learn_embedded(view.table, rows, embedding, embedded, group.step, scratch);
         }
@@ -220,16 +218,23 @@ impl Layered {
                 add_values(row, &mut inputs[from..]);
             }
         }
-        let input = self.input(rows, inputs);
-        self.network.forward(self.backend, view.weights, (input, rows.len()), dropout, self.stride, layers);
+        self.network.forward(self.pass(view, rows, inputs, dropout), layers);
         if self.embedding.is_some_and(|embedding| embedding.weighs) {
             let margins = layers.margins_mut().chunks_exact_mut(self.stride);
             margins.zip(beside).for_each(|(margins, beside)| margins[0] += *beside);
         }
     }
 
-    fn input<'i>(&'i self, rows: &'i [Row<'i>], inputs: &'i [f32]) -> Input<'i> {
-        if self.takes_rows() { Input::Sparse(rows, &self.means) } else { Input::Dense(inputs) }
+    fn pass<'p>(
+        &'p self,
+        view: LayeredView<'p>,
+        rows: &'p [Row<'p>],
+        inputs: &'p [f32],
+        dropout: Option<Dropout>,
+    ) -> Pass<'p> {
+        let input = if self.takes_rows() { Input::Sparse(rows, &self.means) } else { Input::Dense(inputs) };
+        let (backend, stride) = (self.backend, self.stride);
+        Pass { backend, weights: view.weights, input, rows: rows.len(), dropout, stride }
     }
 
     fn takes_rows(&self) -> bool {

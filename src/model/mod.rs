@@ -1,5 +1,6 @@
 //! Models: what they are, how they learn, how they predict. They know views of Θ, not the engine.
 
+mod chance;
 pub mod configuration;
 pub mod export;
 pub mod factors;

@@ -36,7 +36,7 @@ pub struct Model {
 }
 
 /// Rows that go through layers at a time.
-const BATCH: usize = 256;
+const SCORED: usize = 256;
 /// What scoring needs to be told of a step; weights as they are saved stand for themselves.
 const PLAIN: Step<'_> = Step { rate: 1.0, bias_rate: 1.0, floor: 1.0, decay: &[], l1: 0.0, norm: 0.0 };
 
@@ -310,7 +310,7 @@ impl Model {
         let (table, bias) = (Table::whole(self.weights.cells(), self.layout), Cells::new(&self.bias));
         if let Some((layered, weights)) = &self.layers {
             let (view, mut space) = (LayeredView { weights, table: &table }, Workspace::default());
-            for (rows, margins) in rows.chunks(BATCH).zip(margins.chunks_mut(BATCH * self.stride())) {
+            for (rows, margins) in rows.chunks(SCORED).zip(margins.chunks_mut(SCORED * self.stride())) {
                 layered.score(view, rows, &mut space);
                 margins.copy_from_slice(space.margins());
             }

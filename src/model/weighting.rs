@@ -4,7 +4,6 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::configuration::Kind;
 use crate::data::Grams;
 
 /// What a model of text makes of a line.
@@ -41,14 +40,6 @@ pub enum Weighting {
 }
 
 impl Weighting {
-    /// What suits a model of this kind.
-    pub fn of(kind: Kind) -> Self {
-        match kind {
-            Kind::Text => Self::Log,
-            _ => Self::TfIdf,
-        }
-    }
-
     /// Its name, as people write it.
     pub fn name(self) -> &'static str {
         match self {

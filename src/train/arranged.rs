@@ -9,11 +9,11 @@
 
 use std::ops::Range;
 
-use hogback_kernels::Ratings;
+use hogback_kernels::{Ratings, mix};
 use rayon::prelude::*;
 
 use super::corpus::{BATCH, Corpus, checked};
-use crate::data::order::{Holdout, Strips, mix, shuffle};
+use crate::data::order::{Holdout, Strips, shuffle};
 use crate::error::Result;
 
 /// Bytes of the rows of the table that the users and the items of a block have together, by and by: half of a common second-level cache.

@@ -12,7 +12,8 @@ use super::{Request, Settings, scale};
 use crate::data::{Column, FieldSource};
 use crate::engine::schedule::Schedule;
 use crate::error::{Error, Result};
-use crate::model::configuration::{Activation, BATCH, Configuration, Kind, Layers, LossKind, Optimizer};
+use crate::model::configuration::{Activation, Configuration, Kind, Layers, LossKind, Optimizer, RATED_BATCH};
+use crate::model::weighting::Text;
 
 /// Numbers in a factor vector where nobody says.
 const RANK: usize = 4;
@@ -29,7 +30,19 @@ const DENSE: f64 = 0.4;
 /// as what it began at.
 const ROWS_TO_SETTLE: f64 = 20.0;
 
-/// The configuration of a run whose data has these columns, centres, mean squared norm of a row, nonzeros and rows.
+/// What data is, as far as a model has to know it.
+pub(super) struct Content {
+    /// The columns of CSV.
+    pub(super) columns: Option<Vec<Column>>,
+    /// The fields, where they matter.
+    pub(super) fields: Option<FieldSource>,
+    /// What is made of text.
+    pub(super) text: Option<Text>,
+    /// The size of images.
+    pub(super) images: Option<Vec<u32>>,
+}
+
+/// The configuration of a run on this content, with these centres, mean squared norm of a row, nonzeros and rows.
 ///
 /// # Errors
 /// [`Error::Usage`] for settings that do not go together.
@@ -37,8 +50,7 @@ pub(super) fn configuration(
     request: &Request,
     old: Option<&Configuration>,
     facts: &LabelFacts,
-    columns: Option<Vec<Column>>,
-    fields: Option<FieldSource>,
+    content: Content,
     (centres, standard): (Vec<(u32, f32)>, Option<Standard>),
     (mean_square, nonzeros, rows): (f64, u64, u64),
 ) -> Result<Configuration> {
@@ -78,13 +90,13 @@ pub(super) fn configuration(
     let configuration = Configuration {
         kind,
         rank,
-        fields,
+        fields: content.fields,
         loss: facts.loss,
         target: facts.target.clone(),
-        columns,
+        columns: content.columns,
         layers,
-        text: None,
-        images: None,
+        text: content.text,
+        images: content.images,
         hashing: match old {
             Some(old) => old.hashing.clone(),
             None => request.read.hashing.clone(),
@@ -130,7 +142,7 @@ fn passes_of_layers(kind: Kind, rows: u64) -> u32 {
 /// Rows in a batch where nobody says: of a perceptron the power of two nearest to a quarter of the root of all rows, within bounds.
 fn batch(kind: Kind, rows: u64) -> usize {
     if kind != Kind::Mlp {
-        return BATCH;
+        return RATED_BATCH;
     }
     let exponent = (0.25 * (rows.max(1) as f64).sqrt()).log2().round() as i32;
     1 << exponent.clamp(4, 8)

@@ -35,11 +35,6 @@ const COMMON: f64 = 0.07;
 /// How long the cores are looked at: 320 trips of a cache line, or as many as there are until then.
 const LOOK: (usize, Duration) = (5, Duration::from_millis(2));
 
-/// Rows that each of so many children may learn between two merges.
-pub(super) fn in_flight(children: usize) -> usize {
-    IN_FLIGHT / children
-}
-
 /// How far apart the two children are, in seconds there and back, where that may decide anything: under hogwild, where there are
 /// two, and neither they nor what is private to them was asked for.
 pub(super) fn distance(request: &Request, plan: &Plan) -> Option<f64> {
@@ -115,7 +110,7 @@ pub(super) fn head(
     let busy = if apart { BATCH } else { WORK * rows / nonzeros.max(1) / 3 };
     let most = if layout.factors().is_some() { busy.clamp(64, BATCH) } else { 64 };
     let interval = match rule {
-        Rule::Adagrad | Rule::Ftrl => in_flight(children).clamp(8, if far { BATCH } else { most }),
+        Rule::Adagrad | Rule::Ftrl => (IN_FLIGHT / children).clamp(8, if far { BATCH } else { most }),
         // Constant rates bear few rows in flight, and fewer where their steps are summed.
         Rule::Sgd if hogwild => (64 / children).clamp(1, 32),
         Rule::Sgd => (64 / (children * children)).clamp(1, 32),
@@ -139,6 +134,13 @@ pub(super) fn head(
     };
     let said = distance.filter(|_| far).map(|trip| note(trip, table, interval * every as usize));
     (head, said)
+}
+
+/// The same for a model with layers, which is learned batch by batch and merged after as many rows as its children bear; the intercepts
+/// are the layers'.
+pub(super) fn in_batches(head: Head, request: &Request, children: usize, batch: usize) -> Head {
+    let rows = request.merge.unwrap_or(IN_FLIGHT / children);
+    Head { interval: batch, every: (rows / batch).max(1) as u32, bias_rule: MergeRule::Sum, ..head }
 }
 
 /// Whether the table is larger than the cache that a core has to itself.

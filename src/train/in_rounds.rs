@@ -13,7 +13,8 @@ use crate::data::order::Strips;
 use crate::engine::reward::Answer;
 use crate::error::{Error, Result};
 use crate::fault::Point;
-use crate::model::layered::{Batch, LayeredView};
+use crate::model::layered::{Batch, LayeredView, Workspace};
+use crate::model::sparse::Buffers;
 use crate::model::tally::Tally;
 use crate::theta::exchange::BIAS;
 use crate::theta::exchange::rounds::{Round, RoundView, Stopped};
@@ -62,27 +63,7 @@ impl<'t> Train<'t, '_> {
                         }
                         let step = Step { decay: &decays, ..step };
                         self.faults.pass(Point::BeforeUpdate);
-                        match &self.learner {
-                            Learner::Sparse(sparse) => {
-                                let half = if self.faults.armed(Point::InsideUpdate) { n / 2 } else { 0 };
-                                let Round { table, bias, rows, .. } = round;
-                                if half > 0 {
-                                    sparse.pass(table, bias, rows, half, &step, buffers, &mut tally);
-                                    self.faults.pass(Point::InsideUpdate);
-                                }
-                                sparse.pass(table, bias, &rows[half..], n - half, &step, buffers, &mut tally);
-                                self.spoil_a_gradient(|| bias.set(0, f32::NAN));
-                            }
-                            Learner::Layered(layered) if n > 0 => {
-                                let Round { table, layers, gradient, rows, .. } = round;
-                                let view = LayeredView { weights: layers, table };
-                                let batch = Batch { rows, seed, step: &step, scorer: &self.scorer };
-                                layered.learn(view, batch, gradient, space, &mut tally);
-                                self.faults.pass(Point::InsideUpdate);
-                                self.spoil_a_gradient(|| gradient[0] = f32::NAN);
-                            }
-                            Learner::Layered(_) => {}
-                        }
+                        self.learn_round(round, seed, &step, (buffers, space), &mut tally);
                         self.faults.pass(Point::AfterUpdate);
                     })
                 };
@@ -116,5 +97,36 @@ impl<'t> Train<'t, '_> {
             self.stop.request();
         }
         Ok(answer(&tally, staleness))
+    }
+
+    /// Learns the rows of a round.
+    fn learn_round(
+        &self,
+        round: Round<'_>,
+        seed: u64,
+        step: &Step<'_>,
+        (buffers, space): (&mut Buffers, &mut Workspace),
+        tally: &mut Tally,
+    ) {
+        let Round { table, bias, rows, layers, gradient, .. } = round;
+        match &self.learner {
+            Learner::Sparse(sparse) => {
+                let half = if self.faults.armed(Point::InsideUpdate) { rows.len() / 2 } else { 0 };
+                if half > 0 {
+                    sparse.pass(table, bias, rows, half, step, buffers, tally);
+                    self.faults.pass(Point::InsideUpdate);
+                }
+                sparse.pass(table, bias, &rows[half..], rows.len() - half, step, buffers, tally);
+                self.spoil_a_gradient(|| bias.set(0, f32::NAN));
+            }
+            // A round of fewer rows than others may have none.
+            Learner::Layered(layered) if !rows.is_empty() => {
+                let batch = Batch { rows, seed, step, scorer: &self.scorer };
+                layered.learn(LayeredView { weights: layers, table }, batch, gradient, space, tally);
+                self.faults.pass(Point::InsideUpdate);
+                self.spoil_a_gradient(|| gradient[0] = f32::NAN);
+            }
+            Learner::Layered(_) => {}
+        }
     }
 }

@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use crossbeam::utils::CachePadded;
-use hogback_kernels::{Cells, DenseRule, Row, Rule, Step};
+use hogback_kernels::{Cells, DenseRule, Row, Rule, Step, mix};
 
 use super::arranged::Arranged;
 use super::configure::Penalties;
 use super::corpus::{Copies, Corpus};
 use super::held_out::HeldOut;
-use crate::data::order::{Holdout, Strips, mix};
+use crate::data::order::{Holdout, Strips};
 use crate::engine::guard::Guard;
 use crate::engine::reward::Answer;
 use crate::engine::{Job, Seat, Work};
@@ -65,8 +65,6 @@ pub(super) struct Train<'t, 'd> {
     pub(super) holdout: Option<Holdout>,
     pub(super) learner: Learner,
     pub(super) scorer: Scorer,
-    /// How far apart the margins of two rows begin.
-    pub(super) stride: usize,
     pub(super) rule: Rule,
     pub(super) head: Head,
     pub(super) penalties: Penalties,

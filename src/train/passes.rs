@@ -169,7 +169,6 @@ fn set_up<R>(
         holdout: prepared.holdout,
         learner: prepared.learner,
         scorer: prepared.scorer,
-        stride: configuration.stride(),
         rule: configuration.rule(),
         head: prepared.head,
         penalties: prepared.penalties,

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use hogback_kernels::{LearnerSpec, MergeRule};
+use hogback_kernels::LearnerSpec;
 
 use super::arranged::Arranged;
-use super::configure::{Penalties, configuration, penalties};
+use super::configure::{Content, Penalties, configuration, penalties};
 use super::corpus::{BATCH, Corpus, Part, Source};
-use super::head::{distance, exceeds_cache, head, in_flight, way};
+use super::head::{distance, exceeds_cache, head, in_batches, way};
 use super::held_out::{HeldOut, hold_out};
 use super::job::Learner;
 use super::keys::Keys;
@@ -140,8 +140,8 @@ pub(super) fn prepare<'d>(
     };
     let source = fields(request, old, files, &dictionary)?;
     let size = (mean_square, nonzeros, corpus.rows());
-    let configuration = configuration(request, old, &facts, columns, source, (centres, standard), size)?;
-    let configuration = Configuration { text, images, ..configuration };
+    let content = Content { columns, fields: source, text, images };
+    let configuration = configuration(request, old, &facts, content, (centres, standard), size)?;
 
     let share = if request.valid.is_some() { 0.0 } else { configuration.holdout };
     let holdout = (share > 0.0).then(|| Holdout::new(share, configuration.seed));
@@ -210,14 +210,9 @@ pub(super) fn prepare<'d>(
         (configuration.floor, way(&configuration)),
         (distance, arranged.is_some()),
     );
-    if let Some(layers) = &configuration.layers {
-        // They are learned batch by batch, and merged after as many as the children bear; and have their own intercepts.
-        head.every = (request.merge.unwrap_or(in_flight(plan.children())) / layers.batch).max(1) as u32;
-        head.interval = layers.batch;
-        head.bias_rule = MergeRule::Sum;
-    }
-    if configuration.layers.is_none() {
-        said.iter().for_each(|text| notice(text));
+    match &configuration.layers {
+        Some(layers) => head = in_batches(head, request, plan.children(), layers.batch),
+        None => said.iter().for_each(|text| notice(text)),
     }
     let scorer = Scorer { backend, objective, constant: facts.constant.clone() };
     let spec = LearnerSpec {

@@ -32,6 +32,13 @@ struct Column {
     most: f32,
 }
 
+impl Column {
+    /// The root mean square over the rows that have it.
+    fn size(&self) -> f64 {
+        (self.squares / self.rows as f64).sqrt()
+    }
+}
+
 /// The tensor rows of columns that every row of data has, far from 0 with little spread (years, temperatures in kelvin), and their means.
 /// Learned as it is, such a column is a second intercept: the steps that its mean causes drown what its spread tells.
 ///
@@ -62,18 +69,14 @@ pub(super) fn centres(corpus: &Corpus<'_>) -> Result<Vec<(u32, f32)>> {
 /// A damaged block of a cache.
 pub(super) fn exponents(corpus: &Corpus<'_>) -> Result<Option<Vec<i8>>> {
     let columns = columns(corpus, 0..corpus.rows())?;
-    let rms = |column: &Column| (column.squares / column.rows as f64).sqrt();
     // Columns of a few rows have a root mean square by chance and no weight in the whole.
     let common = |column: &&Column| column.rows as f64 >= 1e-3 * corpus.rows() as f64 && column.squares > 0.0;
-    let sizes = || columns.iter().filter(common).map(rms);
+    let sizes = || columns.iter().filter(common).map(Column::size);
     let (least, most) = (sizes().fold(f64::MAX, f64::min), sizes().fold(0.0, f64::max));
     if !may_need_scales(least as f32, most as f32) {
         return Ok(None);
     }
-    let exponent = |column: &Column| {
-        if column.squares > 0.0 { (-rms(column).log2()).round().clamp(-100.0, 100.0) as i8 } else { 0 }
-    };
-    Ok(Some(columns.iter().map(exponent).collect()))
+    Ok(Some(columns.iter().map(|column| to_one(column.size())).collect()))
 }
 
 /// What is done to the columns of data that goes into layers.
@@ -108,16 +111,15 @@ pub(super) fn standard(corpus: &Corpus<'_>) -> Result<Standard> {
         |spread: &Spread| common.is_some_and(|[least, most]| spread.range[0] >= least && spread.range[1] <= most);
     let pooled: Vec<f64> = several().filter(|spread| is_within(spread)).map(|spread| spread.variance).collect();
     let pooled = pooled.iter().sum::<f64>() / pooled.len().max(1) as f64;
-    let square = |spread: &Spread| match spread {
+    let size = |spread: &Spread| match spread {
         spread if spread.variance == 0.0 => 0.0,
-        spread if spread.is_of_two() => (f64::from(spread.range[1] - spread.range[0]) / 2.0).powi(2),
-        spread if is_within(spread) => pooled,
-        spread => spread.variance,
+        spread if spread.is_of_two() => f64::from(spread.range[1] - spread.range[0]) / 2.0,
+        spread if is_within(spread) => pooled.sqrt(),
+        spread => spread.variance.sqrt(),
     };
     let mut standard = Standard::default();
     for spread in &spread {
-        let square = square(spread);
-        let exponent = if square > 0.0 { (-0.5 * square.log2()).round().clamp(-100.0, 100.0) as i8 } else { 0 };
+        let exponent = to_one(size(spread));
         standard.exponents.push(exponent);
         standard.means.push(spread.mean as f32 * power(exponent.into()));
         standard.mean_square += spread.variance * 4f64.powi(exponent.into());
@@ -133,11 +135,7 @@ pub(super) fn standard(corpus: &Corpus<'_>) -> Result<Standard> {
 /// # Errors
 /// A damaged block of a cache.
 pub(super) fn sizes(corpus: &Corpus<'_>) -> Result<Vec<i8>> {
-    let exponent = |column: &Column| {
-        let square = column.squares / column.rows as f64;
-        if square > 0.0 { (-0.5 * square.log2()).round().clamp(-100.0, 100.0) as i8 } else { 0 }
-    };
-    Ok(columns(corpus, 0..corpus.rows())?.iter().map(exponent).collect())
+    Ok(columns(corpus, 0..corpus.rows())?.iter().map(|column| to_one(column.size())).collect())
 }
 
 /// How the values of a column are spread, absent ones being 0.
@@ -196,6 +194,11 @@ pub(super) fn decays(corpus: &Corpus<'_>, l2: f32) -> Result<Vec<f32>> {
         count => (f64::from(l2) * rows as f64 / count as f64) as f32,
     };
     Ok((0..corpus.limit() as usize).map(decay).collect())
+}
+
+/// The exponent of two that brings `size` nearest to 1; 0 of nothing.
+fn to_one(size: f64) -> i8 {
+    if size > 0.0 { (-size.log2()).round().clamp(-100.0, 100.0) as i8 } else { 0 }
 }
 
 /// 2^exponent.

@@ -21,7 +21,7 @@ impl<'t> Train<'t, '_> {
         let corpus = self.held_out.corpus(&self.corpus);
         let Child { buffers, space, copies, margins, layers, spare, .. } = child;
         let (table, bias) = (self.theta.tensors()[WEIGHT].cells(), self.theta.tensors()[BIAS].cells());
-        let (table, step, stride) = (Table::whole(table, self.head.layout), self.step(), self.stride);
+        let (table, step, stride) = (Table::whole(table, self.head.layout), self.step(), self.configuration.stride());
         if let Learner::Layered(_) = self.learner {
             let words = self.theta.tensors()[LAYERS].plane(0);
             if layers.len() != words.len() {

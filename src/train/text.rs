@@ -7,7 +7,7 @@ use super::keys::Keys;
 use crate::data::{DataFile, ReadOptions};
 use crate::error::{Error, Result};
 use crate::model::configuration::{Configuration, Kind};
-use crate::model::weighting::{Text, Weighting};
+use crate::model::weighting::Text;
 use crate::report::format::number;
 
 /// What is to be made of `files`, if they are text, which were read as `reading` says.
@@ -60,7 +60,7 @@ pub(super) fn text(
     Ok(Some(Text {
         grams: reading.grams.unwrap_or_default(),
         min_count: settings.min_count.unwrap_or(kind.min_count()),
-        weighting: Weighting::of(kind),
+        weighting: kind.weighting(),
     }))
 }
 

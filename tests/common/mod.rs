@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub(crate) mod planted;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write;

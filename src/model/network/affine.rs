@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use hogback_kernels::{Backend, Matrix, MatrixMut, Turned};
+use hogback_kernels::{Matrix, MatrixMut, Turned};
 
-use super::Input;
+use super::{Input, Pass};
 
 /// z = x·W + b, W having a row for each input and a column for each output.
 #[derive(Clone, Debug)]
@@ -32,15 +32,9 @@ impl Affine {
         self.bias..self.bias + self.outputs
     }
 
-    /// Writes z, whose rows begin `stride` words apart, of `rows` rows of input.
-    pub(super) fn forward(
-        &self,
-        backend: Backend,
-        words: &[f32],
-        (input, rows): (Input<'_>, usize),
-        (z, stride): (&mut [f32], usize),
-        centred: &mut Vec<f32>,
-    ) {
+    /// Writes z, whose rows begin `stride` words apart, of a pass.
+    pub(super) fn forward(&self, pass: Pass<'_>, (z, stride): (&mut [f32], usize), centred: &mut Vec<f32>) {
+        let Pass { backend, weights: words, input, rows, .. } = pass;
         let (weights, bias) = (Matrix::new(&words[self.weights()], self.inputs, self.outputs), &words[self.bias()]);
         match input {
             Input::Dense(x) => {
@@ -67,17 +61,15 @@ impl Affine {
 
     /// Writes the gradient of its weights and biases, and the slopes by the input where they are wanted, by the slopes `dz`, whose rows
     /// begin `stride` words apart: dW = xᵀ·dz, db = Σ dz, dx = dz·Wᵀ.
-    #[expect(clippy::too_many_arguments, reason = "those of the forward pass, and the three gradients")]
     pub(super) fn backward(
         &self,
-        backend: Backend,
-        words: &[f32],
-        (input, rows): (Input<'_>, usize),
+        pass: Pass<'_>,
         (dz, stride): (&[f32], usize),
         gradient: &mut [f32],
         dx: Option<&mut [f32]>,
         (turned, centred): (&mut Turned, &mut Vec<f32>),
     ) {
+        let Pass { backend, weights: words, input, rows, .. } = pass;
         let dz = Matrix::with_stride(dz, rows, self.outputs, stride);
         let bias = &mut gradient[self.bias()];
         bias.fill(0.0);

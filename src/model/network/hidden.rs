@@ -1,9 +1,8 @@
 //! What stands behind a hidden layer: an activation, and in learning units left out. Forward beside backward.
 
-use hogback_kernels::{Activation, Backend};
+use hogback_kernels::{Activation, Backend, mix};
 
 use super::Dropout;
-use crate::data::order::mix;
 
 /// The activation of all hidden layers of a network.
 #[derive(Clone, Copy, Debug)]

@@ -18,7 +18,7 @@ use affine::Affine;
 pub use buffers::Buffers;
 use hidden::Hidden;
 
-use crate::model::factors::deviate;
+use crate::model::chance::deviate;
 
 /// How large the weights of the last of several layers are at first, compared with those of others.
 const SMALL: f64 = 0.1;
@@ -55,6 +55,23 @@ pub struct Dropout {
     pub share: f32,
     /// The seed of the batch.
     pub seed: u64,
+}
+
+/// A batch on its way through a network, forwards and back.
+#[derive(Clone, Copy, Debug)]
+pub struct Pass<'a> {
+    /// The instruction set.
+    pub backend: Backend,
+    /// The words of the network.
+    pub weights: &'a [f32],
+    /// What goes in.
+    pub input: Input<'a>,
+    /// How many rows that is.
+    pub rows: usize,
+    /// What is left out, in learning.
+    pub dropout: Option<Dropout>,
+    /// How far apart the margins of two rows begin.
+    pub stride: usize,
 }
 
 /// A layer's part of the words, as a tensor.
@@ -173,49 +190,37 @@ impl Network {
         words[self.last().bias()].copy_from_slice(constant);
     }
 
-    /// Leaves in [`Buffers::margins`] those of `rows` rows of `input`, `stride` words each. Where units are left out, the pass back has to
-    /// leave out the same.
+    /// Leaves the margins in [`Buffers::margins`].
     ///
     /// # Panics
-    /// Where `weights` or the input are of another size.
-    pub fn forward(
-        &self,
-        backend: Backend,
-        weights: &[f32],
-        (input, rows): (Input<'_>, usize),
-        dropout: Option<Dropout>,
-        stride: usize,
-        buffers: &mut Buffers,
-    ) {
+    /// Where the weights or the input are of another size.
+    pub fn forward(&self, pass: Pass<'_>, buffers: &mut Buffers) {
+        let Pass { backend, weights, input, rows, dropout, stride } = pass;
         assert_eq!(weights.len(), self.words, "words of another network");
         buffers.fit(self, rows, dropout, stride);
         let Buffers { outputs, kept, margins, centred, .. } = buffers;
         for (nth, layer) in self.layers.iter().enumerate() {
             let (before, here) = outputs.split_at_mut(nth);
             let input = before.last().map_or(input, |last| Input::Dense(last));
+            let pass = Pass { input, ..pass };
             match here.first_mut() {
                 Some(here) => {
-                    layer.forward(backend, weights, (input, rows), (here, layer.outputs), centred);
+                    layer.forward(pass, (here, layer.outputs), centred);
                     self.hidden.forward(backend, nth, here, &mut kept[nth], dropout);
                 }
-                None => layer.forward(backend, weights, (input, rows), (margins, stride), centred),
+                None => layer.forward(pass, (margins, stride), centred),
             }
         }
     }
 
-    /// Writes into `gradient` that of every word, of a loss whose slopes by the margins of the last [`Network::forward`], which had the
-    /// same arguments, stand behind [`Buffers::margins_and_slopes`]; and into `inputs`, where they are wanted, the slopes by the input.
+    /// Writes into `gradient` that of every word, of a loss whose slopes by the margins stand behind [`Buffers::margins_and_slopes`] after
+    /// [`Network::forward`] of the same pass; and into `inputs`, where they are wanted, the slopes by the input.
     ///
     /// # Panics
     /// Where `gradient` or `inputs` are of another size.
-    #[expect(clippy::too_many_arguments, reason = "those of the forward pass, and the two gradients")]
     pub fn backward(
         &self,
-        backend: Backend,
-        weights: &[f32],
-        (input, rows): (Input<'_>, usize),
-        dropout: Option<Dropout>,
-        stride: usize,
+        pass: Pass<'_>,
         buffers: &mut Buffers,
         gradient: &mut [f32],
         mut inputs: Option<&mut [f32]>,
@@ -225,22 +230,15 @@ impl Network {
         for (nth, layer) in self.layers.iter().enumerate().rev() {
             // The slopes by what came out of this layer, and room for those by what came out of the one before.
             let (before, here) = slopes.split_at_mut(nth);
-            let dz = here.first().map_or((&margin_slopes[..], stride), |slopes| (slopes, layer.outputs));
+            let dz = here.first().map_or((&margin_slopes[..], pass.stride), |slopes| (slopes, layer.outputs));
             match before.last_mut() {
                 Some(dx) => {
                     let (x, last) = (&outputs[nth - 1], nth - 1);
-                    layer.backward(
-                        backend,
-                        weights,
-                        (Input::Dense(x), rows),
-                        dz,
-                        gradient,
-                        Some(dx),
-                        (turned, centred),
-                    );
-                    self.hidden.backward(backend, last, (x, &kept[last]), dx, dropout);
+                    let pass = Pass { input: Input::Dense(x), ..pass };
+                    layer.backward(pass, dz, gradient, Some(dx), (turned, centred));
+                    self.hidden.backward(pass.backend, last, (x, &kept[last]), dx, pass.dropout);
                 }
-                None => layer.backward(backend, weights, (input, rows), dz, gradient, inputs.take(), (turned, centred)),
+                None => layer.backward(pass, dz, gradient, inputs.take(), (turned, centred)),
             }
         }
     }

@@ -1,10 +1,9 @@
 //! Laws of networks: gradients against finite differences, and steps against numbers recorded from PyTorch.
 
-use hogback_kernels::{Adam, Backend, ClassLoss, DenseRule, Ids, Loss, Objective};
+use hogback_kernels::{Adam, Backend, ClassLoss, DenseRule, Ids, Loss, Objective, mix};
 use serde_json::Value;
 
 use super::*;
-use crate::data::order::mix;
 use crate::theta::private::Private;
 
 /// Numbers from -1 to 1, by a seed.
@@ -72,7 +71,9 @@ impl Case {
     /// The loss of the batch where these are weights and dense input.
     fn loss(&self, backend: Backend, weights: &[f32], input: &[f32]) -> f64 {
         let (mut buffers, stride) = (Buffers::default(), self.stride());
-        self.network.forward(backend, weights, (Input::Dense(input), ROWS), self.dropout, stride, &mut buffers);
+        let input = Input::Dense(input);
+        let pass = Pass { backend, weights, input, rows: ROWS, dropout: self.dropout, stride };
+        self.network.forward(pass, &mut buffers);
         let (targets, row_weights) = (&self.targets, &self.row_weights);
         match self.objective {
             Objective::One(loss) => backend.sum_loss(loss, buffers.margins(), targets, row_weights).loss,
@@ -96,10 +97,11 @@ impl Case {
         let (mut gradient, mut inputs) = (vec![9.0; self.network.words()], vec![9.0; ROWS * width]);
         let wanted = dense.then_some(&mut inputs[..]);
         let (network, weights) = (&self.network, &self.weights);
-        network.forward(backend, weights, (input, ROWS), self.dropout, stride, &mut buffers);
+        let pass = Pass { backend, weights, input, rows: ROWS, dropout: self.dropout, stride };
+        network.forward(pass, &mut buffers);
         let (margins, slopes) = buffers.margins_and_slopes();
         backend.slopes(self.objective, margins, &self.targets, &self.row_weights, slopes);
-        network.backward(backend, weights, (input, ROWS), self.dropout, stride, &mut buffers, &mut gradient, wanted);
+        network.backward(pass, &mut buffers, &mut gradient, wanted);
         (gradient, inputs)
     }
 }
@@ -243,23 +245,24 @@ fn the_first_100_steps_are_those_of_pytorch() {
         let (targets, losses) = (floats(&case["targets"]), floats(&case["losses"]));
         let stride = hogback_kernels::Layout::new(*outputs, 0).stride();
         let mut buffers = Buffers::default();
-        let weights = vec![1.0; batch];
+        let ones = vec![1.0; batch];
         let mean = vec![1.0 / batch as f32; batch];
         for (step, &want) in losses.iter().enumerate() {
             let first = step * batch % targets.len();
-            let input = (Input::Dense(&inputs[first * width..(first + batch) * width]), batch);
+            let input = Input::Dense(&inputs[first * width..(first + batch) * width]);
             let targets = &targets[first..first + batch];
-            network.forward(backend, private.weights(), input, None, stride, &mut buffers);
+            let (weights, gradient) = private.parts();
+            let pass = Pass { backend, weights, input, rows: batch, dropout: None, stride };
+            network.forward(pass, &mut buffers);
             let loss = match objective {
-                Objective::One(loss) => backend.sum_loss(loss, buffers.margins(), targets, &weights).loss,
+                Objective::One(loss) => backend.sum_loss(loss, buffers.margins(), targets, &ones).loss,
                 Objective::Classes { loss, classes } => {
-                    backend.sum_class_loss(loss, classes, buffers.margins(), targets, &weights).0
+                    backend.sum_class_loss(loss, classes, buffers.margins(), targets, &ones).0
                 }
             } / batch as f64;
             let (margins, slopes) = buffers.margins_and_slopes();
             backend.slopes(objective, margins, targets, &mean, slopes);
-            let (words, gradient) = private.parts();
-            network.backward(backend, words, input, None, stride, &mut buffers, gradient, None);
+            network.backward(pass, &mut buffers, gradient, None);
             private.step(rule);
             let name = backend.name();
             assert!((loss - f64::from(want)).abs() < 1e-5, "{name} {case:.60?} step {step}: {loss} {want}");
