@@ -1,43 +1,9 @@
-//! Random numbers that a row can be found in again: SplitMix64, whose state after any number of draws is known.
-
-use std::f64::consts::PI;
+//! What data is drawn by: effects of keys, and ranks by a power law.
 
 use hogback_kernels::mix;
 use rayon::prelude::*;
 
-const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
-
-/// Steele, Lea & Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014.
-#[derive(Clone, Debug)]
-pub(crate) struct Random(u64);
-
-impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// Any number.
-    pub(crate) fn number(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(GOLDEN);
-        mix(self.0)
-    }
-
-    /// A number from 0 to below 1.
-    pub(crate) fn share(&mut self) -> f64 {
-        (self.number() >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    /// A standard normal number, by Box and Muller; always two draws.
-    pub(super) fn normal(&mut self) -> f64 {
-        let (radius, angle) = (self.share().max(1e-300), self.share());
-        (-2.0 * radius.ln()).sqrt() * (2.0 * PI * angle).cos()
-    }
-
-    /// As after `draws` more draws.
-    pub(super) fn skip(&mut self, draws: u64) {
-        self.0 = self.0.wrapping_add(GOLDEN.wrapping_mul(draws));
-    }
-}
+pub(crate) use crate::random::Random;
 
 /// `N` standard normal numbers for every key, the same in every run: what a feature truly weighs.
 pub(super) struct Effects<const N: usize> {
