@@ -3,6 +3,8 @@
 //! What flows in: names and values, from a preset or a file. What flows out: [`Architecture`]s, drawn, changed and told, and the settings
 //! that `train` knows them by.
 
+mod neighbours;
+
 use serde_json::{Map, Value as Json};
 
 use crate::random::Random;
@@ -63,7 +65,7 @@ pub struct Space {
 
 impl Space {
     /// The space of `decisions`, which are not empty, have values, and hang on earlier ones only.
-    pub(super) fn new(name: String, decisions: Vec<Decision>) -> Self {
+    pub fn new(name: String, decisions: Vec<Decision>) -> Self {
         Self { name, decisions }
     }
 
