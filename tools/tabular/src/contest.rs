@@ -26,14 +26,14 @@ const PATIENCE: usize = 1000;
 
 /// A run: `in_flight` evaluations at a time, told in the order in which they began. Which of the seeds an evaluation shows is settled by
 /// the run and the architecture alone, so that all strategies meet the same noise.
-pub fn run<'t>(table: &'t Table, strategy: &mut (dyn Strategy + 't), number: u64, in_flight: usize) -> [Look; LOOKS.len()] {
+pub fn run<'t>(table: &'t Table, strategy: &mut (dyn Strategy + 't), number: u64, in_flight: usize, until: usize) -> [Look; LOOKS.len()] {
     let mut random = Random::new(number);
     let mut archive = Archive::default();
     let mut under_way: std::collections::VecDeque<Architecture> = Default::default();
     let mut evaluated: Vec<(f32, f64)> = Vec::new();
     let mut looks = [Look::default(); LOOKS.len()];
     let mut due = 0;
-    while due < LOOKS.len() {
+    while due < LOOKS.len() && LOOKS[due] <= until {
         let mut repeats = 0;
         let next = loop {
             let next = strategy.propose(&archive, &mut random);

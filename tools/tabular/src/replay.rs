@@ -23,6 +23,9 @@ pub struct Arguments {
     /// Runs of each
     #[arg(long, default_value_t = 1000)]
     runs: u64,
+    /// Evaluations of a run
+    #[arg(long, default_value_t = 2000)]
+    until: usize,
     /// Evaluations at a time
     #[arg(long, default_value_t = 2)]
     in_flight: usize,
@@ -38,12 +41,13 @@ fn named<'s>(name: &str, space: &'s Space) -> Option<Box<dyn Strategy + 's>> {
         "random" => Box::new(RandomSearch::new(space)),
         "evolution" => Box::new(Evolution::new(space, number(0, 100.0) as usize, number(1, 25.0) as usize)),
         "local" => Box::new(LocalSearch::new(space, number(0, 10.0) as usize)),
-        _ => return crate::trial::named(kind, &numbers, space),
+        _ => return crate::trial::named(name, space),
     })
 }
 
 pub fn run(arguments: &Arguments) {
     let tables: Vec<Table> = (0..arguments.synthetic).into_par_iter().map(synthetic::landscape).collect();
+    let count = LOOKS.iter().filter(|look| **look <= arguments.until).count();
     let mut first: Option<Vec<[Look; LOOKS.len()]>> = None;
     println!("strategy|what|{}|µs", LOOKS.map(|look| look.to_string()).join("|"));
     for name in &arguments.strategies {
@@ -51,7 +55,7 @@ pub fn run(arguments: &Arguments) {
         let play = |number: u64| {
             let table = &tables[number as usize % tables.len()];
             let mut strategy = named(name, &table.space).unwrap_or_else(|| panic!("there is no strategy {name}"));
-            let looks = contest::run(table, &mut *strategy, number, arguments.in_flight);
+            let looks = contest::run(table, &mut *strategy, number, arguments.in_flight, arguments.until);
             looks.map(|look| Look {
                 best: 100.0 * (table.best() - look.best),
                 top: 100.0 * (table.best() - look.top),
@@ -60,9 +64,9 @@ pub fn run(arguments: &Arguments) {
         };
         let runs: Vec<[Look; LOOKS.len()]> = (0..arguments.runs).into_par_iter().map(play).collect();
         let seconds = begun.elapsed().as_secs_f64();
-        let micros = seconds * 1e6 * 2.0 / (arguments.runs as f64 * LOOKS[LOOKS.len() - 1] as f64);
+        let micros = seconds * 1e6 * 2.0 / (arguments.runs as f64 * arguments.until as f64);
         let line = |what: &str, of: &dyn Fn(&Look) -> f64| {
-            let cells = (0..LOOKS.len()).map(|nth| {
+            let cells = (0..count).map(|nth| {
                 let mean = mean(runs.iter().map(|run| of(&run[nth])));
                 format!("{:6.3}±{:.3}", mean.mean, mean.half)
             });
@@ -72,7 +76,7 @@ pub fn run(arguments: &Arguments) {
         line("top ", &|look| look.top);
         line("last", &|look| look.last);
         if let Some(first) = &first {
-            let cells = (0..LOOKS.len()).map(|nth| {
+            let cells = (0..count).map(|nth| {
                 let mean = mean(runs.iter().zip(first).map(|(run, first)| run[nth].best - first[nth].best));
                 let sign = if mean.mean - mean.half > 0.0 { "-" } else if mean.mean + mean.half < 0.0 { "+" } else { " " };
                 format!("{:6.3}±{:.3}{sign}", mean.mean, mean.half)
