@@ -5,11 +5,10 @@
 use hogback_kernels::Step;
 
 use super::check::{Choice, check};
-use super::corpus::Corpus;
 use super::scale::Standard;
 use super::target::LabelFacts;
-use super::{Request, Settings, scale};
-use crate::data::{Column, FieldSource};
+use super::{Settings, scale};
+use crate::data::{Column, FieldSource, Hashing};
 use crate::engine::schedule::Schedule;
 use crate::error::{Error, Result};
 use crate::model::configuration::{Activation, Configuration, Kind, Layers, LossKind, Optimizer, RATED_BATCH};
@@ -31,6 +30,7 @@ const DENSE: f64 = 0.4;
 const ROWS_TO_SETTLE: f64 = 20.0;
 
 /// What data is, as far as a model has to know it.
+#[derive(Clone, Debug)]
 pub(super) struct Content {
     /// The columns of CSV.
     pub(super) columns: Option<Vec<Column>>,
@@ -40,24 +40,35 @@ pub(super) struct Content {
     pub(super) text: Option<Text>,
     /// The size of images.
     pub(super) images: Option<Vec<u32>>,
+    /// How its keys were hashed, if they were.
+    pub(super) hashing: Option<Hashing>,
+    /// What is taken off columns far from 0.
+    pub(super) centres: Vec<(u32, f32)>,
+    /// What is done to the columns of a perceptron.
+    pub(super) standard: Option<Standard>,
+    /// The mean squared norm of a row as it is learned.
+    pub(super) mean_square: f64,
+    /// Values that are not left out.
+    pub(super) nonzeros: u64,
+    /// Rows, those that are held out included.
+    pub(super) rows: u64,
 }
 
-/// The configuration of a run on this content, with these centres, mean squared norm of a row, nonzeros and rows.
+/// The configuration of a run on this content; `has_valid` says that it stops by data of its own.
 ///
 /// # Errors
 /// [`Error::Usage`] for settings that do not go together.
 pub(super) fn configuration(
-    request: &Request,
+    said: &Settings,
+    has_valid: bool,
     old: Option<&Configuration>,
     facts: &LabelFacts,
-    content: Content,
-    (centres, standard): (Vec<(u32, f32)>, Option<Standard>),
-    (mean_square, nonzeros, rows): (f64, u64, u64),
+    content: &Content,
 ) -> Result<Configuration> {
+    let Content { mean_square, nonzeros, rows, .. } = *content;
     let mean_value_square = mean_square * rows as f64 / nonzeros.max(1) as f64;
-    let said = &request.settings;
     let holdout = said.holdout.or(old.map(|old| old.holdout)).unwrap_or(0.1);
-    let blind = request.valid.is_none() && holdout == 0.0;
+    let blind = !has_valid && holdout == 0.0;
     let l1 = said.l1.or(old.map(|old| old.l1)).unwrap_or(0.0);
     let kind = said.kind.or(old.map(|old| old.kind)).unwrap_or_default();
     let by_default = match kind {
@@ -74,7 +85,7 @@ pub(super) fn configuration(
         _ => Schedule::default(),
     });
     let layers =
-        kind.has_layers().then(|| layers(said, kind, old.and_then(|old| old.layers.clone()), (facts, rows), standard));
+        kind.has_layers().then(|| layers(said, kind, old.and_then(|old| old.layers.clone()), (facts, rows), content.standard.as_ref()));
     let meets = facts.outputs() == 1 && layers.as_ref().is_none_or(|layers| layers.meets);
     let passes = said.passes.or(old.map(|old| old.passes)).unwrap_or(match kind.has_layers() {
         true => passes_of_layers(kind, rows),
@@ -90,16 +101,16 @@ pub(super) fn configuration(
     let configuration = Configuration {
         kind,
         rank,
-        fields: content.fields,
+        fields: content.fields.clone(),
         loss: facts.loss,
         target: facts.target.clone(),
-        columns: content.columns,
+        columns: content.columns.clone(),
         layers,
         text: content.text,
-        images: content.images,
+        images: content.images.clone(),
         hashing: match old {
             Some(old) => old.hashing.clone(),
-            None => request.read.hashing.clone(),
+            None => content.hashing.clone(),
         },
         optimizer,
         lr: said.lr.or(old.map(|old| old.lr)).unwrap_or(match kind.has_layers() {
@@ -117,7 +128,7 @@ pub(super) fn configuration(
         early_stop: said.early_stop.or(old.map(|old| old.early_stop)).unwrap_or(patience(kind, passes)),
         holdout,
         seed: said.seed.or(old.map(|old| old.seed)).unwrap_or(0),
-        centres,
+        centres: content.centres.clone(),
         mean_square,
     };
     let (rate, bias_rate) = configuration.rates(1.0);
@@ -169,9 +180,9 @@ fn layers(
     kind: Kind,
     old: Option<Layers>,
     (facts, rows): (&LabelFacts, u64),
-    standard: Option<Standard>,
+    standard: Option<&Standard>,
 ) -> Layers {
-    let standard = standard.unwrap_or_default();
+    let means = || standard.map_or_else(Vec::new, |standard| standard.means.clone());
     let old = old.unwrap_or_else(|| Layers {
         hidden: match kind {
             Kind::Deep => vec![64, 32],
@@ -187,8 +198,8 @@ fn layers(
         feature_dropout: if kind == Kind::Text { 0.3 } else { 0.0 },
         batch: batch(kind, rows),
         meets: kind == Kind::Deep && !said.wide,
-        written_out: standard.density >= DENSE,
-        means: standard.means,
+        written_out: standard.is_some_and(|standard| standard.density >= DENSE),
+        means: means(),
     });
     Layers {
         hidden: said.hidden.clone().unwrap_or(old.hidden),
@@ -220,14 +231,17 @@ impl Penalties {
     }
 }
 
-/// The penalties as the step rule takes them.
-///
-/// # Errors
-/// A damaged block of a cache.
-pub(super) fn penalties(configuration: &Configuration, corpus: &Corpus<'_>) -> Result<Penalties> {
-    let Configuration { floor, l1, l2, .. } = *configuration;
-    let decays = if l2 > 0.0 { scale::decays(corpus, l2)? } else { Vec::new() };
-    Ok(Penalties { floor, decays, l1, norm: configuration.norm() })
+/// The penalties as the step rule takes them, `uses` being how many of `rows` rows have each feature, where the model has a penalty for what
+/// is updated in place.
+pub(super) fn penalties(configuration: &Configuration, uses: &[u32], rows: u64) -> Penalties {
+    let Configuration { floor, l1, .. } = *configuration;
+    let decays = if decays(configuration) { scale::decays(uses, rows, configuration.l2) } else { Vec::new() };
+    Penalties { floor, decays, l1, norm: configuration.norm() }
+}
+
+/// Whether rows that are updated in place are pulled towards 0.
+pub(super) fn decays(configuration: &Configuration) -> bool {
+    configuration.l2 > 0.0 && configuration.kind != Kind::Mlp
 }
 
 /// The rate that suits all data measured, in the units of [`Configuration::rates`]; the squared loss, whose curvature is four times the

@@ -4,6 +4,7 @@
 //! the labels what is to be learned, `configure` settles every setting that was left open, `prepare` lays out Θ, `passes` runs the
 //! engine over it pass by pass, `job` is what a child does, `judge` keeps the best Θ, `commit` commits generations.
 
+mod alone;
 mod arranged;
 mod check;
 mod classes;
@@ -23,6 +24,7 @@ mod judge;
 mod keep;
 mod keys;
 mod layers;
+mod material;
 mod opening;
 mod pairs;
 mod passes;
@@ -44,6 +46,7 @@ use clap::ValueEnum;
 use hogback_kernels::Backend;
 use serde::Serialize;
 
+use configure::Penalties;
 pub(crate) use saved::out_of_memory;
 pub use summary::Summary;
 
@@ -264,7 +267,8 @@ pub fn train(request: &Request, topology: &Topology, store: &dyn Store, ears: Ea
         text::weigh(text, &mut keys, known, &files, &notice)?;
     }
     let valid = held_out::read(request, &files, &facts, &keys.dictionary, &reading, &notice, ears.stop)?;
-    let data = prepare::Read { files: &files, valid: &valid, keys, text, images };
+    let read = material::Read { files: &files, keys, text, images, hashing: request.read.hashing.clone() };
+    let data = prepare::Data { read, valid: &valid };
     let prepared = prepare::prepare(request, topology, &plan, data, facts, resumed.as_ref(), &notice)?;
     let reading = begun.elapsed();
     if ears.stop.requested() {
@@ -290,7 +294,9 @@ pub(crate) fn measured<R>(
     let (plan, _) = Plan::choose(topology, &request.machine)?;
     let writer = Writer::new(&Disk, &request.model, request.existing)?;
     let facts = target::of_files(&request.settings, files, None)?;
-    let data = prepare::Read { files, valid: &[], keys: keys::keys(files, None)?, text: None, images: None };
+    let hashing = request.read.hashing.clone();
+    let read = material::Read { files, keys: keys::keys(files, None)?, text: None, images: None, hashing };
+    let data = prepare::Data { read, valid: &[] };
     let prepared = prepare::prepare(request, topology, &plan, data, facts, None, &|_| ())?;
     let keeper = keep::Keeper::new(writer, plan.shards, Duration::MAX);
     let (progress, log, stop) = (Progress::new(ProgressMode::Quiet), RunLog::off(), StopRequest::never());
