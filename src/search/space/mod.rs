@@ -3,6 +3,12 @@
 //! What flows in: names and values, from a preset or a file. What flows out: [`Architecture`]s, drawn, changed and told, and the settings
 //! that `train` knows them by.
 
+mod all;
+#[cfg(test)]
+mod tests;
+
+pub use all::All;
+
 use serde_json::{Map, Value as Json};
 
 use crate::random::Random;
