@@ -7,9 +7,9 @@ use std::thread::{Thread, park};
 
 use crossbeam::queue::ArrayQueue;
 
+use super::Job;
 use super::child::{ChildDesk, DEPTH, rest, said};
 use super::phase::Phase;
-use super::Job;
 use super::reward::{Ending, Reward};
 use crate::error::Error;
 use crate::fault::{Faults, Point};
@@ -72,8 +72,15 @@ pub(crate) fn live<J: Job>(job: &J, number: usize, desk: &ControllerDesk<J::Task
     while desk.children.iter().any(|child| child.thread.get().is_none()) {
         park();
     }
-    let mut hands =
-        Hands { job, number, state: None, reward: None, claimed: None, unbooked: vec![0; desk.children.len()], next: 0 };
+    let mut hands = Hands {
+        job,
+        number,
+        state: None,
+        reward: None,
+        claimed: None,
+        unbooked: vec![0; desk.children.len()],
+        next: 0,
+    };
     loop {
         let Some(phase) = desk.phases.pop() else {
             if shared.closing.load(Ordering::Acquire) {
@@ -134,12 +141,7 @@ struct Hands<'j, J: Job> {
 
 impl<J: Job> Hands<'_, J> {
     /// Books and deals until the phase is over and every reward is in.
-    fn work_off(
-        &mut self,
-        desk: &ControllerDesk<J::Task>,
-        phase: &Arc<Phase<J::Task>>,
-        shared: &Shared<'_, J::Task>,
-    ) {
+    fn work_off(&mut self, desk: &ControllerDesk<J::Task>, phase: &Arc<Phase<J::Task>>, shared: &Shared<'_, J::Task>) {
         loop {
             shared.faults.pass(Point::Controller);
             while let Some(reward) = self.next_reward(desk) {

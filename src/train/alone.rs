@@ -7,6 +7,7 @@
 
 use hogback_kernels::{Backend, Layout, LearnerSpec, Row, Rule, Table};
 
+use super::Settings;
 use super::configure::Penalties;
 use super::corpus::{BATCH, Copies, Place, recycled};
 use super::factored;
@@ -14,7 +15,6 @@ use super::job::{Learner, seed_of};
 use super::material::Material;
 use super::passes::tasks_of_pass;
 use super::prepare::fits_memory;
-use super::Settings;
 use crate::data::order::{self, Holdout, Strips};
 use crate::engine::guard::Guard;
 use crate::error::{Error, Result};

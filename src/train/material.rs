@@ -100,7 +100,8 @@ impl<'d> Material<'d> {
         };
         let fields = fields(kind, old, files, &dictionary)?;
         let rows = corpus.rows();
-        let content = Content { columns, fields, text, images, hashing, centres, standard, mean_square, nonzeros, rows };
+        let content =
+            Content { columns, fields, text, images, hashing, centres, standard, mean_square, nonzeros, rows };
         let name = files[0].name();
         Ok(Self { corpus, dictionary, facts, content, name })
     }

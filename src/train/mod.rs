@@ -4,7 +4,7 @@
 //! the labels what is to be learned, `configure` settles every setting that was left open, `prepare` lays out Θ, `passes` runs the
 //! engine over it pass by pass, `job` is what a child does, `judge` keeps the best Θ, `commit` commits generations.
 
-mod alone;
+pub(crate) mod alone;
 mod arranged;
 mod check;
 mod classes;
@@ -13,6 +13,7 @@ mod configure;
 mod constant;
 mod corpus;
 mod factored;
+pub(crate) mod ground;
 mod hashing;
 mod head;
 mod held_out;
@@ -243,15 +244,7 @@ pub fn train(request: &Request, topology: &Topology, store: &dyn Store, ears: Ea
     let inputs: Vec<&Input> = request.data.iter().chain(&request.valid).collect();
     let trained = resumed.as_ref().and_then(|resumed| resumed.configuration.images.as_deref());
     let images = size_of_all(&inputs, trained, ears.stop)?.or_else(|| trained.map(<[u32]>::to_vec));
-    let read = |input: &Input| {
-        ears.progress.doing(&format!("reading {input}"));
-        let file = DataFile::read(input, &reading, store, &notice, ears.stop)?;
-        if let Some(skipped) = file.skipped() {
-            notice(&bad_rows(&file.name(), skipped));
-        }
-        Ok(file)
-    };
-    let files = request.data.iter().map(read).collect::<Result<Vec<DataFile>>>()?;
+    let files = read(&request.data, &reading, store, ears)?;
     if resumed.is_none() {
         hashing::check(&files, &reading)?;
     }
@@ -259,7 +252,7 @@ pub fn train(request: &Request, topology: &Topology, store: &dyn Store, ears: Ea
         files.iter().for_each(|file| hashing::tell(file, hashing, &notice));
     }
     let old = resumed.as_ref().map(|resumed| &resumed.configuration);
-    let text = text::text(request, &reading, old, &files)?;
+    let text = text::text(&request.settings, (&request.read, &reading), old, &files)?;
     let facts = target::of_files(&request.settings, &files, old)?;
     let mut keys = keys::keys(&files, resumed.as_ref())?;
     if let Some(text) = &text {
@@ -278,6 +271,28 @@ pub fn train(request: &Request, topology: &Topology, store: &dyn Store, ears: Ea
     let keeper = keep::Keeper::new(writer, plan.shards, request.checkpoint_every);
     let end = passes::run(request, &plan, prepared, keeper, ears)?;
     summary::conclude(request, &plan, &files, end, reading, begun, ears)
+}
+
+/// Reads the files of `inputs`.
+///
+/// # Errors
+/// What is wrong with the data, or the system's.
+pub(crate) fn read(
+    inputs: &[Input],
+    reading: &ReadOptions,
+    store: &dyn Store,
+    ears: Ears<'_>,
+) -> Result<Vec<DataFile>> {
+    let notice = |text: &str| ears.progress.notice(text);
+    let read = |input: &Input| {
+        ears.progress.doing(&format!("reading {input}"));
+        let file = DataFile::read(input, reading, store, &notice, ears.stop)?;
+        if let Some(skipped) = file.skipped() {
+            notice(&bad_rows(&file.name(), skipped));
+        }
+        Ok(file)
+    };
+    inputs.iter().map(read).collect()
 }
 
 /// Lays out a run on `files`, which nothing is held out of, and hands `body` what learns the first pass of a fresh Θ as often as it

@@ -192,7 +192,12 @@ pub(super) fn prepare<'d>(
 }
 
 /// Refuses what memory has no room for, before any of it is touched.
-pub(super) fn fits_memory(configuration: &Configuration, rows: usize, network: Option<&Network>, children: usize) -> Result<()> {
+pub(super) fn fits_memory(
+    configuration: &Configuration,
+    rows: usize,
+    network: Option<&Network>,
+    children: usize,
+) -> Result<()> {
     let Some(free) = available() else { return Ok(()) };
     let table = configuration.table_rows(rows) as u128 * configuration.layout().width() as u128;
     let (planes, children) = (1 + configuration.slots() as u128, children as u128);
@@ -231,4 +236,3 @@ pub(super) fn fits_memory(configuration: &Configuration, rows: usize, network: O
         "{what} needs {needed} for {features}{fields} and the best pass so far, and {free} are free: {advice}"
     )))
 }
-

@@ -4,6 +4,7 @@
 //! that `train` knows them by.
 
 mod all;
+mod neighbours;
 #[cfg(test)]
 mod tests;
 
@@ -69,7 +70,7 @@ pub struct Space {
 
 impl Space {
     /// The space of `decisions`, which are not empty, have values, and hang on earlier ones only.
-    pub(super) fn new(name: String, decisions: Vec<Decision>) -> Self {
+    pub fn new(name: String, decisions: Vec<Decision>) -> Self {
         Self { name, decisions }
     }
 

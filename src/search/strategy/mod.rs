@@ -3,8 +3,12 @@
 //! A strategy belongs to one controller and hears of its own trials and of those of all others. It knows no child and no data: the tables
 //! of docs/search.md are made with the same code.
 
+mod evolution;
+mod local;
 mod random;
 
+pub use evolution::Evolution;
+pub use local::LocalSearch;
 pub use random::RandomSearch;
 
 use super::archive::Archive;
