@@ -181,6 +181,8 @@ pub struct Request {
     pub merge: Option<usize>,
     /// The longest time between two commits; none commits whenever it can, whatever it costs.
     pub checkpoint_every: Duration,
+    /// Held-out rows decide nothing: they are scored once, after the last pass.
+    pub tests_once: bool,
     /// The instruction set.
     pub backend: Backend,
     /// Faults that a test wants.
@@ -202,6 +204,7 @@ impl Request {
             head: None,
             merge: None,
             checkpoint_every: CHECKPOINT_EVERY,
+            tests_once: false,
             backend,
             faults: Faults::none(),
         }

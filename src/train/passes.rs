@@ -257,9 +257,14 @@ impl Passes<'_, '_, '_> {
             };
             self.position.pass += 1;
             self.position.begin_pass();
-            let verdict = self.judge.judge(engine, &mut self.position, &sums)?;
+            let is_last = self.position.pass >= self.position.until;
+            let verdict = if self.request.tests_once && !is_last {
+                self.judge.pass_over(&sums)
+            } else {
+                self.judge.judge(engine, &mut self.position, &sums)?
+            };
             self.tell(sums.rows, seconds, verdict.best)?;
-            if verdict.stop || self.position.pass >= self.position.until {
+            if verdict.stop || is_last {
                 break;
             }
             self.committer.between_passes(&self.position, &self.judge)?;
