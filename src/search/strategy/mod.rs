@@ -4,8 +4,10 @@
 //! of docs/search.md are made with the same code.
 
 mod random;
+mod reinforce;
 
 pub use random::RandomSearch;
+pub use reinforce::{Depth, Reinforce, Setting};
 
 use super::archive::Archive;
 use super::space::Architecture;
