@@ -6,10 +6,12 @@
 mod evolution;
 mod local;
 mod random;
+mod reinforce;
 
 pub use evolution::Evolution;
 pub use local::LocalSearch;
 pub use random::RandomSearch;
+pub use reinforce::{Depth, Reinforce, Setting};
 
 use super::archive::Archive;
 use super::space::Architecture;
