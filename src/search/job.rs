@@ -43,8 +43,9 @@ pub(super) struct Search<'s, 'd> {
     pub(super) seed: u64,
     /// How often an architecture may be tried.
     pub(super) seeds: usize,
-    /// By rung the passes of a trial; one where nothing is halved.
+    /// By rung the passes of a trial; one where nothing is halved. What is proposed begins on rung `begins`.
     pub(super) rungs: Vec<u32>,
+    pub(super) begins: usize,
     /// The search is random search to compare with.
     pub(super) control: bool,
     /// The number of the trial that is not begun any more.
@@ -88,8 +89,8 @@ impl<'s> Search<'s, '_> {
         let slot = self.board.slot(number);
         let (Some(proposal), Some(outcome)) = (slot.proposal.get(), slot.outcome.get()) else { return None };
         desk.ladder.put(proposal.rung, outcome.reward, number);
-        // What was promoted is known from the lowest rung, where all are tried alike.
-        if proposal.rung > 0 {
+        // What was promoted is known from the rung that all are tried on alike.
+        if proposal.rung != self.begins {
             return None;
         }
         desk.archive.put(proposal.architecture.clone(), outcome.reward);
@@ -118,7 +119,8 @@ impl<'s> Search<'s, '_> {
 
     /// What to try next, and on which rung; none where everything was tried.
     fn next(&self, desk: &mut Desk<'s>) -> Option<(Architecture, usize)> {
-        for (rung, number) in desk.ladder.may_go_on(self.rungs.len() - 1) {
+        let promoting = if self.begins == 0 { self.rungs.len() - 1 } else { 0 };
+        for (rung, number) in desk.ladder.may_go_on(promoting) {
             let slot = self.board.slot(number);
             if !slot.promoted.swap(true, Ordering::Relaxed)
                 && let Some(proposal) = slot.proposal.get()
@@ -129,7 +131,7 @@ impl<'s> Search<'s, '_> {
         for _ in 0..ASKED {
             let architecture = desk.strategy.propose(&desk.archive, &mut desk.random);
             if self.is_new(desk, &architecture) {
-                return Some((architecture, 0));
+                return Some((architecture, self.begins));
             }
             if let Some(reward) = desk.archive.reward(&architecture) {
                 desk.strategy.learn(&architecture, reward, true);
@@ -137,14 +139,14 @@ impl<'s> Search<'s, '_> {
         }
         let drawn = (0..DRAWN).map(|_| self.space.draw(&mut desk.random)).collect::<Vec<_>>();
         let new = drawn.into_iter().find(|architecture| self.is_new(desk, architecture));
-        new.or_else(|| self.space.all().find(|architecture| self.is_new(desk, architecture))).map(|new| (new, 0))
+        new.or_else(|| self.space.all().find(|architecture| self.is_new(desk, architecture))).map(|new| (new, self.begins))
     }
 
     /// Whether an architecture may be tried: neither tried often enough, nor in somebody's hands.
     fn is_new(&self, desk: &Desk<'s>, architecture: &Architecture) -> bool {
         let in_hands = |number: &usize| {
             let proposal = self.board.slot(*number).proposal.get();
-            proposal.is_some_and(|proposal| proposal.rung == 0 && proposal.architecture == *architecture)
+            proposal.is_some_and(|proposal| proposal.rung == self.begins && proposal.architecture == *architecture)
         };
         desk.archive.times(architecture) < self.seeds && !desk.open.iter().any(|number| in_hands(number))
     }

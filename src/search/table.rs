@@ -63,7 +63,7 @@ pub fn tabulate(wanted: &Tabulated<'_>, each: &(dyn Fn(usize, u64, Worth) + Sync
     let shares = Shares { test, valid, seed: 0 };
     let backend = (Backend::best(), wanted.threads);
     let settings = Settings::default();
-    let ground = Ground::new(&settings, (&files, &[reading]), &[wanted.kind], shares, backend, &|_| ())?;
+    let ground = Ground::new(&settings, (&files, &[reading]), &[(wanted.kind, 0)], shares, backend, &|_| ())?;
     let faults = Faults::none();
     let trying = Trying { ground: &ground, power: 1.0, limit: Duration::MAX, faults: &faults };
     let all: Vec<Architecture> = wanted.space.all().collect();

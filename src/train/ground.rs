@@ -82,32 +82,30 @@ pub(crate) struct Plot<'d> {
 }
 
 impl<'d> Ground<'d> {
-    /// What `files`, by reading, are to models of these kinds, each of which is read in each way. `children` will be tried at a time.
+    /// What `files`, by reading, are to models of these kinds, each with the number of the reading. `children` will be tried at a time.
     ///
     /// # Errors
     /// Files that do not go together or not with a kind, data of one class, too few rows; a damaged block of a cache.
     pub(crate) fn new(
         settings: &Settings,
         (files, readings): (&'d [Vec<DataFile>], &[ReadOptions]),
-        kinds: &[Kind],
+        wanted: &[(Kind, usize)],
         shares: Shares,
         (backend, children): (Backend, usize),
         notice: &dyn Fn(&str),
     ) -> Result<Self> {
         let mut plots: Vec<(usize, Sort, Plot<'d>)> = Vec::new();
-        for (nth, (files, reading)) in files.iter().zip(readings).enumerate() {
-            hashing::check(files, reading)?;
-            for &kind in kinds {
-                let sort = Sort::of(kind);
-                if plots.iter().any(|(reading, other, _)| (*reading, *other) == (nth, sort)) {
-                    continue;
-                }
-                // What was said of the first is not said again.
-                let quiet = |_: &str| ();
-                let notice = if plots.is_empty() { notice } else { &quiet };
-                let settings = Settings { kind: Some(kind), ..settings.clone() };
-                plots.push((nth, sort, Plot::new(&settings, (files, reading), shares, notice)?));
+        for &(kind, nth) in wanted {
+            let (files, reading, sort) = (&files[nth], &readings[nth], Sort::of(kind));
+            if plots.iter().any(|(reading, other, _)| (*reading, *other) == (nth, sort)) {
+                continue;
             }
+            hashing::check(files, reading)?;
+            // What was said of the first is not said again.
+            let quiet = |_: &str| ();
+            let notice = if plots.is_empty() { notice } else { &quiet };
+            let settings = Settings { kind: Some(kind), ..settings.clone() };
+            plots.push((nth, sort, Plot::new(&settings, (files, reading), shares, notice)?));
         }
         Ok(Self { plots, holdout: shares.all(), backend, children })
     }
