@@ -119,7 +119,7 @@ fn cases() -> Vec<(String, Case)> {
                 (&[17, 6], &[]),
                 // Past the one hidden layer; to and from a hidden layer; from one layer to several, and from several to one.
                 (&[9], &[(0, 2)]),
-                (&[17, 6], &[(0, 2), (1, 3)]),
+                (&[12, 5], &[(0, 2), (1, 3)]),
                 (&[8, 5, 7], &[(0, 2), (0, 3), (0, 4), (1, 3), (1, 4), (2, 4)]),
             ] {
                 for dropout in [None, Some(Dropout { share: 0.3, seed: 11 })] {
@@ -134,10 +134,11 @@ fn cases() -> Vec<(String, Case)> {
     cases
 }
 
-/// The derivative along a direction is what the gradient says; a direction within each part of the words, and one of the input.
+/// The derivative along a direction is what the gradient says; a direction within each part of the words, and one of the input. Sizes are
+/// such that none of these crosses a corner of relu.
 #[test]
 fn gradients_are_those_of_finite_differences() {
-    const BY: f32 = 2e-3;
+    const BY: f32 = 1e-2;
     for backend in Backend::all() {
         for (name, case) in cases() {
             let (gradient, inputs) = case.gradients(backend, true);
