@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{ArgMatches, Args, FromArgMatches};
 
-use super::values::{class_weights, count, input, inside, not_negative, positive, share, share_of_units, whole};
+use super::values::{class_weights, count, input, inside, not_negative, positive, share, share_of_units, skip, whole};
 use super::{Labels, ModelPath, Reading, kernels, say, wrong};
 use crate::checkpoint::Existing;
 use crate::data::{BITS, CachePolicy, Chars, Grams, Hashing, Input, Interaction, MOST_WORDS, ReadOptions};
@@ -91,6 +91,10 @@ struct Learning {
     /// The outputs of each hidden layer of mlp, deep and text, separated by commas [default: 256,128 for mlp, 64,32 for deep, none for text]
     #[arg(long, value_name = "SIZES", value_parser = count::<u32>, value_delimiter = ',')]
     hidden: Option<Vec<u32>>,
+    /// Layers that also see what came out of an earlier one, beside that of the layer before, separated by commas: 0-2 lets the second hidden
+    /// layer see what goes in, 1-3 the third what came out of the first; the layer behind the last hidden one is the output [default: none]
+    #[arg(long, value_name = "FROM-TO", value_parser = skip, value_delimiter = ',')]
+    skips: Option<Vec<(usize, usize)>>,
     /// What stands behind each hidden layer [default: relu]
     #[arg(long, value_enum)]
     activation: Option<Activation>,
@@ -306,6 +310,7 @@ fn request(flags: Flags) -> Result<Request> {
             kind: flags.learning.kind,
             rank: flags.learning.rank.or(flags.learning.dim).map(usize::from),
             hidden: flags.learning.hidden.map(|sizes| sizes.into_iter().map(|size| size as usize).collect()),
+            skips: flags.learning.skips,
             activation: flags.learning.activation,
             dropout: flags.learning.dropout,
             batch: flags.learning.batch.map(usize::from),

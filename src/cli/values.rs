@@ -24,6 +24,12 @@ fn within<T: TryFrom<u64>>(text: &str, least: u64) -> Result<T, String> {
     T::try_from(number).map_err(|_| "is too large".to_owned())
 }
 
+/// A skip from a layer to a layer.
+pub(super) fn skip(text: &str) -> Result<(usize, usize), String> {
+    let skip = text.split_once('-').and_then(|(from, to)| Some((whole(from).ok()?, whole(to).ok()?)));
+    skip.ok_or_else(|| "must be the numbers of two layers with - between, such as 0-2".to_owned())
+}
+
 /// A number above 0.
 pub(super) fn positive(text: &str) -> Result<f32, String> {
     match text.parse::<f32>() {

@@ -78,7 +78,10 @@ pub(super) fn configuration(
     };
     let optimizer = said.optimizer.or(old.map(|old| old.optimizer)).unwrap_or(by_default);
     let schedule = said.schedule.or(old.map(|old| old.schedule));
-    check(said, &Choice { kind, optimizer: Some(optimizer), loss: Some(facts.loss), schedule, l1 })?;
+    let hidden = said.hidden(kind, old);
+    let choice =
+        Choice { kind, hidden: hidden.len(), optimizer: Some(optimizer), loss: Some(facts.loss), schedule, l1 };
+    check(said, &choice)?;
     let schedule = schedule.unwrap_or(match optimizer {
         _ if kind.has_layers() => Schedule::Linear,
         Optimizer::Ftrl => Schedule::Constant,
@@ -86,7 +89,7 @@ pub(super) fn configuration(
     });
     let layers = kind
         .has_layers()
-        .then(|| layers(said, kind, old.and_then(|old| old.layers.clone()), (facts, rows), content.standard.as_ref()));
+        .then(|| layers(said, kind, hidden, old.and_then(|old| old.layers.clone()), (facts, rows), content.standard.as_ref()));
     let meets = facts.outputs() == 1 && layers.as_ref().is_none_or(|layers| layers.meets);
     let passes = said.passes.or(old.map(|old| old.passes)).unwrap_or(match kind.has_layers() {
         true => passes_of_layers(kind, rows),
@@ -175,21 +178,28 @@ fn rank(kind: Kind) -> usize {
     if kind == Kind::Text { DIM } else { RANK }
 }
 
-/// The layers: as was said, else as the model that is resumed has them, else as suits the kind.
+/// The outputs of hidden layers where nobody says.
+pub(super) fn hidden(kind: Kind) -> Vec<usize> {
+    match kind {
+        Kind::Mlp => vec![256, 128],
+        Kind::Deep => vec![64, 32],
+        Kind::Linear | Kind::Fm | Kind::Ffm | Kind::Text => Vec::new(),
+    }
+}
+
+/// The layers, with these hidden ones: as was said, else as the model that is resumed has them, else as suits the kind.
 fn layers(
     said: &Settings,
     kind: Kind,
+    hidden: Vec<usize>,
     old: Option<Layers>,
     (facts, rows): (&LabelFacts, u64),
     standard: Option<&Standard>,
 ) -> Layers {
     let means = || standard.map_or_else(Vec::new, |standard| standard.means.clone());
     let old = old.unwrap_or_else(|| Layers {
-        hidden: match kind {
-            Kind::Deep => vec![64, 32],
-            Kind::Text => Vec::new(),
-            _ => vec![256, 128],
-        },
+        hidden: Vec::new(),
+        skips: Vec::new(),
         activation: Activation::default(),
         dropout: match kind {
             Kind::Mlp if !facts.loss.is_of_numbers() => 0.1,
@@ -203,7 +213,8 @@ fn layers(
         means: means(),
     });
     Layers {
-        hidden: said.hidden.clone().unwrap_or(old.hidden),
+        hidden,
+        skips: said.skips().unwrap_or(old.skips),
         activation: said.activation.unwrap_or(old.activation),
         dropout: said.dropout.unwrap_or(old.dropout),
         batch: said.batch.unwrap_or(old.batch),

@@ -58,7 +58,7 @@ use crate::engine::schedule::Schedule;
 use crate::engine::topology::Topology;
 use crate::error::{Error, Result};
 use crate::fault::Faults;
-use crate::model::configuration::{Activation, Kind, LossKind, Optimizer};
+use crate::model::configuration::{Activation, Configuration, Kind, LossKind, Optimizer};
 use crate::report::format::bad_rows;
 use crate::report::log::RunLog;
 use crate::report::progress::{Progress, ProgressMode};
@@ -107,6 +107,9 @@ pub struct Settings {
     pub rank: Option<usize>,
     /// The outputs of each hidden layer.
     pub hidden: Option<Vec<usize>>,
+    /// Which layers also see what came out of an earlier one than that before them, from which and to which: 1 is the first hidden one, 0
+    /// the input.
+    pub skips: Option<Vec<(usize, usize)>>,
     /// What stands behind each of them.
     pub activation: Option<Activation>,
     /// The share of the units of hidden layers that a batch leaves out in learning.
@@ -144,15 +147,29 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Refuses what does not go together whatever the data is; `resumed` is the kind of the model that is gone on with, if there is one.
+    /// Refuses what does not go together whatever the data is; `resumed` is the model that is gone on with, if there is one.
     ///
     /// # Errors
     /// [`Error::Usage`], with what to leave out.
-    pub(crate) fn check(&self, resumed: Option<Kind>) -> Result<()> {
+    pub(crate) fn check(&self, resumed: Option<&Configuration>) -> Result<()> {
         let l1 = self.l1.unwrap_or(0.0);
-        let kind = self.kind.or(resumed).unwrap_or_default();
+        let kind = self.kind.or(resumed.map(|old| old.kind)).unwrap_or_default();
         let optimizer = self.optimizer.or((l1 > 0.0 && kind == Kind::Linear).then_some(Optimizer::Ftrl));
-        check::check(self, &check::Choice { kind, optimizer, loss: self.loss, schedule: self.schedule, l1 })
+        let hidden = self.hidden(kind, resumed).len();
+        check::check(self, &check::Choice { kind, hidden, optimizer, loss: self.loss, schedule: self.schedule, l1 })
+    }
+
+    /// The outputs of each hidden layer: as was said, else as the model that is resumed has them, else as suits the kind.
+    fn hidden(&self, kind: Kind, resumed: Option<&Configuration>) -> Vec<usize> {
+        let old = resumed.and_then(|old| old.layers.as_ref()).map(|layers| &layers.hidden);
+        self.hidden.as_ref().or(old).cloned().unwrap_or_else(|| configure::hidden(kind))
+    }
+
+    /// The skips that were said, in the order of [`Layers::skips`](crate::model::configuration::Layers::skips).
+    fn skips(&self) -> Option<Vec<(usize, usize)>> {
+        let mut skips = self.skips.clone()?;
+        skips.sort_unstable();
+        Some(skips)
     }
 }
 

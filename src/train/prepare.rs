@@ -229,7 +229,9 @@ pub(super) fn fits_memory(
         }
         _ => {
             let weights = number(network.map_or(0, Network::words) as u64, "weight");
-            (format!("a network of {weights}"), "choose smaller --hidden layers, or fewer --bits".to_owned())
+            let skips = configuration.layers.as_ref().is_some_and(|layers| !layers.skips.is_empty());
+            let fewer = if skips { "--skips or --bits" } else { "--bits" };
+            (format!("a network of {weights}"), format!("choose smaller --hidden layers, or fewer {fewer}"))
         }
     };
     Err(Error::Usage(format!(
