@@ -154,6 +154,14 @@ impl Settings {
         let optimizer = self.optimizer.or((l1 > 0.0 && kind == Kind::Linear).then_some(Optimizer::Ftrl));
         check::check(self, &check::Choice { kind, optimizer, loss: self.loss, schedule: self.schedule, l1 })
     }
+
+    /// The learning rate of a model with these settings where none is said, of classes unless the loss says otherwise.
+    pub(crate) fn default_rate(&self) -> f32 {
+        let kind = self.kind.unwrap_or_default();
+        let optimizer =
+            self.optimizer.unwrap_or_else(|| configure::default_optimizer(kind, self.l1.unwrap_or_default()));
+        configure::default_rate(kind, optimizer, self.loss.unwrap_or(LossKind::Logistic), 1)
+    }
 }
 
 /// What to train.
