@@ -71,12 +71,7 @@ pub(super) fn configuration(
     let blind = !has_valid && holdout == 0.0;
     let l1 = said.l1.or(old.map(|old| old.l1)).unwrap_or(0.0);
     let kind = said.kind.or(old.map(|old| old.kind)).unwrap_or_default();
-    let by_default = match kind {
-        _ if kind.has_layers() => Optimizer::Adam,
-        _ if l1 > 0.0 => Optimizer::Ftrl,
-        _ => Optimizer::default(),
-    };
-    let optimizer = said.optimizer.or(old.map(|old| old.optimizer)).unwrap_or(by_default);
+    let optimizer = said.optimizer.or(old.map(|old| old.optimizer)).unwrap_or(default_optimizer(kind, l1));
     let schedule = said.schedule.or(old.map(|old| old.schedule));
     let hidden = said.hidden(kind, old);
     let choice =
@@ -117,10 +112,7 @@ pub(super) fn configuration(
             None => content.hashing.clone(),
         },
         optimizer,
-        lr: said.lr.or(old.map(|old| old.lr)).unwrap_or(match kind.has_layers() {
-            true => kind.rate_of_layers(optimizer),
-            false => default_rate(kind, facts),
-        }),
+        lr: said.lr.or(old.map(|old| old.lr)).unwrap_or(default_rate(kind, optimizer, facts.loss, facts.outputs())),
         floor: old.map_or(floor, |old| old.floor),
         curvature: old.map_or(curvature, |old| old.curvature),
         l1,
@@ -256,12 +248,24 @@ pub(super) fn decays(configuration: &Configuration) -> bool {
     configuration.l2 > 0.0 && configuration.kind != Kind::Mlp
 }
 
-/// The rate that suits all data measured, in the units of [`Configuration::rates`]; the squared loss, whose curvature is four times the
+/// How weights are moved where nobody says.
+pub(super) fn default_optimizer(kind: Kind, l1: f32) -> Optimizer {
+    match kind {
+        _ if kind.has_layers() => Optimizer::Adam,
+        _ if l1 > 0.0 => Optimizer::Ftrl,
+        _ => Optimizer::default(),
+    }
+}
+
+/// The rate that suits all data measured, of layers theirs, else in the units of [`Configuration::rates`]; the squared loss, whose curvature is four times the
 /// logistic's, wants half, and hinges of several classes, most of which are wide of the mark at first, a quarter.
-fn default_rate(kind: Kind, facts: &LabelFacts) -> f32 {
-    let of_linear = match facts.loss {
+pub(super) fn default_rate(kind: Kind, optimizer: Optimizer, loss: LossKind, outputs: usize) -> f32 {
+    if kind.has_layers() {
+        return kind.rate_of_layers(optimizer);
+    }
+    let of_linear = match loss {
         LossKind::Squared | LossKind::Poisson => 0.5,
-        LossKind::Hinge if facts.outputs() > 1 => 0.25,
+        LossKind::Hinge if outputs > 1 => 0.25,
         LossKind::Logistic | LossKind::Hinge | LossKind::Quantile | LossKind::Softmax => 1.0,
     };
     // Small vectors have small slopes, and are to be found within a few passes.

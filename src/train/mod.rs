@@ -171,6 +171,14 @@ impl Settings {
         skips.sort_unstable();
         Some(skips)
     }
+
+    /// The learning rate of a model with these settings where none is said, of classes unless the loss says otherwise.
+    pub(crate) fn default_rate(&self) -> f32 {
+        let kind = self.kind.unwrap_or_default();
+        let optimizer =
+            self.optimizer.unwrap_or_else(|| configure::default_optimizer(kind, self.l1.unwrap_or_default()));
+        configure::default_rate(kind, optimizer, self.loss.unwrap_or(LossKind::Logistic), 1)
+    }
 }
 
 /// What to train.
