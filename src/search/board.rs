@@ -4,6 +4,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::space::Architecture;
+use super::strategy::Update;
+use crate::report::staleness::Staleness;
 
 /// Trials in a piece of the board, which is made when the first of them is dealt; also those of a phase of the engine.
 pub(super) const PIECE: usize = 1 << 14;
@@ -43,12 +45,14 @@ pub(super) struct Outcome {
 ///
 /// **Who writes what.** The controller that has claimed a trial's number sets `proposal` before it deals the number, the child that was
 /// dealt it sets `outcome` before it answers: each once, by the cell's Release, and whoever finds one set (Acquire) sees all of it. A child
-/// that has left a trial off sets nothing. `heard` and `told` are the proposing controller's: its strategy has learned from the trial, the log has it. `promoted` is set by a
+/// that has left a trial off sets nothing. `update`, `heard` and `told` are the proposing controller's: its strategy has learned from the trial, the log has it. `promoted` is set by a
 /// swap, which one controller wins.
 #[derive(Debug, Default)]
 pub(super) struct Slot {
     pub(super) proposal: OnceLock<Proposal>,
     pub(super) outcome: OnceLock<Outcome>,
+    /// What the strategy did with it, where it learns.
+    pub(super) update: OnceLock<Update>,
     pub(super) heard: AtomicBool,
     pub(super) told: AtomicBool,
     pub(super) promoted: AtomicBool,
@@ -92,5 +96,13 @@ impl Board {
             let slot = self.slot(number);
             Some((number, slot.proposal.get()?, slot.outcome.get()?))
         })
+    }
+
+    /// How stale Θ was at the updates of this run.
+    pub(super) fn staleness(&self) -> Staleness {
+        let mut staleness = Staleness::new();
+        let updates = (0..self.dealt()).filter_map(|number| self.slot(number).update.get());
+        updates.for_each(|update| staleness.record(update.staleness));
+        staleness
     }
 }

@@ -70,12 +70,16 @@ pub(super) fn standings(board: &Board) -> Vec<Standing> {
 }
 
 /// Who is in the finals: the best, as many as may take that share of `trials`, or of the seconds that a search has.
-pub(super) fn finalists(standings: &[Standing], trials: usize, seconds: Option<f64>, children: usize) -> Vec<Architecture> {
+pub(super) fn finalists(
+    standings: &[Standing],
+    trials: usize,
+    seconds: Option<f64>,
+    children: usize,
+) -> Vec<Architecture> {
     let best = || standings.iter().take(MODELS);
     let each = best().map(|standing| standing.seconds).sum::<f64>() / best().count().max(1) as f64;
-    let by_time = seconds.map_or(usize::MAX, |seconds| {
-        (SHARE * seconds * children as f64 / (each * TIMES as f64).max(1e-9)) as usize
-    });
+    let by_time = seconds
+        .map_or(usize::MAX, |seconds| (SHARE * seconds * children as f64 / (each * TIMES as f64).max(1e-9)) as usize);
     let by_trials = (SHARE * trials as f64) as usize / TIMES;
     let many = by_time.min(if seconds.is_some() { usize::MAX } else { by_trials }).min(MODELS);
     if many < 2 { Vec::new() } else { best().take(many).map(|standing| standing.architecture.clone()).collect() }

@@ -78,6 +78,12 @@ impl<'s> Search<'s, '_> {
         self.until.store(u64::try_from(until.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
+    /// How much time it has left, where that ends it.
+    pub(super) fn time_left(&self) -> Option<Duration> {
+        let until = self.until.load(Ordering::Relaxed);
+        (until < u64::MAX).then(|| Duration::from_nanos(until).saturating_sub(self.begun.elapsed()))
+    }
+
     /// Whether the search has time.
     fn has_time(&self) -> bool {
         let now = u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
@@ -95,6 +101,15 @@ impl<'s> Search<'s, '_> {
         }
         desk.archive.put(proposal.architecture.clone(), outcome.reward);
         desk.strategy.learn(&proposal.architecture, outcome.reward, mine)
+    }
+
+    /// The same of a trial of its own, which the log is told of.
+    fn learn_own(&self, desk: &mut Desk<'s>, number: usize) {
+        let update = self.learn(desk, number, true);
+        if let Some(update) = update {
+            let _ = self.board.slot(number).update.set(update);
+        }
+        self.tell(number, update);
     }
 
     /// Hears of what others have done since the last time.
@@ -139,7 +154,8 @@ impl<'s> Search<'s, '_> {
         }
         let drawn = (0..DRAWN).map(|_| self.space.draw(&mut desk.random)).collect::<Vec<_>>();
         let new = drawn.into_iter().find(|architecture| self.is_new(desk, architecture));
-        new.or_else(|| self.space.all().find(|architecture| self.is_new(desk, architecture))).map(|new| (new, self.begins))
+        new.or_else(|| self.space.all().find(|architecture| self.is_new(desk, architecture)))
+            .map(|new| (new, self.begins))
     }
 
     /// Whether an architecture may be tried: neither tried often enough, nor in somebody's hands.
@@ -208,8 +224,7 @@ impl<'s> Job for Search<'s, '_> {
                 desk.open.push(trial);
             } else if own && !slot.heard.swap(true, Ordering::Relaxed) {
                 // Of a run that was killed before Θ was saved, or the one that this controller has died of.
-                let update = self.learn(&mut desk, trial, true);
-                self.tell(trial, update);
+                self.learn_own(&mut desk, trial);
             } else {
                 self.learn(&mut desk, trial, false);
             }
@@ -242,8 +257,7 @@ impl<'s> Job for Search<'s, '_> {
             return;
         }
         desk.open.retain(|&open| open != number);
-        let update = self.learn(desk, number, true);
-        self.tell(number, update);
+        self.learn_own(desk, number);
     }
 
     fn child(&self, seat: Seat) -> Result<(usize, Option<Arena>)> {

@@ -1,6 +1,6 @@
 //! The last training: the model that was found, on all rows that are not kept to test by, which are scored once when it is done.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::finals::Standing;
 use crate::checkpoint::Existing;
@@ -45,11 +45,10 @@ pub(super) fn train_last(
     topology: &Topology,
     store: &dyn Store,
     ears: Ears<'_>,
-) -> Result<(train::Summary, Duration)> {
-    let begun = Instant::now();
+) -> Result<train::Summary> {
     let last = train::Request {
         data: request.data.clone(),
-        read: train::ReadOptions { hashing, ..request.read.clone() },
+        read: crate::data::ReadOptions { hashing, ..request.read.clone() },
         valid: None,
         model: request.model.clone(),
         existing,
@@ -63,6 +62,5 @@ pub(super) fn train_last(
         backend: request.backend,
         faults: Faults::none(),
     };
-    let summary = train(&last, topology, store, ears)?;
-    Ok((summary, begun.elapsed()))
+    train(&last, topology, store, ears)
 }

@@ -32,7 +32,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 pub use run::search;
-pub use summary::Summary;
+pub use summary::{Found, Summary};
 
 use crate::train;
 

@@ -77,7 +77,8 @@ pub fn search(request: &Request, topology: &Topology, store: &dyn Store, ears: E
     let rungs = if request.halving { halving::rungs(passes) } else { vec![passes] };
     let head = Head::new(request, &space, &files[0], holdout, &rungs);
     let (log, boards) = open_log(request, store, &head, &space)?;
-    let of = |architecture: &Architecture| Settings { seed: None, ..merged(space.settings(architecture, rows), &settings) };
+    let of =
+        |architecture: &Architecture| Settings { seed: None, ..merged(space.settings(architecture, rows), &settings) };
     let run = Run {
         request,
         begun,
@@ -149,8 +150,22 @@ fn open_log(request: &Request, store: &dyn Store, head: &Head, space: &Space) ->
     }
     let written = Written::read(&path)?;
     head.check(&path, &written.head)?;
-    for Trial { trial, architecture, reward, accuracy, loss, passes, seconds, seed, rung, controller, child, control, failed, .. } in
-        written.trials
+    for Trial {
+        trial,
+        architecture,
+        reward,
+        accuracy,
+        loss,
+        passes,
+        seconds,
+        seed,
+        rung,
+        controller,
+        child,
+        control,
+        failed,
+        ..
+    } in written.trials
     {
         let Some(architecture) = space.find(&architecture) else {
             return Err(Error::data(&path, format!("trial {trial} is of no architecture of this space")));
@@ -197,7 +212,7 @@ struct Hunted {
     parts: u32,
 }
 
-impl Run<'_, '_> {
+impl<'d> Run<'_, 'd> {
     /// Says what is about to be done.
     fn tell(&self, rows: u64, learned: u64) -> Result<()> {
         let Self { request, space, plan, ears, .. } = self;
@@ -248,7 +263,9 @@ impl Run<'_, '_> {
         let make = |_: usize| -> Box<dyn Strategy + '_> {
             match (by, &shared) {
                 (Strategies::Reinforce, Some(shared)) => Box::new(Reinforce::new(shared, self.setting())),
-                (Strategies::Evolution, _) => Box::new(Evolution::new(space, strategy::POPULATION, strategy::TOURNAMENT)),
+                (Strategies::Evolution, _) => {
+                    Box::new(Evolution::new(space, strategy::POPULATION, strategy::TOURNAMENT))
+                }
                 (Strategies::Local, _) => Box::new(LocalSearch::new(space, strategy::STARTS)),
                 _ => Box::new(RandomSearch::new(space)),
             }
@@ -344,7 +361,7 @@ impl Run<'_, '_> {
         let (trials, failed) = board.done(0).fold((0, 0), |(trials, failed), (.., outcome)| {
             (trials + 1, failed + usize::from(outcome.failed.is_some()))
         });
-        let staleness = shared.as_ref().map(SharedPolicy::staleness);
+        let staleness = shared.is_some().then(|| board.staleness());
         Ok(Hunted { winner, trials, failed, trials_per_second, last, staleness, parts })
     }
 
@@ -354,7 +371,7 @@ impl Run<'_, '_> {
         settings: &'s (dyn Fn(&Architecture) -> (Settings, usize) + Sync),
         strategy: &'s (dyn Fn(usize) -> Box<dyn Strategy + 's> + Sync),
         (budget, control): (usize, bool),
-    ) -> Search<'s, 's> {
+    ) -> Search<'s, 'd> {
         let request = self.request;
         let limit = request.child_time.or(request.time.map(|time| time / OF_TIME)).unwrap_or(Duration::MAX);
         Search {

@@ -123,7 +123,8 @@ mod tests {
     /// statsmodels: proportion_confint(176, 180, method="wilson") and (5, 5).
     #[test]
     fn intervals_of_shares_are_wilsons() {
-        let near = |one: [f64; 2], other: [f64; 2]| one.iter().zip(other).all(|(one, other)| (one - other).abs() < 1e-4);
+        let near =
+            |one: [f64; 2], other: [f64; 2]| one.iter().zip(other).all(|(one, other)| (one - other).abs() < 1e-4);
         assert!(near(wilson(176.0 / 180.0, 180.0), [0.944_283, 0.991_321]), "{:?}", wilson(176.0 / 180.0, 180.0));
         assert!(near(wilson(1.0, 5.0), [0.565_518, 1.0]), "{:?}", wilson(1.0, 5.0));
         assert_eq!(wilson(0.5, 0.0), [0.0, 1.0]);

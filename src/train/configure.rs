@@ -82,9 +82,9 @@ pub(super) fn configuration(
         Optimizer::Ftrl => Schedule::Constant,
         _ => Schedule::default(),
     });
-    let layers = kind
-        .has_layers()
-        .then(|| layers(said, kind, hidden, old.and_then(|old| old.layers.clone()), (facts, rows), content.standard.as_ref()));
+    let layers = kind.has_layers().then(|| {
+        layers(said, kind, hidden, old.and_then(|old| old.layers.clone()), (facts, rows), content.standard.as_ref())
+    });
     let meets = facts.outputs() == 1 && layers.as_ref().is_none_or(|layers| layers.meets);
     let passes = said.passes.or(old.map(|old| old.passes)).unwrap_or(match kind.has_layers() {
         true => passes_of_layers(kind, rows),

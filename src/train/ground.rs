@@ -120,6 +120,21 @@ impl<'d> Ground<'d> {
         plot
     }
 
+    /// How many rows a trial learns.
+    pub(crate) fn rows(&self) -> u64 {
+        self.plots.first().map_or(0, |(.., plot)| plot.rows)
+    }
+
+    /// How many rows nobody sees before the end.
+    pub(crate) fn test_rows(&self) -> usize {
+        self.plots.first().map_or(0, |(.., plot)| plot.test.len())
+    }
+
+    /// Whether labels are numbers.
+    pub(crate) fn is_of_numbers(&self) -> bool {
+        self.plots.first().is_some_and(|(.., plot)| plot.material.facts.loss.is_of_numbers())
+    }
+
     /// The model with these settings.
     ///
     /// # Errors

@@ -17,6 +17,12 @@ use super::archive::Archive;
 use super::space::Architecture;
 use crate::random::Random;
 
+/// How many live at once in evolution, and of how many a parent is the best.
+pub(super) const POPULATION: usize = 25;
+pub(super) const TOURNAMENT: usize = 8;
+/// How many random ones a local search begins with.
+pub(super) const STARTS: usize = 10;
+
 /// A way of searching.
 pub trait Strategy: Send {
     /// What to try next. It may have been tried before: then it is not trained again, [`Strategy::learn`] hears what came of it, and
