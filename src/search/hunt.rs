@@ -12,6 +12,7 @@ use super::show::Showing;
 use crate::engine::plan::Plan;
 use crate::engine::{self, Deal, Engine};
 use crate::error::{Error, Result};
+use crate::fault::Faults;
 
 /// How often the supervisor looks.
 const EVERY: Duration = Duration::from_millis(100);
@@ -24,12 +25,13 @@ const HOPELESS: usize = 20;
 /// What a child or the log could not go on after; the first cause where every trial has failed.
 pub(super) fn hunt(
     plan: &Plan,
-    search: &Search<'_, '_>,
+    search: &Search<'_>,
+    faults: &Faults,
     showing: &mut Showing<'_>,
     watch: &mut dyn FnMut() -> Result<()>,
 ) -> Result<u32> {
     let mut failed_tasks = 0;
-    engine::run(plan, search, search.trying.faults, |engine: &Engine<'_, ()>| {
+    engine::run(plan, search, faults, |engine: &Engine<'_, ()>| {
         let mut failure = None;
         loop {
             let first = search.board.dealt();

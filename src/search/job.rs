@@ -12,7 +12,6 @@ use hogback_kernels::mix;
 
 use super::archive::Archive;
 use super::board::{Board, MOST, Outcome, Proposal};
-use super::child::Trying;
 use super::halving::Ladder;
 use super::log::{Trial, TrialLog};
 use super::space::{Architecture, Space};
@@ -22,7 +21,6 @@ use crate::engine::{Job, Seat, Work};
 use crate::error::{Error, Result};
 use crate::random::Random;
 use crate::sys::signal::StopRequest;
-use crate::train::Settings;
 use crate::train::alone::Arena;
 
 /// How often a strategy is asked for something new before something new is drawn for it.
@@ -30,12 +28,15 @@ const ASKED: usize = 100;
 /// How often is drawn before all architectures are gone through.
 const DRAWN: usize = 100;
 
+/// Tries a proposal in so many passes, in an arena that is used again, for as long as it is told to go on; none where it was left off.
+pub(super) type Child<'s> =
+    dyn Fn(&Proposal, u32, &mut Option<Arena>, &dyn Fn() -> bool) -> Option<Outcome> + Sync + 's;
+
 /// What is searched, and how.
-pub(super) struct Search<'s, 'd> {
+pub(super) struct Search<'s> {
     pub(super) space: &'s Space,
-    pub(super) trying: Trying<'s, 'd>,
-    /// The settings of an architecture, and in which way its data is read.
-    pub(super) settings: &'s (dyn Fn(&Architecture) -> (Settings, usize) + Sync),
+    /// What a child does with a proposal, in so many passes.
+    pub(super) child: &'s Child<'s>,
     pub(super) board: &'s Board,
     pub(super) log: &'s TrialLog,
     /// Makes the strategy of a controller.
@@ -72,7 +73,7 @@ pub(super) struct Desk<'s> {
     next: usize,
 }
 
-impl<'s> Search<'s, '_> {
+impl<'s> Search<'s> {
     /// Sets when no trial is gone on with any more.
     pub(super) fn set_until(&self, until: Duration) {
         self.until.store(u64::try_from(until.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
@@ -200,7 +201,7 @@ impl<'s> Search<'s, '_> {
     }
 }
 
-impl<'s> Job for Search<'s, '_> {
+impl<'s> Job for Search<'s> {
     /// Nothing: the board has it, by its number.
     type Task = ();
     type Child = (usize, Option<Arena>);
@@ -269,10 +270,8 @@ impl<'s> Job for Search<'s, '_> {
         let Some(proposal) = slot.proposal.get() else {
             return Err(Error::Engine("a trial was dealt before it was proposed".to_owned()));
         };
-        let (settings, reading) = (self.settings)(&proposal.architecture);
-        let settings = Settings { passes: Some(self.rungs[proposal.rung]), seed: Some(proposal.seed), ..settings };
         let goes_on = || self.has_time() && self.failure.get().is_none();
-        let Some(outcome) = self.trying.outcome(arena, (&settings, reading), &goes_on) else {
+        let Some(outcome) = (self.child)(proposal, self.rungs[proposal.rung], arena, &goes_on) else {
             return Ok(Answer::default());
         };
         let answer = Answer { rows: outcome.passes, score: outcome.reward, loss: outcome.loss, ..Answer::default() };

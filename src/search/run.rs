@@ -9,7 +9,7 @@ use super::child::Trying;
 use super::finals::{self, Again, Standing};
 use super::head::Head;
 use super::hunt::hunt;
-use super::job::Search;
+use super::job::{Child, Search};
 use super::log::{Trial, TrialLog, Written};
 use super::plan::{self, Ways};
 use super::policy::{Policy, SharedPolicy};
@@ -25,6 +25,7 @@ use crate::engine::topology::Topology;
 use crate::error::{Error, Result};
 use crate::report::staleness::Staleness;
 use crate::store::Store;
+use crate::train::alone::Arena;
 use crate::train::ground::{Ground, Shares};
 use crate::train::{self, Ears, Settings};
 
@@ -212,7 +213,7 @@ struct Hunted {
     parts: u32,
 }
 
-impl<'d> Run<'_, 'd> {
+impl Run<'_, '_> {
     /// Says what is about to be done.
     fn tell(&self, rows: u64, learned: u64) -> Result<()> {
         let Self { request, space, plan, ears, .. } = self;
@@ -270,19 +271,25 @@ impl<'d> Run<'_, 'd> {
                 _ => Box::new(RandomSearch::new(space)),
             }
         };
-        let of = |architecture: &Architecture| {
+        let limit = request.child_time.or(request.time.map(|time| time / OF_TIME)).unwrap_or(Duration::MAX);
+        let faults = &request.train.faults;
+        let trying = Trying { ground: self.ground, power: request.power, limit, faults };
+        let child = |proposal: &Proposal, passes: u32, arena: &mut Option<Arena>, goes_on: &dyn Fn() -> bool| {
+            let Proposal { architecture, seed, .. } = proposal;
             let settings = (self.settings)(architecture);
-            (settings, self.ways.reading(space, architecture, &request.train.read.ignore))
+            let settings = Settings { passes: Some(passes), seed: Some(*seed), ..settings };
+            let reading = self.ways.reading(space, architecture, &request.train.read.ignore);
+            trying.outcome(arena, (&settings, reading), goes_on)
         };
         let words = |architecture: &Architecture| self.sentence(architecture);
         let is_of_numbers = self.ground.is_of_numbers();
         let mut showing =
-            Showing::new(self.ears.progress, &words, if is_of_numbers { "skill" } else { "accuracy" }, board);
+            Showing::new(self.ears.progress, &words, Some(if is_of_numbers { "skill" } else { "accuracy" }), board);
         let budget = request.budget.map_or(MOST, |budget| {
             let done = board.done(0).count();
             (board.dealt() + budget.saturating_sub(done)).min(MOST)
         });
-        let mut search = self.search(board, &of, &make, (budget, control));
+        let mut search = self.search(board, &child, &make, (budget, control));
         // What may go by until the hunts so far are over, the last trainings aside.
         let end = |reserved: Duration| {
             let time = request.time?;
@@ -297,14 +304,14 @@ impl<'d> Run<'_, 'd> {
             let finals = if finals { request.time.unwrap_or_default() / 10 } else { Duration::ZERO };
             last * parts + finals
         };
-        let set = |search: &Search<'_, '_>, finals: bool| {
+        let set = |search: &Search<'_>, finals: bool| {
             search.set_until(end(reserve(finals)).unwrap_or(Duration::MAX));
         };
         set(&search, true);
         let mut looked = Instant::now();
         let failed_tasks = {
             let search = &search;
-            hunt(self.plan, search, &mut showing, &mut || {
+            hunt(self.plan, search, faults, &mut showing, &mut || {
                 // The best changes seldom, and looking for it takes as long as there are trials.
                 if looked.elapsed() > Duration::from_millis(500) {
                     set(search, true);
@@ -347,12 +354,12 @@ impl<'d> Run<'_, 'd> {
                 strategy: &again,
                 seeds: usize::MAX,
                 begins: self.rungs.len() - 1,
-                ..self.search(board, &of, &make, (budget.min(MOST), control))
+                ..self.search(board, &child, &make, (budget.min(MOST), control))
             };
             mark(board, None);
             set(&search, false);
-            let mut quiet = Showing::new(self.ears.progress, &words, "", board);
-            hunt(self.plan, &search, &mut quiet, &mut || Ok(()))?;
+            let mut quiet = Showing::new(self.ears.progress, &words, None, board);
+            hunt(self.plan, &search, faults, &mut quiet, &mut || Ok(()))?;
         }
         let Some(winner) = finals::winner(&finals::standings(board), &finalists) else {
             let what = "no trial was done: give it more --time, or fewer --child-passes";
@@ -368,16 +375,14 @@ impl<'d> Run<'_, 'd> {
     fn search<'s>(
         &'s self,
         board: &'s Board,
-        settings: &'s (dyn Fn(&Architecture) -> (Settings, usize) + Sync),
+        child: &'s Child<'s>,
         strategy: &'s (dyn Fn(usize) -> Box<dyn Strategy + 's> + Sync),
         (budget, control): (usize, bool),
-    ) -> Search<'s, 'd> {
+    ) -> Search<'s> {
         let request = self.request;
-        let limit = request.child_time.or(request.time.map(|time| time / OF_TIME)).unwrap_or(Duration::MAX);
         Search {
             space: self.space,
-            trying: Trying { ground: self.ground, power: request.power, limit, faults: &request.train.faults },
-            settings,
+            child,
             board,
             log: self.log,
             strategy,

@@ -67,8 +67,8 @@ pub(super) struct Showing<'a> {
     progress: &'a Progress,
     /// An architecture in words.
     words: &'a dyn Fn(&Architecture) -> String,
-    /// What the skill of a model is called.
-    skill: &'static str,
+    /// What the skill of a model is called; none where new best models are not told.
+    skill: Option<&'static str>,
     begun: Instant,
     seen: Seen,
     has_header: bool,
@@ -77,11 +77,12 @@ pub(super) struct Showing<'a> {
 }
 
 impl<'a> Showing<'a> {
-    /// Shows on `progress` what becomes of `board`, on which there may be trials of an earlier run.
+    /// Shows on `progress` what becomes of `board`, on which there may be trials of an earlier run; new best models by a line each, if their skill has a
+    /// name; `words` says what they are.
     pub(super) fn new(
         progress: &'a Progress,
         words: &'a dyn Fn(&Architecture) -> String,
-        skill: &'static str,
+        skill: Option<&'static str>,
         board: &Board,
     ) -> Self {
         let mut seen = Seen::default();
@@ -100,15 +101,17 @@ impl<'a> Showing<'a> {
         (self.seen.done - self.before) as f64 / self.begun.elapsed().as_secs_f64().max(1e-9)
     }
 
-    /// Shows how far the search is; `ends` says that it has come to its end.
-    pub(super) fn show(&mut self, search: &Search<'_, '_>, ends: bool) {
+    /// Shows how far the search is, unless it is of finals; `ends` says that it has come to its end.
+    pub(super) fn show(&mut self, search: &Search<'_>, ends: bool) {
         let is_better = self.seen.look(search.board);
         let Some((_, reward, _, skill, architecture)) = &self.seen.best else { return };
         let now = self.seen.now.0 / self.seen.now.1.max(1e-9);
-        if is_better || ends && !self.has_header {
+        if let Some(named) = self.skill
+            && (is_better || ends && !self.has_header)
+        {
             if !self.has_header {
                 self.has_header = true;
-                self.progress.notice(&format!("trials   R now  best R  {:>8}  model", self.skill));
+                self.progress.notice(&format!("trials   R now  best R  {named:>8}  model"));
             }
             let (done, skill, words) = (count(self.seen.done as u64), percent(*skill), (self.words)(architecture));
             self.progress.notice(&format!("{done:>6}  {now:>6.4}  {reward:>6.4}  {skill:>8}  {words}"));
