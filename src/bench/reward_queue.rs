@@ -221,6 +221,9 @@ struct Nothing;
 impl Job for Nothing {
     type Task = ();
     type Child = ();
+    type Controller = ();
+
+    fn controller(&self, _: usize) {}
 
     fn child(&self, _: Seat) -> Result<()> {
         Ok(())

@@ -6,14 +6,22 @@
 mod evolution;
 mod local;
 mod random;
+mod reinforce;
 
 pub use evolution::Evolution;
 pub use local::LocalSearch;
 pub use random::RandomSearch;
+pub use reinforce::{Depth, Reinforce, Setting};
 
 use super::archive::Archive;
 use super::space::Architecture;
 use crate::random::Random;
+
+/// How many live at once in evolution, and of how many a parent is the best.
+pub(super) const POPULATION: usize = 25;
+pub(super) const TOURNAMENT: usize = 8;
+/// How many random ones a local search begins with.
+pub(super) const STARTS: usize = 10;
 
 /// A way of searching.
 pub trait Strategy: Send {

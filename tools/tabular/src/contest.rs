@@ -26,7 +26,13 @@ const PATIENCE: usize = 1000;
 
 /// A run: `in_flight` evaluations at a time, told in the order in which they began. Which of the seeds an evaluation shows is settled by
 /// the run and the architecture alone, so that all strategies meet the same noise.
-pub fn run<'t>(table: &'t Table, strategy: &mut (dyn Strategy + 't), number: u64, in_flight: usize, until: usize) -> [Look; LOOKS.len()] {
+pub fn run<'t>(
+    table: &'t Table,
+    strategy: &mut (dyn Strategy + 't),
+    number: u64,
+    in_flight: usize,
+    until: usize,
+) -> [Look; LOOKS.len()] {
     let mut random = Random::new(number);
     let mut archive = Archive::default();
     let mut under_way: std::collections::VecDeque<Architecture> = Default::default();

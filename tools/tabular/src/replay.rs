@@ -78,7 +78,13 @@ pub fn run(arguments: &Arguments) {
         if let Some(first) = &first {
             let cells = (0..count).map(|nth| {
                 let mean = mean(runs.iter().zip(first).map(|(run, first)| run[nth].best - first[nth].best));
-                let sign = if mean.mean - mean.half > 0.0 { "-" } else if mean.mean + mean.half < 0.0 { "+" } else { " " };
+                let sign = if mean.mean - mean.half > 0.0 {
+                    "-"
+                } else if mean.mean + mean.half < 0.0 {
+                    "+"
+                } else {
+                    " "
+                };
                 format!("{:6.3}±{:.3}{sign}", mean.mean, mean.half)
             });
             println!("{name:24}|diff|{}|", cells.collect::<Vec<_>>().join("|"));

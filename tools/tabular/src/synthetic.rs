@@ -20,7 +20,8 @@ pub fn landscape(seed: u64) -> Table {
     let mut random = Random::new(seed);
     let space = space();
     let sizes: Vec<usize> = DECISIONS.iter().map(|(size, _)| *size).collect();
-    let alone: Vec<Vec<f64>> = DECISIONS.iter().map(|&(size, is_ordered)| effects(size, is_ordered, &mut random)).collect();
+    let alone: Vec<Vec<f64>> =
+        DECISIONS.iter().map(|&(size, is_ordered)| effects(size, is_ordered, &mut random)).collect();
     let mut pairs = Vec::new();
     for (a, &rows) in sizes.iter().enumerate() {
         for (b, &columns) in sizes.iter().enumerate().skip(a + 1) {
@@ -43,7 +44,8 @@ pub fn landscape(seed: u64) -> Table {
         let scale = NOISE * (SEEDS as f64 / (SEEDS - 1) as f64).sqrt();
         noise.map(|noise| (0.98 + (worth - highest) * SPREAD + (noise - mean) * scale).clamp(0.0, 1.0) as f32)
     };
-    let all = architectures.into_iter().zip(worths).map(|(architecture, worth)| (architecture, noisy(worth, &mut random)));
+    let all =
+        architectures.into_iter().zip(worths).map(|(architecture, worth)| (architecture, noisy(worth, &mut random)));
     Table::new(space, all.collect())
 }
 
