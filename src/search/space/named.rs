@@ -50,7 +50,10 @@ impl Space {
     }
 
     /// The space of the text of `path`, which is called as the file unless the text says how.
-    pub(super) fn parse(text: &str, path: &Path) -> Result<Self> {
+    ///
+    /// # Errors
+    /// [`Error::Usage`] with the line of what is no space.
+    pub fn parse(text: &str, path: &Path) -> Result<Self> {
         let parsed = file::read(text).and_then(|(name, items)| {
             let stem = || path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             resolve::space(&name.unwrap_or_else(stem), &items)

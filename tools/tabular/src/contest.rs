@@ -1,5 +1,7 @@
 //! One run of a strategy on a table.
 
+use std::collections::VecDeque;
+
 use hogback::random::Random;
 use hogback::search::archive::Archive;
 use hogback::search::space::Architecture;
@@ -10,6 +12,9 @@ use crate::table::{SEEDS, Table};
 /// After how many evaluations a run is looked at.
 pub const LOOKS: [usize; 6] = [50, 150, 300, 500, 1000, 2000];
 
+/// How often a strategy is asked for something new before something new is drawn for it, and how often is drawn: as in a search.
+const ASKED: usize = 100;
+
 /// What a run has come to by then, as true accuracies.
 #[derive(Clone, Copy, Default)]
 pub struct Look {
@@ -19,10 +24,9 @@ pub struct Look {
     pub top: f64,
     /// The mean of the last 100.
     pub last: f64,
+    /// The accuracy on test rows of the one with the best R.
+    pub test: f64,
 }
-
-/// Architectures that are known or under way are not evaluated again, unless nothing else comes this many times in a row.
-const PATIENCE: usize = 1000;
 
 /// A run: `in_flight` evaluations at a time, told in the order in which they began. Which of the seeds an evaluation shows is settled by
 /// the run and the architecture alone, so that all strategies meet the same noise.
@@ -35,24 +39,12 @@ pub fn run<'t>(
 ) -> [Look; LOOKS.len()] {
     let mut random = Random::new(number);
     let mut archive = Archive::default();
-    let mut under_way: std::collections::VecDeque<Architecture> = Default::default();
-    let mut evaluated: Vec<(f32, f64)> = Vec::new();
+    let mut under_way: VecDeque<Architecture> = VecDeque::new();
+    let mut evaluated: Vec<(f32, usize)> = Vec::new();
     let mut looks = [Look::default(); LOOKS.len()];
     let mut due = 0;
     while due < LOOKS.len() && LOOKS[due] <= until {
-        let mut repeats = 0;
-        let next = loop {
-            let next = strategy.propose(&archive, &mut random);
-            repeats += 1;
-            if repeats > PATIENCE {
-                break next;
-            }
-            match archive.reward(&next) {
-                Some(reward) => drop(strategy.learn(&next, reward, true)),
-                None if under_way.contains(&next) => {}
-                None => break next,
-            }
-        };
+        let next = propose(table, strategy, &archive, &under_way, &mut random);
         under_way.push_back(next);
         if under_way.len() < in_flight {
             continue;
@@ -61,21 +53,43 @@ pub fn run<'t>(
         let row = table.row(&done);
         let seed = Random::new(number << 32 | row as u64).below(SEEDS);
         let reward = table.accuracy(row, seed).powi(3);
-        evaluated.push((reward, table.mean(row)));
+        evaluated.push((reward, row));
         strategy.learn(&done, reward, true);
         archive.put(done, reward);
         if evaluated.len() == LOOKS[due] {
-            looks[due] = look(&evaluated);
+            looks[due] = look(table, &evaluated);
             due += 1;
         }
     }
     looks
 }
 
-fn look(evaluated: &[(f32, f64)]) -> Look {
-    let mean = |of: &[(f32, f64)]| of.iter().map(|(_, accuracy)| accuracy).sum::<f64>() / of.len() as f64;
+fn propose<'t>(
+    table: &'t Table,
+    strategy: &mut (dyn Strategy + 't),
+    archive: &Archive,
+    under_way: &VecDeque<Architecture>,
+    random: &mut Random,
+) -> Architecture {
+    let is_new = |next: &Architecture| archive.reward(next).is_none() && !under_way.contains(next);
+    for _ in 0..ASKED {
+        let next = strategy.propose(archive, random);
+        if is_new(&next) {
+            return next;
+        }
+        if let Some(reward) = archive.reward(&next) {
+            strategy.learn(&next, reward, true);
+        }
+    }
+    let drawn = (0..ASKED).map(|_| table.space.draw(random)).find(is_new);
+    drawn.or_else(|| table.space.all().find(is_new)).unwrap_or_else(|| table.space.draw(random))
+}
+
+fn look(table: &Table, evaluated: &[(f32, usize)]) -> Look {
+    let mean = |of: &[(f32, usize)]| of.iter().map(|(_, row)| table.mean(*row)).sum::<f64>() / of.len() as f64;
     let last = mean(&evaluated[evaluated.len().saturating_sub(100)..]);
     let mut sorted = evaluated.to_vec();
     sorted.sort_by(|a, b| b.0.total_cmp(&a.0));
-    Look { best: sorted[0].1, top: mean(&sorted[..15.min(sorted.len())]), last }
+    let best = sorted[0].1;
+    Look { best: table.mean(best), top: mean(&sorted[..15.min(sorted.len())]), last, test: table.test(best) }
 }

@@ -1,11 +1,15 @@
 //! `hogback-tabular`: tables of what every model of a space comes to, and strategies of search replayed on them.
 
 mod contest;
+mod file;
+mod make;
 mod replay;
 mod statistics;
 mod synthetic;
 mod table;
 mod trial;
+
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
@@ -18,12 +22,20 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Train every model of a space, and write what came of it
+    Make(make::Arguments),
     /// Replay strategies on tables
     Replay(replay::Arguments),
 }
 
-fn main() {
-    match Arguments::parse().command {
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Make(arguments) => make::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
+    };
+    if let Err(error) = done {
+        eprintln!("error: {error}");
+        return ExitCode::FAILURE;
     }
+    ExitCode::SUCCESS
 }

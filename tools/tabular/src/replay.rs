@@ -1,12 +1,17 @@
 //! `replay`: strategies on tables, many runs of each.
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
+use hogback::Error;
 use hogback::search::space::Space;
-use hogback::search::strategy::{Evolution, LocalSearch, RandomSearch, Strategy};
+use hogback::search::policy::{Policy, SharedPolicy};
+use hogback::search::strategy::{Evolution, LocalSearch, RandomSearch, Reinforce, Strategy};
+use hogback_kernels::Backend;
 use rayon::prelude::*;
 
+use crate::file;
 use crate::contest::{self, LOOKS, Look};
 use crate::statistics::mean;
 use crate::synthetic;
@@ -14,8 +19,10 @@ use crate::table::Table;
 
 #[derive(Args)]
 pub struct Arguments {
+    /// Tables
+    tables: Vec<PathBuf>,
     /// Replay on so many landscapes by a formula
-    #[arg(long, value_name = "N", default_value_t = 64)]
+    #[arg(long, value_name = "N", default_value_t = 0)]
     synthetic: u64,
     /// Which strategies, with their settings: random, evolution:100:25, local:10
     #[arg(long, value_delimiter = ',', default_value = "random,evolution:100:25,local:10")]
@@ -45,8 +52,11 @@ fn named<'s>(name: &str, space: &'s Space) -> Option<Box<dyn Strategy + 's>> {
     })
 }
 
-pub fn run(arguments: &Arguments) {
-    let tables: Vec<Table> = (0..arguments.synthetic).into_par_iter().map(synthetic::landscape).collect();
+pub fn run(arguments: &Arguments) -> Result<(), Error> {
+    let mut tables: Vec<Table> = (0..arguments.synthetic).into_par_iter().map(synthetic::landscape).collect();
+    for path in &arguments.tables {
+        tables.push(file::read(path)?);
+    }
     let count = LOOKS.iter().filter(|look| **look <= arguments.until).count();
     let mut first: Option<Vec<[Look; LOOKS.len()]>> = None;
     println!("strategy|what|{}|µs", LOOKS.map(|look| look.to_string()).join("|"));
@@ -54,12 +64,20 @@ pub fn run(arguments: &Arguments) {
         let begun = Instant::now();
         let play = |number: u64| {
             let table = &tables[number as usize % tables.len()];
-            let mut strategy = named(name, &table.space).unwrap_or_else(|| panic!("there is no strategy {name}"));
+            let shared;
+            let mut strategy: Box<dyn Strategy> = if name.starts_with("reinforce") {
+                let policy = Policy::new(&table.space, Backend::best());
+                shared = SharedPolicy::new(policy, 1, number).unwrap_or_else(|error| panic!("{error}"));
+                Box::new(Reinforce::new(&shared, crate::trial::setting(name)))
+            } else {
+                named(name, &table.space).unwrap_or_else(|| panic!("there is no strategy {name}"))
+            };
             let looks = contest::run(table, &mut *strategy, number, arguments.in_flight, arguments.until);
             looks.map(|look| Look {
                 best: 100.0 * (table.best() - look.best),
                 top: 100.0 * (table.best() - look.top),
                 last: 100.0 * (table.best() - look.last),
+                test: 100.0 * look.test,
             })
         };
         let runs: Vec<[Look; LOOKS.len()]> = (0..arguments.runs).into_par_iter().map(play).collect();
@@ -75,6 +93,9 @@ pub fn run(arguments: &Arguments) {
         line("best", &|look| look.best);
         line("top ", &|look| look.top);
         line("last", &|look| look.last);
+        if !arguments.tables.is_empty() {
+            line("test", &|look| look.test);
+        }
         if let Some(first) = &first {
             let cells = (0..count).map(|nth| {
                 let mean = mean(runs.iter().zip(first).map(|(run, first)| run[nth].best - first[nth].best));
@@ -92,4 +113,5 @@ pub fn run(arguments: &Arguments) {
             first = Some(runs);
         }
     }
+    Ok(())
 }

@@ -2,8 +2,9 @@
 
 use hogback::random::Random;
 use hogback::search::space::{Decision, Space, Value};
+use hogback::search::table::Worth;
 
-use crate::table::{SEEDS, Table, every};
+use crate::table::{SEEDS, Table};
 
 /// How many values each decision has, and whether they have an order: 23,040 architectures.
 const DECISIONS: [(usize, bool); 8] =
@@ -28,7 +29,7 @@ pub fn landscape(seed: u64) -> Table {
             pairs.push((a, b, (0..rows * columns).map(|_| random.normal()).collect::<Vec<_>>()));
         }
     }
-    let architectures = every(&space);
+    let architectures = space.all().collect::<Vec<_>>();
     let worth = |choices: &[u8]| {
         let choice = |nth: usize| usize::from(choices[nth]);
         let alone: f64 = alone.iter().enumerate().map(|(nth, effects)| effects[choice(nth)]).sum();
@@ -42,7 +43,10 @@ pub fn landscape(seed: u64) -> Table {
         let noise: [f64; SEEDS] = std::array::from_fn(|_| random.normal());
         let mean = noise.iter().sum::<f64>() / SEEDS as f64;
         let scale = NOISE * (SEEDS as f64 / (SEEDS - 1) as f64).sqrt();
-        noise.map(|noise| (0.98 + (worth - highest) * SPREAD + (noise - mean) * scale).clamp(0.0, 1.0) as f32)
+        noise.map(|noise| {
+            let valid = (0.98 + (worth - highest) * SPREAD + (noise - mean) * scale).clamp(0.0, 1.0);
+            Worth { valid, test: valid }
+        })
     };
     let all =
         architectures.into_iter().zip(worths).map(|(architecture, worth)| (architecture, noisy(worth, &mut random)));

@@ -4,7 +4,26 @@ use std::collections::HashMap;
 use hogback::random::Random;
 use hogback::search::archive::Archive;
 use hogback::search::space::{Architecture, Space, UNMADE};
-use hogback::search::strategy::{Strategy, Update};
+use hogback::search::strategy::{Setting, Strategy, Update};
+
+pub fn setting(name: &str) -> Setting {
+    let set: HashMap<String, f64> =
+        name.split(':').filter_map(|p| p.split_once('=').map(|(k, v)| (k.to_string(), v.parse().unwrap()))).collect();
+    let get = |key: &str, otherwise: f64| set.get(key).copied().unwrap_or(otherwise);
+    if name.contains("paper") {
+        return Setting::PAPER;
+    }
+    Setting {
+        rate: get("lr", 0.02) as f32,
+        entropy: get("ent", 0.01) as f32,
+        decay: get("decay", 0.9) as f32,
+        normalise: get("norm", 1.0) > 0.0,
+        batch: get("batch", 1.0) as usize,
+        updates: get("updates", 1.0) as usize,
+        clip: set.get("clip").map(|c| *c as f32),
+        depth: None,
+    }
+}
 
 pub fn named<'s>(name: &str, space: &'s Space) -> Option<Box<dyn Strategy + 's>> {
     let mut parts = name.split(':');
