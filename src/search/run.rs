@@ -16,9 +16,9 @@ use super::policy::{Policy, SharedPolicy};
 use super::saved::{self, Keeper, Known};
 use super::show::Showing;
 use super::space::{Architecture, Space, flags, sentence};
-use super::strategy::{self, Evolution, LocalSearch, RandomSearch, Reinforce, Strategy};
+use super::strategy::{Policies, Strategies, Strategy, begin};
 use super::summary::{Found, Seconds, Summary, Valid, mean, wilson};
-use super::{Policies, Request, Strategies, halving, last};
+use super::{Request, halving, last};
 use crate::checkpoint::{Existing, Writer};
 use crate::engine::plan::Plan;
 use crate::engine::topology::Topology;
@@ -27,7 +27,7 @@ use crate::report::staleness::Staleness;
 use crate::store::Store;
 use crate::train::alone::Arena;
 use crate::train::ground::{Ground, Shares};
-use crate::train::{self, Ears, Settings};
+use crate::train::{self, Ears, Settings, out_of_memory};
 
 /// The share of the rows that is kept to test by, and again to compare by.
 const HOLDOUT: f64 = 0.2;
@@ -250,7 +250,7 @@ impl Run<'_, '_> {
         let shared = match by {
             Strategies::Reinforce => {
                 let policy = Policy::new(space, request.train.backend);
-                let shared = SharedPolicy::new(policy, self.plan.shards, seed).map_err(train::out_of_memory)?;
+                let shared = SharedPolicy::new(policy, self.plan.shards, seed).map_err(out_of_memory)?;
                 Some(shared)
             }
             _ => None,
@@ -261,16 +261,7 @@ impl Run<'_, '_> {
         } else {
             mark(board, None);
         }
-        let make = |_: usize| -> Box<dyn Strategy + '_> {
-            match (by, &shared) {
-                (Strategies::Reinforce, Some(shared)) => Box::new(Reinforce::new(shared, self.setting())),
-                (Strategies::Evolution, _) => {
-                    Box::new(Evolution::new(space, strategy::POPULATION, strategy::TOURNAMENT))
-                }
-                (Strategies::Local, _) => Box::new(LocalSearch::new(space, strategy::STARTS)),
-                _ => Box::new(RandomSearch::new(space)),
-            }
-        };
+        let make = |_: usize| -> Box<dyn Strategy + '_> { begin(by, request.policy, space, shared.as_ref()) };
         let limit = request.child_time.or(request.time.map(|time| time / OF_TIME)).unwrap_or(Duration::MAX);
         let faults = &request.train.faults;
         let trying = Trying { ground: self.ground, power: request.power, limit, faults };
@@ -397,14 +388,6 @@ impl Run<'_, '_> {
             until: AtomicU64::new(u64::MAX),
             stop: self.ears.stop,
             failure: OnceLock::new(),
-        }
-    }
-
-    /// How the policy learns.
-    fn setting(&self) -> strategy::Setting {
-        match self.request.policy {
-            Some(Policies::Paper) => strategy::Setting::PAPER,
-            None => strategy::Setting::QUICK,
         }
     }
 
