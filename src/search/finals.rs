@@ -29,10 +29,11 @@ pub(super) struct Standing {
 }
 
 /// All architectures that were tried and did not fail, the best first: on the highest rung, by R, and where that is the same by loss.
-pub(super) fn standings(board: &Board) -> Vec<Standing> {
+/// What the finals have shown counts only where `finals` says so.
+pub(super) fn standings(board: &Board, finals: bool) -> Vec<Standing> {
     let mut known: rustc_hash::FxHashMap<&Architecture, Standing> = rustc_hash::FxHashMap::default();
     for (_, proposal, outcome) in board.done(0) {
-        if outcome.failed.is_some() {
+        if outcome.failed.is_some() || proposal.finals && !finals {
             continue;
         }
         let fresh = || Standing {
@@ -89,6 +90,14 @@ pub(super) fn finalists(
 pub(super) fn winner(standings: &[Standing], finalists: &[Architecture]) -> Option<Standing> {
     let is_in = |standing: &&Standing| finalists.is_empty() || finalists.contains(&standing.architecture);
     standings.iter().find(is_in).cloned()
+}
+
+/// How many trials the finals still want, those of an earlier run being on the board already.
+pub(super) fn wanted(board: &Board, finalists: &[Architecture]) -> usize {
+    let tried = |finalist: &Architecture| {
+        board.done(0).filter(|(_, proposal, _)| proposal.finals && proposal.architecture == *finalist).count()
+    };
+    finalists.iter().map(|finalist| TIMES.saturating_sub(tried(finalist))).sum()
 }
 
 /// Proposes each finalist in turn.

@@ -47,6 +47,8 @@ pub(super) struct Search<'s> {
     /// By rung the passes of a trial; one where nothing is halved. What is proposed begins on rung `begins`.
     pub(super) rungs: Vec<u32>,
     pub(super) begins: usize,
+    /// What is proposed is tried in the finals.
+    pub(super) finals: bool,
     /// The search is random search to compare with.
     pub(super) control: bool,
     /// The number of the trial that is not begun any more.
@@ -96,8 +98,8 @@ impl<'s> Search<'s> {
         let slot = self.board.slot(number);
         let (Some(proposal), Some(outcome)) = (slot.proposal.get(), slot.outcome.get()) else { return None };
         desk.ladder.put(proposal.rung, outcome.reward, number);
-        // What was promoted is known from the rung that all are tried on alike.
-        if proposal.rung != self.begins {
+        // What was promoted is known from the rung that all are tried on alike, and finals come when a search is over.
+        if proposal.rung != self.begins || proposal.finals && !self.finals {
             return None;
         }
         desk.archive.put(proposal.architecture.clone(), outcome.reward);
@@ -107,10 +109,15 @@ impl<'s> Search<'s> {
     /// The same of a trial of its own, which the log is told of.
     fn learn_own(&self, desk: &mut Desk<'s>, number: usize) {
         let update = self.learn(desk, number, true);
+        let slot = self.board.slot(number);
         if let Some(update) = update {
-            let _ = self.board.slot(number).update.set(update);
+            let _ = slot.update.set(update);
         }
         self.tell(number, update);
+        // Of what the log has not, nobody is to believe that it was learned.
+        if self.failure.get().is_none() {
+            slot.learned.store(true, Ordering::Release);
+        }
     }
 
     /// Hears of what others have done since the last time.
@@ -161,11 +168,12 @@ impl<'s> Search<'s> {
 
     /// Whether an architecture may be tried: neither tried often enough, nor in somebody's hands.
     fn is_new(&self, desk: &Desk<'s>, architecture: &Architecture) -> bool {
-        let in_hands = |number: &usize| {
-            let proposal = self.board.slot(*number).proposal.get();
+        let in_hands = |number: &&usize| {
+            let proposal = self.board.slot(**number).proposal.get();
             proposal.is_some_and(|proposal| proposal.rung == self.begins && proposal.architecture == *architecture)
         };
-        desk.archive.times(architecture) < self.seeds && !desk.open.iter().any(|number| in_hands(number))
+        let times = desk.archive.times(architecture);
+        times < self.seeds && times + desk.open.iter().filter(in_hands).count() < self.seeds
     }
 
     /// Writes trial number `number` into the log.
@@ -190,6 +198,7 @@ impl<'s> Search<'s> {
             seconds: outcome.seconds,
             seed: proposal.seed,
             rung: proposal.rung,
+            finals: proposal.finals,
             controller: proposal.controller,
             child: outcome.child,
             control: self.control,
@@ -246,7 +255,7 @@ impl<'s> Job for Search<'s> {
         self.catch_up(desk);
         let Some((architecture, rung)) = self.next(desk) else { return false };
         let seed = mix(self.seed ^ mix(number as u64));
-        self.board.propose(number, Proposal { architecture, controller: desk.number, seed, rung });
+        self.board.propose(number, Proposal { architecture, controller: desk.number, seed, rung, finals: self.finals });
         true
     }
 

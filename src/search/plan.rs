@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Request;
-use super::space::{Architecture, Decision, Space, UNMADE};
+use super::space::{Architecture, Decision, Space, UNMADE, When};
 use crate::data::{DataFile, FieldSource, Hashing, ReadOptions};
 use crate::error::{Error, Result};
 use crate::model::configuration::Kind;
@@ -30,9 +30,14 @@ impl Ways {
     /// Those of `space`.
     pub(super) fn of(space: &Space, ignored: &[String]) -> Self {
         let mut ways = Self { readings: Vec::new(), kinds: Vec::new() };
-        // Only these decide; whatever the others are.
-        let decides = |decision: &Decision| ["kind", "bits", "interact"].contains(&decision.name.as_str());
-        let deciding: Vec<usize> = (0..space.decisions().len()).filter(|&at| decides(&space.decisions()[at])).collect();
+        // Only these decide, and what they hang on; whatever the others are.
+        let mut decides: Vec<bool> = space.decisions().iter().map(is_of_data).collect();
+        for (nth, decision) in space.decisions().iter().enumerate().rev() {
+            if let Some(When { decision: earlier, .. }) = &decision.when {
+                decides[*earlier] |= decides[nth];
+            }
+        }
+        let deciding: Vec<usize> = (0..decides.len()).filter(|&nth| decides[nth]).collect();
         let mut choices = vec![UNMADE; space.decisions().len()];
         ways.add(space, ignored, &deciding, &mut choices);
         ways
@@ -64,6 +69,11 @@ impl Ways {
         let hashing = space.reading(architecture, ignored);
         self.readings.iter().position(|reading| *reading == hashing).unwrap_or(0)
     }
+}
+
+/// Whether what a decision says changes how data is read, or what it is to a model.
+fn is_of_data(decision: &Decision) -> bool {
+    ["kind", "bits", "interact"].contains(&decision.name.as_str())
 }
 
 /// The space that was asked for, or that suits the data: layers over values where each row has nearly all of them, else the sparse kinds.
