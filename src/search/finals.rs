@@ -100,7 +100,7 @@ pub(super) fn wanted(board: &Board, finalists: &[Architecture]) -> usize {
     finalists.iter().map(|finalist| TIMES.saturating_sub(tried(finalist))).sum()
 }
 
-/// Proposes each finalist in turn.
+/// Proposes each finalist in turn, as long as it wants trials.
 pub(super) struct Again {
     finalists: Vec<Architecture>,
     next: usize,
@@ -115,9 +115,8 @@ impl Again {
 
 impl Strategy for Again {
     fn propose(&mut self, archive: &Archive, _: &mut Random) -> Architecture {
-        // In turns, those first that were tried least often.
-        let nth = (0..self.finalists.len()).map(|step| (self.next + step) % self.finalists.len());
-        let nth = nth.min_by_key(|&nth| archive.times(&self.finalists[nth])).unwrap_or(0);
+        let turn = (0..self.finalists.len()).map(|step| (self.next + step) % self.finalists.len());
+        let nth = turn.clone().find(|&nth| archive.times(&self.finalists[nth]) < TIMES).unwrap_or(0);
         self.next = nth + 1;
         self.finalists[nth].clone()
     }

@@ -98,8 +98,8 @@ impl<'s> Search<'s> {
         let slot = self.board.slot(number);
         let (Some(proposal), Some(outcome)) = (slot.proposal.get(), slot.outcome.get()) else { return None };
         desk.ladder.put(proposal.rung, outcome.reward, number);
-        // What was promoted is known from the rung that all are tried on alike, and finals come when a search is over.
-        if proposal.rung != self.begins || proposal.finals && !self.finals {
+        // What was promoted is known from the rung that all are tried on alike, and finals are a search of their own.
+        if proposal.rung != self.begins || proposal.finals != self.finals {
             return None;
         }
         desk.archive.put(proposal.architecture.clone(), outcome.reward);
@@ -159,6 +159,9 @@ impl<'s> Search<'s> {
             if let Some(reward) = desk.archive.reward(&architecture) {
                 desk.strategy.learn(&architecture, reward, true);
             }
+        }
+        if self.finals {
+            return None;
         }
         let drawn = (0..DRAWN).map(|_| self.space.draw(&mut desk.random)).collect::<Vec<_>>();
         let new = drawn.into_iter().find(|architecture| self.is_new(desk, architecture));
@@ -229,14 +232,20 @@ impl<'s> Job for Search<'s> {
         };
         for trial in 0..self.board.dealt() {
             let slot = self.board.slot(trial);
-            let own = slot.proposal.get().is_some_and(|proposal| proposal.controller == number);
-            if slot.outcome.get().is_none() {
-                desk.open.push(trial);
-            } else if own && !slot.heard.swap(true, Ordering::Relaxed) {
-                // Of a run that was killed before Θ was saved, or the one that this controller has died of.
-                self.learn_own(&mut desk, trial);
-            } else {
-                self.learn(&mut desk, trial, false);
+            let own = slot.proposal.get().filter(|proposal| proposal.controller == number);
+            let own = own.filter(|_| !slot.heard.load(Ordering::Relaxed));
+            let is_done = slot.outcome.get().is_some();
+            // Of a run that was killed before Θ was saved, or one that this controller had in hands when it died.
+            if let Some(proposal) = own {
+                desk.strategy.recall(&proposal.architecture);
+            }
+            match (is_done, own) {
+                (false, _) => desk.open.push(trial),
+                (true, Some(_)) => {
+                    slot.heard.store(true, Ordering::Relaxed);
+                    self.learn_own(&mut desk, trial);
+                }
+                (true, None) => drop(self.learn(&mut desk, trial, false)),
             }
         }
         desk.next = self.board.dealt();
@@ -255,6 +264,10 @@ impl<'s> Job for Search<'s> {
         self.catch_up(desk);
         let Some((architecture, rung)) = self.next(desk) else { return false };
         let seed = mix(self.seed ^ mix(number as u64));
+        // It is open from now on, so that it is heard of once.
+        let next = desk.next.max(number + 1);
+        desk.open.extend(desk.next..next);
+        desk.next = next;
         self.board.propose(number, Proposal { architecture, controller: desk.number, seed, rung, finals: self.finals });
         true
     }

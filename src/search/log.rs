@@ -163,7 +163,8 @@ impl Written {
     pub(super) fn read(path: &Path) -> Result<Option<Self>> {
         let text = fs::read(path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => {
-                let what = format!("{} is not there, so nothing can be gone on with: begin without --resume", path.display());
+                let what =
+                    format!("{} is not there, so nothing can be gone on with: begin without --resume", path.display());
                 Error::Usage(what)
             }
             _ => Error::io(path, "read the log of the search", error),

@@ -351,7 +351,7 @@ impl Run<'_, '_> {
             let budget = board.dealt() + finals::wanted(board, &finalists);
             search = Search {
                 strategy: &again,
-                seeds: usize::MAX,
+                seeds: finals::TIMES,
                 begins: self.rungs.len() - 1,
                 finals: true,
                 ..self.search(board, &child, &make, (budget.min(MOST), control))

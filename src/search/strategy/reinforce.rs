@@ -177,6 +177,14 @@ impl Strategy for Reinforce<'_> {
         architecture
     }
 
+    fn recall(&mut self, architecture: &Architecture) {
+        // As if it had been drawn just now.
+        let updates = self.pull();
+        let Self { shared, weights, allowed, walk, .. } = self;
+        let odds = shared.policy().follow(weights.as_slice(), allowed, architecture, walk);
+        self.flights.push(Flight { architecture: architecture.clone(), odds, updates, own: self.own });
+    }
+
     fn learn(&mut self, architecture: &Architecture, reward: f32, mine: bool) -> Option<Update> {
         let is_it = |flight: &Flight| flight.architecture == *architecture;
         let nth = self.flights.iter().position(is_it).filter(|_| mine)?;
