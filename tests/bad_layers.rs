@@ -61,7 +61,7 @@ fn skips_that_lead_nowhere_are_refused() {
         ("mlp --hidden 8,8 --skips 2", "must be the numbers of two layers with - between, such as 0-2"),
         ("mlp --hidden 8,8 --skips 0-2,", "must be the numbers of two layers with - between, such as 0-2"),
         ("mlp --hidden 8,8 --skips 0-2-3", "must be the numbers of two layers with - between, such as 0-2"),
-        ("mlp --hidden 8,8 --skips -1-2", "must be the numbers of two layers with - between, such as 0-2"),
+        ("mlp --hidden 8,8 --skips=-1-2", "must be the numbers of two layers with - between, such as 0-2"),
         ("linear --skips 0-2", "--skips is for --kind mlp, deep and text; this is linear"),
     ] {
         refused(&folder, &format!("good.svm --kind {flags}"), 2, &["--skips", what]);
