@@ -8,6 +8,7 @@ use super::key::Key;
 use super::{Architecture, Decision, Space, UNMADE, Value};
 use crate::data::{BITS, Hashing, Interaction};
 use crate::keyed::nearest;
+use crate::model::configuration::Kind;
 use crate::train::Settings;
 
 /// How wide layers are where nothing says it.
@@ -31,6 +32,23 @@ impl Space {
     /// is. Architectures for which this is the same learn from the same rows.
     pub fn reading(&self, architecture: &Architecture, ignored: &[String]) -> Option<Hashing> {
         self.all_said(architecture).hashing(ignored)
+    }
+
+    /// All ways in which the architectures want data read, each with the kinds that want it so; see [`Space::reading`].
+    pub fn readings(&self, ignored: &[String]) -> Vec<(Option<Hashing>, Vec<Kind>)> {
+        let mut readings: Vec<(Option<Hashing>, Vec<Kind>)> = Vec::new();
+        let about = |name: &str| matches!(Key::named(name), Some(Key::Kind | Key::Bits | Key::Interact));
+        let part = self.representatives(|nth, value| if about(&self.decisions[nth].name) { value } else { 0 });
+        for architecture in part.all() {
+            let said = part.all_said(&architecture);
+            let (reading, kind) = (said.hashing(ignored), said.settings.kind.unwrap_or_default());
+            match readings.iter_mut().find(|(other, _)| *other == reading) {
+                Some((_, kinds)) if kinds.contains(&kind) => {}
+                Some((_, kinds)) => kinds.push(kind),
+                None => readings.push((reading, vec![kind])),
+            }
+        }
+        readings
     }
 
     /// What is said of an architecture by name, what is always said first.
@@ -116,6 +134,7 @@ impl Said {
             };
             settings.hidden = Some((1..=layers).map(width).collect());
         }
+        settings.skips = (!self.skips.is_empty()).then(|| self.skips.clone());
         if let Some(factor) = self.lr_factor {
             settings.lr = Some(figures(factor * exactly(settings.default_rate()), 4) as f32);
         }
