@@ -14,7 +14,7 @@ const MOST: usize = 50_000;
 ///
 /// Not all are looked at: those that differ only in values that train minds as much, or as little, are one.
 pub(super) fn refused(space: &Space, items: &[Item]) -> Option<(usize, String)> {
-    let part = space.representatives(|nth, at| minded(&space.decisions[nth], at));
+    let part = representatives(space);
     for architecture in part.all().take(MOST) {
         let said: Vec<(&str, &Value)> = part.said(&architecture).collect();
         let Some(what) = wrong(said.iter().copied()) else { continue };
@@ -32,6 +32,20 @@ pub(super) fn refused(space: &Space, items: &[Item]) -> Option<(usize, String)> 
         return Some((at, format!("{what}{hint}")));
     }
     None
+}
+
+/// The part of the space that has, of the values of each decision that are alike, the last: train minds them alike, and what hangs on one
+/// hangs on all.
+fn representatives(space: &Space) -> Space {
+    let conditions = || space.decisions.iter().chain(&space.fixed).filter_map(|decision| decision.when.as_ref());
+    let of = |(nth, decision): (usize, &Decision)| {
+        let hanging: Vec<_> = conditions().filter(|when| when.decision == nth).collect();
+        let hangs = |at| hanging.iter().map(|when| when.choices.contains(&at)).collect::<Vec<_>>();
+        let classes: Vec<_> = (0..decision.values.len()).map(|at| (minded(decision, at), hangs(at as u8))).collect();
+        (0..classes.len()).map(|at| !classes[at + 1..].contains(&classes[at])).collect()
+    };
+    let kept: Vec<Vec<bool>> = space.decisions.iter().enumerate().map(of).collect();
+    space.narrowed(|nth, at| kept[nth][at])
 }
 
 /// What train minds about value number `at` of a decision: the same of those it minds alike.

@@ -40,20 +40,6 @@ impl Space {
         part.fixed.splice(..0, self.fixed.iter().filter_map(fixed).collect::<Vec<_>>());
         part
     }
-
-    /// The part of it that has, of the values of each decision for which `class`, told the numbers of both, is the same, the last; but as
-    /// many as there are ways to hang on them.
-    pub(super) fn representatives(&self, class: impl Fn(usize, usize) -> usize) -> Self {
-        let conditions = || self.decisions.iter().chain(&self.fixed).filter_map(|decision| decision.when.as_ref());
-        let of = |(nth, decision): (usize, &Decision)| {
-            let hanging: Vec<_> = conditions().filter(|when| when.decision == nth).collect();
-            let hangs = |at| hanging.iter().map(|when| when.choices.contains(&at)).collect::<Vec<_>>();
-            let classes: Vec<_> = (0..decision.values.len()).map(|at| (class(nth, at), hangs(at as u8))).collect();
-            (0..classes.len()).map(|at| !classes[at + 1..].contains(&classes[at])).collect()
-        };
-        let kept: Vec<Vec<bool>> = self.decisions.iter().enumerate().map(of).collect();
-        self.narrowed(|nth, at| kept[nth][at])
-    }
 }
 
 /// The decision with the values `kept`.

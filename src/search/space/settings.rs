@@ -36,9 +36,20 @@ impl Space {
 
     /// All ways in which the architectures want data read, each with the kinds that want it so; see [`Space::reading`].
     pub fn readings(&self, ignored: &[String]) -> Vec<(Option<Hashing>, Vec<Kind>)> {
+        // Of decisions that have no say in it, nor in whether one that has is made, one value stands for all.
+        let has_say =
+            |decision: &Decision| matches!(Key::named(&decision.name), Some(Key::Kind | Key::Bits | Key::Interact));
+        let mut wanted: Vec<bool> = self.decisions.iter().map(has_say).collect();
+        let fixed = self.fixed.iter().filter(|fixed| has_say(fixed));
+        fixed.filter_map(|fixed| fixed.when.as_ref()).for_each(|when| wanted[when.decision] = true);
+        for (nth, decision) in self.decisions.iter().enumerate().rev() {
+            if let Some(when) = decision.when.as_ref().filter(|_| wanted[nth]) {
+                wanted[when.decision] = true;
+            }
+        }
+        let part = self.narrowed(|nth, at| wanted[nth] || at == 0);
+
         let mut readings: Vec<(Option<Hashing>, Vec<Kind>)> = Vec::new();
-        let about = |name: &str| matches!(Key::named(name), Some(Key::Kind | Key::Bits | Key::Interact));
-        let part = self.representatives(|nth, value| if about(&self.decisions[nth].name) { value } else { 0 });
         for architecture in part.all() {
             let said = part.all_said(&architecture);
             let (reading, kind) = (said.hashing(ignored), said.settings.kind.unwrap_or_default());
@@ -116,7 +127,8 @@ impl Said {
             Key::Schedule => settings.schedule = Some(word(value)?),
             Key::Bits if is_none(value) => self.bits = None,
             Key::Bits => {
-                self.bits = Some(whole(value, 1, MOST_BITS).map_err(|must| format!("{must}, or \"none\""))? as u8)
+                let bits = whole(value, 1, MOST_BITS).map_err(|must| format!("{must}, or \"none\""))?;
+                self.bits = Some(bits as u8);
             }
             Key::Interact => self.interactions = interactions(value)?,
         }
