@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::Request;
-use super::space::{Architecture, Decision, Space, UNMADE, When};
+use super::space::{Architecture, Space};
 use crate::data::{DataFile, FieldSource, Hashing, ReadOptions};
 use crate::error::{Error, Result};
 use crate::model::configuration::Kind;
-use crate::random::Random;
 
 /// Rows that the trials of all their passes learn, about.
 const ROWS: u64 = 600_000;
@@ -29,39 +28,11 @@ pub(super) struct Ways {
 impl Ways {
     /// Those of `space`.
     pub(super) fn of(space: &Space, ignored: &[String]) -> Self {
-        let mut ways = Self { readings: Vec::new(), kinds: Vec::new() };
-        // Only these decide, and what they hang on; whatever the others are.
-        let mut decides: Vec<bool> = space.decisions().iter().map(is_of_data).collect();
-        for (nth, decision) in space.decisions().iter().enumerate().rev() {
-            if let Some(When { decision: earlier, .. }) = &decision.when {
-                decides[*earlier] |= decides[nth];
-            }
-        }
-        let deciding: Vec<usize> = (0..decides.len()).filter(|&nth| decides[nth]).collect();
-        let mut choices = vec![UNMADE; space.decisions().len()];
-        ways.add(space, ignored, &deciding, &mut choices);
-        ways
-    }
-
-    fn add(&mut self, space: &Space, ignored: &[String], deciding: &[usize], choices: &mut Vec<u8>) {
-        let Some((&first, others)) = deciding.split_first() else {
-            let architecture = space.settle(choices.clone(), &mut Random::new(0));
-            let hashing = space.reading(&architecture, ignored);
-            let kind = space.settings(&architecture, 1).kind.unwrap_or_default();
-            let nth = self.readings.iter().position(|reading| *reading == hashing).unwrap_or_else(|| {
-                self.readings.push(hashing);
-                self.readings.len() - 1
-            });
-            if !self.kinds.contains(&(kind, nth)) {
-                self.kinds.push((kind, nth));
-            }
-            return;
-        };
-        for choice in 0..space.decisions()[first].values.len() {
-            choices[first] = choice as u8;
-            self.add(space, ignored, others, choices);
-        }
-        choices[first] = UNMADE;
+        let readings = space.readings(ignored);
+        let kinds =
+            |(nth, (_, kinds)): (usize, &(_, Vec<Kind>))| kinds.iter().map(|&kind| (kind, nth)).collect::<Vec<_>>();
+        let kinds = readings.iter().enumerate().flat_map(kinds).collect();
+        Self { readings: readings.into_iter().map(|(hashing, _)| hashing).collect(), kinds }
     }
 
     /// The kind of an architecture, and the number of its reading.
@@ -69,11 +40,6 @@ impl Ways {
         let hashing = space.reading(architecture, ignored);
         self.readings.iter().position(|reading| *reading == hashing).unwrap_or(0)
     }
-}
-
-/// Whether what a decision says changes how data is read, or what it is to a model.
-fn is_of_data(decision: &Decision) -> bool {
-    ["kind", "bits", "interact"].contains(&decision.name.as_str())
 }
 
 /// The space that was asked for, or that suits the data: layers over values where each row has nearly all of them, else the sparse kinds.
