@@ -18,7 +18,7 @@ mod skips;
 mod walk;
 
 #[cfg(test)]
-mod tests;
+pub(in crate::search) mod tests;
 
 use std::ops::Range;
 
@@ -168,7 +168,9 @@ impl<'s> Policy<'s> {
             let mut add = |row: Range<usize>| self.backend.add_scaled(1.0, slopes, &mut gradient[row]);
             match step.checked_sub(1) {
                 None => add(self.layout.start..self.layout.start + UNITS),
-                Some(before) => walk.made(before).for_each(|(decision, choice)| add(self.layout.embedding(decision, choice))),
+                Some(before) => {
+                    walk.made(before).for_each(|(decision, choice)| add(self.layout.embedding(decision, choice)));
+                }
             }
         }
     }

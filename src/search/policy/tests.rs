@@ -289,8 +289,12 @@ fn the_gradient_of_each_part_is_that_of_central_differences() {
                     let at = |step: f64| -> Vec<f64> { exact.iter().zip(&way).map(|(w, d)| w + step * d).collect() };
                     let slope = (value(&at(step)) - value(&at(-step))) / (2.0 * step);
                     let found: f64 = gradient.iter().zip(&way).map(|(&g, d)| f64::from(g) * d).sum();
-                    let size = (gradient.iter().zip(&way).map(|(&g, d)| (f64::from(g) * d).powi(2)).sum::<f64>()).sqrt();
-                    assert!((slope - found).abs() < 1e-5 + 1e-4 * size, "{part:?} of {case:?}: {found} is to be {slope}");
+                    let size =
+                        (gradient.iter().zip(&way).map(|(&g, d)| (f64::from(g) * d).powi(2)).sum::<f64>()).sqrt();
+                    assert!(
+                        (slope - found).abs() < 1e-5 + 1e-4 * size,
+                        "{part:?} of {case:?}: {found} is to be {slope}"
+                    );
                 }
             }
         }

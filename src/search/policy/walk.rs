@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
+use super::Policy;
 use super::cell::{Back, Memory};
 use super::layout::UNITS;
 use super::skips::Links;
-use super::Policy;
 use crate::search::space::{Space, UNMADE};
 
 /// How likely an architecture is.
