@@ -11,6 +11,7 @@ pub mod engine;
 pub mod error;
 pub mod fault;
 pub mod generate;
+mod keyed;
 pub mod model;
 pub mod random;
 pub mod report;

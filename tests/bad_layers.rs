@@ -24,6 +24,7 @@ fn sizes_and_shares_that_cannot_be_are_refused() {
         ("good.svm --kind mlp --hidden 0", &["--hidden", "whole number, 1 or more"][..]),
         ("good.svm --kind mlp --hidden 128,0", &["--hidden", "'0'", "whole number, 1 or more"]),
         ("good.svm --kind mlp --hidden 128,,64", &["--hidden", "whole number, 1 or more"]),
+        ("good.svm --kind mlp --hidden none,64", &["--hidden none is for no hidden layers: leave out the sizes beside it"]),
         ("good.svm --kind mlp --hidden -3", &["--hidden", "whole number, 1 or more"]),
         ("good.svm --kind mlp --hidden 9999999999999", &["--hidden", "is too large"]),
         ("good.svm --kind mlp --batch 0", &["--batch", "whole number, 1 or more"]),
@@ -38,6 +39,36 @@ fn sizes_and_shares_that_cannot_be_are_refused() {
     ] {
         refused(&folder, flags, 2, parts);
     }
+}
+
+#[test]
+fn skips_that_lead_nowhere_are_refused() {
+    let folder = Folder::with_model();
+    folder.write("good.txt", topics(40, 1));
+    for (flags, what) in [
+        ("mlp --hidden 8,8 --skips 2-1", "--skips 2-1: a skip leads from a layer to a later one, such as 0-2"),
+        ("mlp --hidden 8,8 --skips 2-2", "--skips 2-2: a skip leads from a layer to a later one, such as 0-2"),
+        (
+            "mlp --hidden 8,8 --skips 0-2,1-2",
+            "--skips 1-2: layer 2 sees what comes out of 1 as it is: leave this one out",
+        ),
+        (
+            "mlp --hidden 8,8 --skips 0-2,0-4",
+            "--skips 0-4: there is no layer 4: the last one is 3, the output, behind 2 hidden",
+        ),
+        ("mlp --skips 0-4", "the last one is 3, the output, behind 2 hidden layers"),
+        ("mlp --hidden 8 --skips 1-3", "the last one is 2, the output, behind 1 hidden layer"),
+        ("mlp --hidden 8,8 --skips 0-2,1-3,0-2", "--skips 0-2: is said twice: once will do"),
+        ("mlp --hidden 8,8 --skips 2", "must be the numbers of two layers with - between, such as 0-2"),
+        ("mlp --hidden 8,8 --skips 0-2,", "must be the numbers of two layers with - between, such as 0-2"),
+        ("mlp --hidden 8,8 --skips 0-2-3", "must be the numbers of two layers with - between, such as 0-2"),
+        ("mlp --hidden 8,8 --skips=-1-2", "must be the numbers of two layers with - between, such as 0-2"),
+        ("linear --skips 0-2", "--skips is for --kind mlp, deep and text; this is linear"),
+    ] {
+        refused(&folder, &format!("good.svm --kind {flags}"), 2, &["--skips", what]);
+    }
+    let none = "--skips 0-2: there is no hidden layer to skip: make some by --hidden";
+    refused(&folder, "good.txt --kind text --skips 0-2", 2, &[none]);
 }
 
 #[test]
@@ -85,6 +116,7 @@ fn networks_that_memory_has_no_room_for_are_refused_with_what_they_need() {
         ("@digits --kind mlp", format!("--hidden {large},{large},{large}")),
         ("@digits --kind mlp", format!("--hidden {large},{large},{large},{large},{large} --optimizer sgd")),
         ("good.svm --kind mlp --consistency sync", format!("--hidden 1,{large},{large}")),
+        ("@digits --kind mlp", format!("--hidden {large},{large},{large} --skips 0-2,0-3,0-4,1-3,1-4,2-4")),
     ] {
         refused(
             &folder,

@@ -11,7 +11,7 @@ use serde_json::Value;
 const FLAGS: [(&str, &str); 8] = [
     (
         "train",
-        "--spec --model --resume --overwrite --kind --rank --dim --hidden --activation --dropout --batch --wide --loss --quantile --optimizer --lr --l1 --l2 --class-weight --seed --passes --valid --holdout --early-stop --schedule \
+        "--spec --model --resume --overwrite --kind --rank --dim --hidden --skips --activation --dropout --batch --wide --loss --quantile --optimizer --lr --l1 --l2 --class-weight --seed --passes --valid --holdout --early-stop --schedule \
          --format --label --ignore --categorical --ngrams --chars --min-count --interact --bits --skip-bad-rows --labels --cache --no-cache --shards --controllers --children --nodes --consistency --head --merge \
          --checkpoint-every --json --quiet --help",
     ),

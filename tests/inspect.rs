@@ -328,6 +328,9 @@ fn inspect_tells_of_layers_and_of_the_features_that_they_hear_most() {
         "the longest 17 of 17 vectors:\n",
     ];
     told("text", &text);
+    let skips = ["--kind", "mlp", "--hidden", "8,6", "--skips", "1-3,0-3", "--passes", "1", "--model", "skips"];
+    folder.run(&[&["train", "sizes.csv"], &skips[..]].concat()).done();
+    told("skips", &["network   2 → 8 relu → 6 relu → 3, skips 0-3,1-3, 129 parameters\n"]);
     // What tells classes comes before what does not, whatever it is measured in.
     let json = folder.run(&["inspect", "mlp", "--json"]).done().summary();
     assert_eq!(json["outputs"][0]["longest"][0][0], "size");

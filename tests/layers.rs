@@ -44,6 +44,7 @@ fn layers_learn_what_linear_models_cannot() {
             "--optimizer momentum",
             "--optimizer sgd",
             "--optimizer adagrad",
+            "--hidden 16,16,16 --skips 0-2,0-3,0-4,1-3,1-4,2-4",
             "--consistency sync --children 2",
         ];
         for flags in &all[..if name == "xor" { all.len() } else { 5 }] {

@@ -219,6 +219,16 @@ fn the_python_of_the_documents_predicts_the_same() {
         plain(texts, &[&layers[..], &["--loss", "logistic"]].concat());
     }
     top(&["--kind", "mlp", "--hidden", "8"]);
+    // Layers that see several: of dense rows, of rows that are mostly zeros, of vectors.
+    let skips = ["--hidden", "9,7", "--skips", "1-3,0-3,0-2"];
+    let found = ask(columns, &[&["--kind", "mlp"], &skips[..]].concat(), &kind, &["--top", "3"]);
+    assert_eq!(found["about"]["skips"], "0-2,0-3,1-3");
+    let inputs = found["shapes"]["layer1.weight"][0].as_u64().unwrap();
+    assert_eq!(found["shapes"]["layer3.weight"], serde_json::json!([7 + 9 + inputs, 3]));
+    for (kind, set) in [("mlp", texts), ("deep", ("words", "vw"))] {
+        plain(set, &[&["--kind", kind, "--loss", "logistic"], &skips[..]].concat());
+    }
+    top(&[&["--kind", "text", "--dim", "6"], &skips[..]].concat());
     // Vectors by field, with what stands beside the layers and without.
     for flags in [&[][..], &["--wide"]] {
         let deep = [&["--kind", "deep", "--hidden", "16,8"], flags].concat();

@@ -18,7 +18,7 @@ pub(super) fn ask(bench: &Bench, each: &mut dyn FnMut(Case<'_>) -> Result<()>) -
 
 fn case(bench: &Bench, rows: usize, sizes: [usize; 3], each: &mut dyn FnMut(Case<'_>) -> Result<()>) -> Result<()> {
     let [inputs, hidden, outputs] = sizes;
-    let shape = Shape { inputs, hidden: vec![hidden], activation: Activation::Relu, outputs };
+    let shape = Shape { inputs, hidden: vec![hidden], activation: Activation::Relu, outputs, skips: Vec::new() };
     let batch = Rows { rows, outputs, x: (0..rows * inputs).map(|at| (at % 7) as f32 / 3.0 - 1.0).collect() };
     let network = Network::new(&shape);
     let mut learner = Learner::new(bench, &network);

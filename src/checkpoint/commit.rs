@@ -288,6 +288,10 @@ mod tests {
             Disk.create(path)
         }
 
+        fn append(&self, path: &Path) -> io::Result<Box<dyn Sink>> {
+            Disk.append(path)
+        }
+
         fn sync_dir(&self, path: &Path) -> io::Result<()> {
             Disk.sync_dir(path)
         }

@@ -6,6 +6,7 @@ mod export;
 mod generate;
 mod inspect;
 mod predict;
+mod search;
 mod spec;
 mod topology;
 mod train;
@@ -19,8 +20,10 @@ use std::path::{Path, PathBuf};
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use hogback_kernels::Backend;
+use values::count;
 
 use crate::data::{CachePolicy, Format, LabelFile, ReadOptions};
+use crate::engine::plan;
 use crate::error::{Error, Result};
 use crate::report::format::number;
 
@@ -44,6 +47,8 @@ HOGBACK_KERNELS=scalar|avx2|avx512|neon forces an instruction set";
 enum Command {
     /// Trains a model from data and writes a model directory
     Train(Box<train::Flags>),
+    /// Searches for the model to train, and trains it
+    Search(Box<search::Flags>),
     /// Prints one prediction a line, in input order
     Predict(predict::Flags),
     /// Prints the metrics of a model on labelled data
@@ -120,6 +125,7 @@ fn one_line(message: &str) -> String {
 pub fn run(arguments: Arguments) -> Result<()> {
     match arguments.command {
         Command::Train(flags) => train::run(*flags),
+        Command::Search(flags) => search::run(*flags),
         Command::Predict(flags) => predict::run(&flags),
         Command::Eval(flags) => eval::run(&flags),
         Command::Inspect(flags) => inspect::run(&flags),
@@ -177,6 +183,53 @@ struct Labels {
 impl Labels {
     fn file(&self) -> LabelFile {
         self.labels.clone().map_or(LabelFile::Beside, LabelFile::At)
+    }
+}
+
+/// Where caches go, in the commands that read whole files.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Reading")]
+struct Caching {
+    /// Where the binary caches of the data go [default: beside the data; the temporary one of a pipe into TMPDIR]
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+    /// Write and read no cache: the rows stay in memory
+    #[arg(long, conflicts_with = "cache")]
+    no_cache: bool,
+}
+
+impl Caching {
+    fn policy(self) -> CachePolicy {
+        match (self.cache, self.no_cache) {
+            (Some(directory), _) => CachePolicy::Dir(directory),
+            (None, true) => CachePolicy::Off,
+            (None, false) => CachePolicy::Beside,
+        }
+    }
+}
+
+/// Who works where, in the commands that run the engine.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Machine")]
+struct Places {
+    /// S, the parameter servers [default: the number of nodes]
+    #[arg(long, value_name = "S", value_parser = count::<usize>)]
+    shards: Option<usize>,
+    /// K, the controllers [default: as many as it takes to use every core]
+    #[arg(long, value_name = "K", value_parser = count::<usize>)]
+    controllers: Option<usize>,
+    /// m, the children of each controller [default: the cores of a node, up to 8]
+    #[arg(long, value_name = "M", value_parser = count::<usize>)]
+    children: Option<usize>,
+    /// NUMA nodes to use; a machine with fewer is split
+    #[arg(long, value_name = "N", value_parser = count::<usize>)]
+    nodes: Option<usize>,
+}
+
+impl Places {
+    fn request(&self) -> plan::Request {
+        let Self { shards, controllers, children, nodes } = *self;
+        plan::Request { shards, controllers, children, nodes }
     }
 }
 

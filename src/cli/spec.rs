@@ -10,15 +10,13 @@ use std::path::Path;
 
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeValue;
 
 use crate::error::{Error, Result};
+use crate::keyed::{self, Entry, Wrong};
 
 /// Flags that are no keys: what is to become of a model that is there, and what is shown, is said of a run.
 const TYPED_ONLY: [&str; 6] = ["help", "spec", "resume", "overwrite", "json", "quiet"];
-/// How alike an unknown key and a flag are that may be mistaken for each other, as clap has it for flags.
-const ALIKE: f64 = 0.7;
 
 /// The key of the data, which on the command line has no flag.
 const DATA: &str = "data";
@@ -97,30 +95,16 @@ fn joined<'k>(typed: &[OsString], keys: impl IntoIterator<Item = &'k Key<'k>>) -
 }
 
 /// The keys in the order of the file; or, with its place, what is wrong.
-fn read<'a>(text: &str, train: &'a Command) -> Result<Vec<Key<'a>>, (String, String)> {
-    let table = DeTable::parse(text).map_err(|error| {
-        let at = error.span().map_or(0, |span| span.start);
-        let column = text[..at].chars().rev().take_while(|&char| char != '\n').count() + 1;
-        let what = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
-        (format!("{}:{column}", line(text, at)), format!("not TOML: {what}"))
-    })?;
-    let mut entries: Vec<_> = table.get_ref().iter().collect();
-    entries.sort_by_key(|(key, _)| key.span().start);
-    let key = |(key, value): (&Spanned<_>, &Spanned<DeValue<'_>>)| {
-        let line = line(text, key.span().start);
-        let name: &str = AsRef::<str>::as_ref(key.get_ref());
+fn read<'a>(text: &str, train: &'a Command) -> Result<Vec<Key<'a>>, Wrong> {
+    let table = keyed::parse(text)?;
+    let key = |(name, value, line): Entry<'_, '_>| {
         let read = flag(name, value.get_ref(), train).and_then(|arg| Ok((arg, arguments(arg, value.get_ref())?)));
         match read {
             Ok((arg, arguments)) => Ok(Key { arg, line, arguments }),
             Err(what) => Err((line.to_string(), what)),
         }
     };
-    entries.into_iter().map(key).collect()
-}
-
-/// The line of the byte `at`, from 1.
-fn line(text: &str, at: usize) -> usize {
-    text[..at].matches('\n').count() + 1
+    keyed::entries(text, table.get_ref()).into_iter().map(key).collect()
 }
 
 /// The name of a key.
@@ -142,33 +126,18 @@ fn flag<'a>(wanted: &str, value: &DeValue<'_>, train: &'a Command) -> Result<&'a
     if let Some(arg) = known().find(|arg| name(arg) == wanted) {
         return Ok(arg);
     }
-    let alike = |arg: &&Arg| strsim::jaro(&wanted.replace('_', "-"), name(arg));
-    match known().max_by(|one, other| alike(one).total_cmp(&alike(other))) {
-        Some(nearest) if alike(&nearest) > ALIKE => {
-            Err(format!("unknown key `{wanted}`: did you mean `{}`?", name(nearest)))
-        }
-        _ => Err(format!("unknown key `{wanted}`: keys are `{DATA}` and the long flags of hogback train")),
-    }
+    Err(match keyed::nearest(wanted, known().map(name)) {
+        Some(nearest) => format!("unknown key `{wanted}`: did you mean `{nearest}`?"),
+        None => format!("unknown key `{wanted}`: keys are `{DATA}` and the long flags of hogback train"),
+    })
 }
 
 /// What would be typed to say `value` by the flag `arg`.
 fn arguments(arg: &Arg, value: &DeValue<'_>) -> Result<Vec<OsString>, String> {
     let name = name(arg);
     let said = |value: &DeValue<'_>| {
-        let text = match value {
-            DeValue::String(text) => text.to_string(),
-            // Other bases than ten are TOML's.
-            DeValue::Integer(number) => match i128::from_str_radix(number.as_str(), number.radix()) {
-                Ok(number) => number.to_string(),
-                Err(_) => number.to_string(),
-            },
-            DeValue::Float(number) => number.as_str().to_owned(),
-            DeValue::Boolean(yes) => yes.to_string(),
-            DeValue::Datetime(time) => time.to_string(),
-            DeValue::Array(_) | DeValue::Table(_) => {
-                return Err(format!("`{name}` is a list of lists or tables: a list of text was expected"));
-            }
-        };
+        let text = keyed::typed(value)
+            .ok_or_else(|| format!("`{name}` is a list of lists or tables: a list of text was expected"))?;
         Ok(if arg.is_positional() { text.into() } else { format!("--{name}={text}").into() })
     };
     match (arg.get_action(), value) {

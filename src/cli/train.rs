@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use clap::{ArgMatches, Args, FromArgMatches};
 
-use super::values::{class_weights, count, input, inside, not_negative, positive, share, share_of_units, whole};
-use super::{Labels, ModelPath, Reading, kernels, say, wrong};
+use super::values::{class_weights, count, input, inside, not_negative, positive, share, share_of_units, skip, whole};
+use super::{Caching, Labels, ModelPath, Places, Reading, kernels, say, wrong};
 use crate::checkpoint::Existing;
-use crate::data::{BITS, CachePolicy, Chars, Grams, Hashing, Input, Interaction, MOST_WORDS, ReadOptions};
-use crate::engine::plan::{self, Plan};
+use crate::data::{BITS, Chars, Grams, Hashing, Input, Interaction, MOST_WORDS, ReadOptions};
+use crate::engine::plan::Plan;
 use crate::engine::schedule::Schedule;
 use crate::engine::topology::Topology;
 use crate::error::{Error, Result};
@@ -26,7 +26,9 @@ use crate::sys::signal::StopRequest;
 use crate::train::{CHECKPOINT_EVERY, ClassWeights, Consistency, Ears, Request, Settings, Summary, train};
 
 /// Where the model goes when nobody says.
-const MODEL: &str = "hogback-model";
+pub(super) const MODEL: &str = "hogback-model";
+/// Said instead of the sizes of hidden layers.
+const NO_LAYERS: &str = "none";
 
 // Numbers below 0 are refused by the flag that has them, not taken for flags.
 #[derive(Debug, Args)]
@@ -88,9 +90,13 @@ struct Learning {
     /// Numbers in the vector of a word of text [default: 50]
     #[arg(long, value_name = "D", value_parser = count::<u16>, conflicts_with = "rank")]
     dim: Option<u16>,
-    /// The outputs of each hidden layer of mlp, deep and text, separated by commas [default: 256,128 for mlp, 64,32 for deep, none for text]
-    #[arg(long, value_name = "SIZES", value_parser = count::<u32>, value_delimiter = ',')]
+    /// The outputs of each hidden layer of mlp, deep and text, separated by commas; none is a single layer [default: 256,128 for mlp, 64,32 for deep, none for text]
+    #[arg(long, value_name = "SIZES", value_parser = size, value_delimiter = ',')]
     hidden: Option<Vec<u32>>,
+    /// Layers that also see what came out of an earlier one, beside that of the layer before, separated by commas: 0-2 lets the second hidden
+    /// layer see what goes in, 1-3 the third what came out of the first; the layer behind the last hidden one is the output [default: none]
+    #[arg(long, value_name = "FROM-TO", value_parser = skip, value_delimiter = ',')]
+    skips: Option<Vec<(usize, usize)>>,
     /// What stands behind each hidden layer [default: relu]
     #[arg(long, value_enum)]
     activation: Option<Activation>,
@@ -152,7 +158,7 @@ struct Stopping {
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Reading")]
-struct TextFlags {
+pub(super) struct TextFlags {
     /// Up to N words in a row are a feature of text, beside the words themselves [default: 1, words alone]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=i64::from(MOST_WORDS)))]
     ngrams: Option<u8>,
@@ -161,12 +167,12 @@ struct TextFlags {
     chars: Option<Chars>,
     /// Leave out features of text that the training data has less often than N times [default: 1, none; for --kind text 2]
     #[arg(long, value_name = "N", value_parser = count::<u32>)]
-    min_count: Option<u32>,
+    pub(super) min_count: Option<u32>,
 }
 
 impl TextFlags {
     /// What the features of text are, if that was said.
-    fn grams(&self) -> Option<Grams> {
+    pub(super) fn grams(&self) -> Option<Grams> {
         let said = self.ngrams.is_some() || self.chars.is_some();
         said.then(|| Grams { words: self.ngrams.unwrap_or(1), chars: self.chars })
     }
@@ -193,31 +199,10 @@ impl HashingFlags {
 }
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Reading")]
-struct Caching {
-    /// Where the binary caches of the data go [default: beside the data; the temporary one of a pipe into TMPDIR]
-    #[arg(long, value_name = "DIR")]
-    cache: Option<PathBuf>,
-    /// Write and read no cache: the rows stay in memory
-    #[arg(long, conflicts_with = "cache")]
-    no_cache: bool,
-}
-
-#[derive(Debug, Args)]
 #[command(next_help_heading = "Machine")]
 struct Machine {
-    /// S, the parameter servers [default: the number of nodes]
-    #[arg(long, value_name = "S", value_parser = count::<usize>)]
-    shards: Option<usize>,
-    /// K, the controllers [default: as many as it takes to use every core]
-    #[arg(long, value_name = "K", value_parser = count::<usize>)]
-    controllers: Option<usize>,
-    /// m, the children of each controller [default: the cores of a node, up to 8]
-    #[arg(long, value_name = "M", value_parser = count::<usize>)]
-    children: Option<usize>,
-    /// NUMA nodes to use; a machine with fewer is split
-    #[arg(long, value_name = "N", value_parser = count::<usize>)]
-    nodes: Option<usize>,
+    #[command(flatten)]
+    places: Places,
     /// How children share the parameters: hogwild in place, sync in rounds, bit for bit repeatable
     #[arg(long, value_enum, default_value = "hogwild")]
     consistency: Consistency,
@@ -286,17 +271,12 @@ fn request(flags: Flags) -> Result<Request> {
             "--labels is the file of one file of images: leave it out, or give one DATA".to_owned(),
         ));
     }
-    let cache = match (flags.caching.cache, flags.caching.no_cache) {
-        (Some(directory), _) => CachePolicy::Dir(directory),
-        (None, true) => CachePolicy::Off,
-        (None, false) => CachePolicy::Beside,
-    };
     Ok(Request {
         read: ReadOptions {
             hashing: flags.hashing.resolve(&flags.reading.ignore),
             categorical: flags.categorical,
             grams: flags.text.grams(),
-            ..flags.reading.options(flags.labels.file(), cache)?
+            ..flags.reading.options(flags.labels.file(), flags.caching.policy())?
         },
         data: flags.data,
         valid: flags.stopping.valid,
@@ -305,7 +285,8 @@ fn request(flags: Flags) -> Result<Request> {
         settings: Settings {
             kind: flags.learning.kind,
             rank: flags.learning.rank.or(flags.learning.dim).map(usize::from),
-            hidden: flags.learning.hidden.map(|sizes| sizes.into_iter().map(|size| size as usize).collect()),
+            hidden: flags.learning.hidden.map(hidden).transpose()?,
+            skips: flags.learning.skips,
             activation: flags.learning.activation,
             dropout: flags.learning.dropout,
             batch: flags.learning.batch.map(usize::from),
@@ -324,24 +305,43 @@ fn request(flags: Flags) -> Result<Request> {
             seed: flags.learning.seed,
             min_count: flags.text.min_count,
         },
-        machine: plan::Request {
-            shards: flags.machine.shards,
-            controllers: flags.machine.controllers,
-            children: flags.machine.children,
-            nodes: flags.machine.nodes,
-        },
+        machine: flags.machine.places.request(),
         consistency: flags.machine.consistency,
         head: flags.machine.head,
         merge: flags.machine.merge.map(usize::from),
         checkpoint_every: Duration::from_secs(flags.machine.checkpoint_every),
+        tests_once: false,
         backend: kernels()?,
         faults: Faults::none(),
     })
 }
 
+/// The outputs of a hidden layer, 0 for `none`.
+fn size(text: &str) -> Result<u32, String> {
+    if text == NO_LAYERS { Ok(0) } else { count(text) }
+}
+
+/// The hidden layers of these sizes.
+fn hidden(sizes: Vec<u32>) -> Result<Vec<usize>> {
+    if sizes.contains(&0) && sizes.len() > 1 {
+        return Err(Error::Usage(format!(
+            "--hidden {NO_LAYERS} is for no hidden layers: leave out the sizes beside it"
+        )));
+    }
+    Ok(sizes.into_iter().filter(|&size| size > 0).map(|size| size as usize).collect())
+}
+
 /// The last lines a person sees.
 fn conclude(summary: &Summary) {
-    let Metrics { logloss, loss, auc, accuracy, macro_f1, rmse, mae } = summary.valid.unwrap_or(summary.progressive);
+    let metrics = told(&summary.valid.unwrap_or(summary.progressive));
+    let whose = if summary.valid.is_some() { "held-out" } else { "progressive" };
+    say(&format!("\n{whose} {metrics}"));
+    say(&format!("saved {} in {}", summary.model, duration(summary.seconds.total)));
+}
+
+/// Metrics in words.
+pub(super) fn told(metrics: &Metrics) -> String {
+    let Metrics { logloss, loss, auc, accuracy, macro_f1, rmse, mae } = *metrics;
     let number = |name: &str, value: Option<f64>| value.map(|value| format!("{name} {value:.4}"));
     let metrics = [
         number("logloss", logloss),
@@ -352,20 +352,17 @@ fn conclude(summary: &Summary) {
         number("rmse", rmse),
         number("mae", mae),
     ];
-    let metrics: Vec<_> = metrics.into_iter().flatten().collect();
-    let whose = if summary.valid.is_some() { "held-out" } else { "progressive" };
-    say(&format!("\n{whose} {}", metrics.join(", ")));
-    say(&format!("saved {} in {}", summary.model, duration(summary.seconds.total)));
+    metrics.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// The command that goes on with a run that was begun by `arguments`, as it may be typed into a shell.
-fn again(arguments: impl Iterator<Item = String>) -> String {
+pub(super) fn again(arguments: impl Iterator<Item = String>) -> String {
     let kept = arguments.filter(|argument| argument != "--overwrite" && argument != "--resume");
     typed(kept.chain(["--resume".to_owned()]))
 }
 
 /// A command as it may be typed into a shell.
-fn typed(arguments: impl Iterator<Item = String>) -> String {
+pub(super) fn typed(arguments: impl Iterator<Item = String>) -> String {
     arguments.map(|argument| quoted(&argument)).collect::<Vec<_>>().join(" ")
 }
 

@@ -1,5 +1,7 @@
 //! What the values of flags may be, with a message for what they may not.
 
+use std::time::Duration;
+
 use crate::data::Input;
 use crate::train::ClassWeights;
 
@@ -24,6 +26,12 @@ fn within<T: TryFrom<u64>>(text: &str, least: u64) -> Result<T, String> {
     T::try_from(number).map_err(|_| "is too large".to_owned())
 }
 
+/// A skip from a layer to a layer.
+pub(super) fn skip(text: &str) -> Result<(usize, usize), String> {
+    let skip = text.split_once('-').and_then(|(from, to)| Some((whole(from).ok()?, whole(to).ok()?)));
+    skip.ok_or_else(|| "must be the numbers of two layers with - between, such as 0-2".to_owned())
+}
+
 /// A number above 0.
 pub(super) fn positive(text: &str) -> Result<f32, String> {
     match text.parse::<f32>() {
@@ -37,6 +45,29 @@ pub(super) fn not_negative(text: &str) -> Result<f32, String> {
     match text.parse::<f32>() {
         Ok(number) if number >= 0.0 && number.is_finite() => Ok(number),
         _ => Err("must be a number, 0 or more".to_owned()),
+    }
+}
+
+/// A time in seconds.
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<f64>().ok().filter(|seconds| *seconds > 0.0);
+    let time = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    time.ok_or_else(|| "must be a number of seconds above 0".to_owned())
+}
+
+/// A power that accuracies are raised to.
+pub(super) fn power(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(power) if power > 0.0 && power <= 100.0 => Ok(power),
+        _ => Err("must be a number above 0, up to 100".to_owned()),
+    }
+}
+
+/// A share that leaves something when it is taken twice.
+pub(super) fn inside_half(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(share) if share > 0.0 && share < 0.5 => Ok(share),
+        _ => Err("must be a share of the rows between 0 and 0.5".to_owned()),
     }
 }
 

@@ -7,9 +7,10 @@ use std::thread::{Thread, park};
 
 use crossbeam::queue::ArrayQueue;
 
+use super::Job;
 use super::child::{ChildDesk, DEPTH, rest, said};
 use super::phase::Phase;
-use super::reward::Reward;
+use super::reward::{Ending, Reward};
 use crate::error::Error;
 use crate::fault::{Faults, Point};
 
@@ -65,13 +66,21 @@ impl<T> Shared<'_, T> {
     }
 }
 
-/// The life of the controller at `desk`.
-pub(crate) fn live<T>(desk: &ControllerDesk<T>, shared: &Shared<'_, T>) {
+/// The life of controller number `number`, at `desk`.
+pub(crate) fn live<J: Job>(job: &J, number: usize, desk: &ControllerDesk<J::Task>, shared: &Shared<'_, J::Task>) {
     // From here on every child can be woken.
     while desk.children.iter().any(|child| child.thread.get().is_none()) {
         park();
     }
-    let mut hands = Hands { reward: None, claimed: None, unbooked: vec![0; desk.children.len()], next: 0 };
+    let mut hands = Hands {
+        job,
+        number,
+        state: None,
+        reward: None,
+        claimed: None,
+        unbooked: vec![0; desk.children.len()],
+        next: 0,
+    };
     loop {
         let Some(phase) = desk.phases.pop() else {
             if shared.closing.load(Ordering::Acquire) {
@@ -91,12 +100,19 @@ pub(crate) fn live<T>(desk: &ControllerDesk<T>, shared: &Shared<'_, T>) {
 }
 
 /// Works on `phase` until it is over, at most [`LIVES`] times from a panic on.
-fn see_through<T>(hands: &mut Hands, desk: &ControllerDesk<T>, phase: &Arc<Phase<T>>, shared: &Shared<'_, T>) {
+fn see_through<J: Job>(
+    hands: &mut Hands<'_, J>,
+    desk: &ControllerDesk<J::Task>,
+    phase: &Arc<Phase<J::Task>>,
+    shared: &Shared<'_, J::Task>,
+) {
     for life in 1..=LIVES {
         let Err(panic) = catch_unwind(AssertUnwindSafe(|| hands.work_off(desk, phase, shared))) else { return };
         if let Some(task) = hands.claimed.take() {
             phase.put_back(task);
         }
+        // What it was doing with its state is not known; dropping it may panic again, which is of no interest any more.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(hands.state.take())));
         if life == LIVES {
             phase.fail(Error::Engine(format!("a controller died {LIVES} times: {}", said(panic.as_ref()))));
         }
@@ -107,7 +123,12 @@ fn see_through<T>(hands: &mut Hands, desk: &ControllerDesk<T>, phase: &Arc<Phase
 }
 
 /// What a controller has in its hands. It lies outside of what a panic unwinds, so that no reward and no task is lost.
-struct Hands {
+struct Hands<'j, J: Job> {
+    job: &'j J,
+    /// The controller's number.
+    number: usize,
+    /// What the job has it keep, once it was needed.
+    state: Option<J::Controller>,
     /// Taken from a ring and not booked yet.
     reward: Option<Reward>,
     /// Claimed from the phase and not dealt yet.
@@ -118,15 +139,19 @@ struct Hands {
     next: usize,
 }
 
-impl Hands {
+impl<J: Job> Hands<'_, J> {
     /// Books and deals until the phase is over and every reward is in.
-    fn work_off<T>(&mut self, desk: &ControllerDesk<T>, phase: &Arc<Phase<T>>, shared: &Shared<'_, T>) {
+    fn work_off(&mut self, desk: &ControllerDesk<J::Task>, phase: &Arc<Phase<J::Task>>, shared: &Shared<'_, J::Task>) {
         loop {
             shared.faults.pass(Point::Controller);
             while let Some(reward) = self.next_reward(desk) {
                 shared.faults.pass(Point::Controller);
                 let came_back = phase.book(&reward);
                 self.let_go(&reward);
+                if reward.ending == Ending::Done {
+                    let (state, task) = (self.job_state(), &phase.tasks[reward.task as usize]);
+                    state.0.hear(state.1, reward.task, task, &reward.answer());
+                }
                 // Others may sleep while they could deal a task that came back, or leave a phase that is over.
                 if came_back || phase.over() {
                     shared.wake_all();
@@ -137,6 +162,14 @@ impl Hands {
                     self.claimed = phase.claim(desk.first_child + number, self.unbooked[number] > 0);
                     let Some(task) = self.claimed else { break };
                     shared.faults.pass(Point::Controller);
+                    let (job, state) = self.job_state();
+                    if !job.deal(state, task, &phase.tasks[task as usize]) {
+                        phase.put_back(task);
+                        self.claimed = None;
+                        phase.stop.store(true, Ordering::Relaxed);
+                        shared.wake_all();
+                        break;
+                    }
                     child.deal(task);
                     self.unbooked[number] += 1;
                     self.claimed = None;
@@ -151,8 +184,14 @@ impl Hands {
         }
     }
 
+    /// The job, and what it has the controller keep.
+    fn job_state(&mut self) -> (&J, &mut J::Controller) {
+        let (job, number) = (self.job, self.number);
+        (job, self.state.get_or_insert_with(|| job.controller(number)))
+    }
+
     /// Takes the rewards that are still to come, without a look at them: the phase has failed.
-    fn collect<T>(&mut self, desk: &ControllerDesk<T>) {
+    fn collect(&mut self, desk: &ControllerDesk<J::Task>) {
         while self.unbooked.iter().any(|&tasks| tasks > 0) {
             match self.next_reward(desk) {
                 Some(reward) => self.let_go(&reward),
@@ -162,7 +201,7 @@ impl Hands {
     }
 
     /// The reward to book next; it stays in hand until [`Hands::let_go`].
-    fn next_reward<T>(&mut self, desk: &ControllerDesk<T>) -> Option<Reward> {
+    fn next_reward(&mut self, desk: &ControllerDesk<J::Task>) -> Option<Reward> {
         let children = desk.children.len();
         for _ in 0..children {
             if self.reward.is_some() {

@@ -63,6 +63,20 @@ pub trait Job: Sync {
     type Task: Send + Sync;
     /// What a child keeps from task to task. After a panic it is dropped and made anew.
     type Child;
+    /// What a controller keeps from task to task. After a panic it is dropped and made anew.
+    type Controller;
+
+    /// Makes the state of controller number `number`, on its own pinned thread.
+    fn controller(&self, number: usize) -> Self::Controller;
+
+    /// Decides what task number `number` is, where that is left to the controller: called when it has claimed the task and before a child
+    /// sees it. False where there is nothing more to do: no further task is begun, as after [`Running::stop`].
+    fn deal(&self, _controller: &mut Self::Controller, _number: u32, _task: &Self::Task) -> bool {
+        true
+    }
+
+    /// Hears that task number `number`, which this controller dealt, is done: R has come up the ring.
+    fn hear(&self, _controller: &mut Self::Controller, _number: u32, _task: &Self::Task, _answer: &Answer) {}
 
     /// Makes a child's state, on its own pinned thread.
     ///
@@ -156,7 +170,7 @@ impl<T> Engine<'_, T> {
         mut watch: impl FnMut(&Running<'_, T>),
     ) -> Result<Outcome> {
         let (n, children) = (tasks.len(), self.children);
-        assert!(deal == Deal::Free || n <= children, "one each, but {n} tasks for {children} children");
+        assert!(deal != Deal::OneEach || n <= children, "one each, but {n} tasks for {children} children");
         let Shared { desks, at_work, .. } = *self.shared;
         assert_eq!(at_work.load(Ordering::Relaxed), 0, "a phase begins when the one before has ended");
         at_work.store(desks.len(), Ordering::Relaxed);
@@ -214,7 +228,7 @@ pub fn run<J: Job, R>(
             let life = move || {
                 let _ = pin(&controller.cpus);
                 let up = Upward { controller: &std::thread::current(), closing: shared.closing, looks: child_looks };
-                with_children(job, pool, desk, children, &up, || controller::live(desk, shared));
+                with_children(job, pool, desk, children, &up, || controller::live(job, k, desk, shared));
             };
             let thread = std::thread::Builder::new().name(format!("controller-{k}")).spawn_scoped(scope, life);
             let thread =

@@ -17,6 +17,8 @@ const ATTEMPTS: u8 = 3;
 pub enum Deal {
     /// Any task to any child that has room, in order.
     Free,
+    /// The same to a child that has none: what the task is to be is decided as late as can be ([`super::Job::deal`]).
+    Late,
     /// Task i to child i and nobody else: children that meet in rounds.
     OneEach,
 }
@@ -31,9 +33,9 @@ pub(crate) struct Phase<T> {
     deal: Deal,
     /// How many children there are.
     children: usize,
-    /// [`Deal::Free`]: the first task that has never been claimed; may run past the end.
+    /// [`Deal::Free`], [`Deal::Late`]: the first task that has never been claimed; may run past the end.
     next: AtomicUsize,
-    /// [`Deal::Free`]: tasks that came back.
+    /// [`Deal::Free`], [`Deal::Late`]: tasks that came back.
     again: SegQueue<u32>,
     /// [`Deal::OneEach`]: by task, whether it is claimed.
     claimed: Vec<AtomicBool>,
@@ -83,9 +85,10 @@ impl<T> Phase<T> {
                 let claimed = child < self.claimed.len() && !self.claimed[child].swap(true, Ordering::Relaxed);
                 claimed.then_some(child as u32)
             }
+            Deal::Late if ahead => None,
             // The last tasks are kept for children that have none.
             Deal::Free if ahead => self.claim_fresh(self.children),
-            Deal::Free => self.again.pop().or_else(|| self.claim_fresh(0)),
+            Deal::Free | Deal::Late => self.again.pop().or_else(|| self.claim_fresh(0)),
         }
     }
 
@@ -103,7 +106,7 @@ impl<T> Phase<T> {
     pub(crate) fn put_back(&self, task: u32) {
         match self.deal {
             Deal::OneEach => self.claimed[task as usize].store(false, Ordering::Relaxed),
-            Deal::Free => self.again.push(task),
+            Deal::Free | Deal::Late => self.again.push(task),
         }
     }
 

@@ -45,6 +45,9 @@ impl<'a, T> Toy<'a, T> {
 impl<T: Send + Sync> Job for Toy<'_, T> {
     type Task = T;
     type Child = State;
+    type Controller = ();
+
+    fn controller(&self, _: usize) {}
 
     fn child(&self, seat: Seat) -> Result<State> {
         (self.child)(seat)?;

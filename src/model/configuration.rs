@@ -199,6 +199,9 @@ impl Activation {
 pub struct Layers {
     /// The outputs of each hidden layer.
     pub hidden: Vec<usize>,
+    /// Which layers also see what came out of an earlier one, see [`Shape::skips`].
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub skips: Vec<(usize, usize)>,
     /// What stands behind each of them.
     pub activation: Activation,
     /// The share of the units of hidden layers that a batch leaves out in learning.
@@ -381,8 +384,8 @@ impl Configuration {
             Kind::Text => self.rank,
             _ => features,
         };
-        let (hidden, activation) = (layers.hidden.clone(), layers.activation.kernel());
-        Some(Network::new(&Shape { inputs, hidden, activation, outputs: self.outputs() }))
+        let (hidden, skips, activation) = (layers.hidden.clone(), layers.skips.clone(), layers.activation.kernel());
+        Some(Network::new(&Shape { inputs, hidden, activation, outputs: self.outputs(), skips }))
     }
 
     /// The words of fresh layers, which say the best constant prediction, `constant`.

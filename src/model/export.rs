@@ -13,7 +13,7 @@ use super::configuration::Kind;
 use super::network::Part;
 use super::predictor::Model;
 use crate::error::{Error, Result};
-use crate::report::format::{count, sizes};
+use crate::report::format::{count, sizes, skips};
 use crate::store::Store;
 use crate::store::draft::{Draft, publish, refuse_existing};
 
@@ -256,6 +256,9 @@ fn metadata(model: &Model) -> HashMap<String, String> {
     }
     if let Some(layers) = &configuration.layers {
         metadata.push(("hidden", sizes(&layers.hidden)));
+        if !layers.skips.is_empty() {
+            metadata.push(("skips", skips(&layers.skips)));
+        }
         metadata.push(("activation", layers.activation.name().to_owned()));
         let meets =
             (configuration.kind == Kind::Deep).then(|| (layers.meets && configuration.has_weights()).to_string());

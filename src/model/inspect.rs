@@ -10,7 +10,7 @@ use super::most::Most;
 use super::network::Network;
 use super::predictor::Model;
 use crate::data::listed;
-use crate::report::format::{bytes, count, number};
+use crate::report::format::{bytes, count, number, skips};
 
 /// How many of the longest factor vectors are shown beside weights.
 const LONGEST: usize = 5;
@@ -231,7 +231,9 @@ impl Inspection {
             _ => format!("{} {}", count(size as u64), layers.activation.name()),
         };
         let sizes: Vec<String> = network.sizes.iter().enumerate().map(size).collect();
-        writeln!(f, "network   {}, {}", sizes.join(" → "), number(network.parameters as u64, "parameter"))?;
+        let skipped = if layers.skips.is_empty() { String::new() } else { format!(", skips {}", skips(&layers.skips)) };
+        let parameters = number(network.parameters as u64, "parameter");
+        writeln!(f, "network   {}{skipped}, {parameters}", sizes.join(" → "))?;
         write!(f, "batches   of {}", number(layers.batch as u64, "row"))?;
         if layers.dropout > 0.0 {
             write!(f, ", {} of the hidden units left out", layers.dropout)?;

@@ -22,6 +22,11 @@ pub fn sizes(sizes: &[usize]) -> String {
     sizes.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
+/// Skips from layers to layers as they are typed.
+pub fn skips(skips: &[(usize, usize)]) -> String {
+    skips.iter().map(|(from, to)| format!("{from}-{to}")).collect::<Vec<_>>().join(",")
+}
+
 /// That rows of `data` were skipped.
 pub fn bad_rows(data: &str, skipped: &Skipped) -> String {
     let (rows, first) = (number(skipped.rows, "bad row"), skipped.first(Path::new(data)));

@@ -93,7 +93,7 @@ enum Out {
 
 struct Plain {
     out: Box<dyn Write + Send>,
-    /// The pass that was last told of, and how many seconds of it had gone.
+    /// The pass, or other part of a run, that was last told of, and how many seconds of it had gone.
     told: (usize, f64),
 }
 
@@ -137,10 +137,16 @@ impl Progress {
     /// Shows how far a pass is: at once on a terminal (which is redrawn at most 20 times a second), every 10 seconds of a
     /// pass elsewhere.
     pub fn update(&self, pass: &Live) {
+        self.moving(pass.pass, pass.seconds, || pass.text());
+    }
+
+    /// Shows `text` in the place of what was shown before: at once on a terminal, every 10 of the `seconds` that part number `part` of the
+    /// run has taken elsewhere.
+    pub fn moving(&self, part: usize, seconds: f64, text: impl FnOnce() -> String) {
         match &self.out {
             Out::Quiet => {}
-            Out::Plain(plain) => plain.lock().unwrap_or_else(PoisonError::into_inner).update(pass),
-            Out::Live(live) => live.get_or_init(live_line).set_message(pass.text()),
+            Out::Plain(plain) => plain.lock().unwrap_or_else(PoisonError::into_inner).moving(part, seconds, text),
+            Out::Live(live) => live.get_or_init(live_line).set_message(text()),
         }
     }
 
@@ -168,11 +174,11 @@ impl Plain {
         let _ = writeln!(self.out, "{text}");
     }
 
-    fn update(&mut self, pass: &Live) {
-        let since = if self.told.0 == pass.pass { self.told.1 } else { 0.0 };
-        if pass.seconds - since >= PLAIN_EVERY {
-            self.told = (pass.pass, pass.seconds);
-            self.line(&pass.text());
+    fn moving(&mut self, part: usize, seconds: f64, text: impl FnOnce() -> String) {
+        let since = if self.told.0 == part { self.told.1 } else { 0.0 };
+        if seconds - since >= PLAIN_EVERY {
+            self.told = (part, seconds);
+            self.line(&text());
         }
     }
 }

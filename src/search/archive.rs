@@ -32,6 +32,11 @@ impl Archive {
         self.known.get(architecture).map(|(_, reward)| *reward)
     }
 
+    /// How often it was tried.
+    pub fn times(&self, architecture: &Architecture) -> usize {
+        self.known.get(architecture).map_or(0, |(times, _)| *times as usize)
+    }
+
     /// All trials, in the order in which they became known.
     pub fn trials(&self) -> &[(Architecture, f32)] {
         &self.trials

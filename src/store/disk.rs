@@ -22,6 +22,10 @@ impl Store for Disk {
         Ok(Box::new(File::create(path)?))
     }
 
+    fn append(&self, path: &Path) -> io::Result<Box<dyn Sink>> {
+        Ok(Box::new(File::options().append(true).open(path)?))
+    }
+
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         match File::open(path)?.sync_all() {
             // Some file systems have nothing to sync in a directory and say so like this.

@@ -119,6 +119,12 @@ impl Store for Faulty {
         Ok(Box::new(FaultySink { id: state.operations, file, state: Arc::clone(&self.0) }))
     }
 
+    fn append(&self, path: &Path) -> io::Result<Box<dyn Sink>> {
+        let state = self.begin()?;
+        let file = File::options().append(true).open(path)?;
+        Ok(Box::new(FaultySink { id: state.operations, file, state: Arc::clone(&self.0) }))
+    }
+
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         let mut state = self.begin()?;
         File::open(path)?;

@@ -30,6 +30,9 @@ pub trait Store: Send + Sync {
     /// A new file, or an existing one cut to nothing.
     fn create(&self, path: &Path) -> io::Result<Box<dyn Sink>>;
 
+    /// An existing file, to be written on behind its end.
+    fn append(&self, path: &Path) -> io::Result<Box<dyn Sink>>;
+
     /// Returns once the names in the directory `path` would survive a power cut.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
 

@@ -18,6 +18,16 @@ impl Aligned {
         Self { words, from, len }
     }
 
+    /// Makes it `len` words, all zero, in the memory that it has where that is enough.
+    pub fn reset(&mut self, len: usize) {
+        if self.words.len() < len + 15 {
+            *self = Self::new(len);
+        } else {
+            self.len = len;
+            self.as_mut_slice().fill(0.0);
+        }
+    }
+
     /// How many words.
     #[expect(clippy::len_without_is_empty, reason = "nobody asks")]
     pub fn len(&self) -> usize {
@@ -56,6 +66,13 @@ impl Private {
     pub fn new(backend: Backend, words: usize, slots: usize) -> Self {
         let planes = (0..=slots).map(|_| Aligned::new(words)).collect();
         Self { backend, planes, gradient: Aligned::new(words), steps: 0.0 }
+    }
+
+    /// Makes it `words` weights with `slots` optimiser slots each, all zero, in the memory that it has where that is enough.
+    pub fn reset(&mut self, words: usize, slots: usize) {
+        self.planes.resize_with(1 + slots, Aligned::default);
+        self.planes.iter_mut().chain([&mut self.gradient]).for_each(|plane| plane.reset(words));
+        self.steps = 0.0;
     }
 
     /// The weights.

@@ -4,10 +4,13 @@ use super::{Settings, target};
 use crate::engine::schedule::Schedule;
 use crate::error::{Error, Result};
 use crate::model::configuration::{Kind, LossKind, Optimizer};
+use crate::report::format::number;
 
 /// What a run is to learn by, as far as it is known.
 pub(super) struct Choice {
     pub(super) kind: Kind,
+    /// How many hidden layers, where the kind has layers.
+    pub(super) hidden: usize,
     pub(super) optimizer: Option<Optimizer>,
     pub(super) loss: Option<LossKind>,
     pub(super) schedule: Option<Schedule>,
@@ -19,9 +22,10 @@ pub(super) struct Choice {
 /// # Errors
 /// [`Error::Usage`], with what to leave out, or what to say instead.
 pub(super) fn check(said: &Settings, choice: &Choice) -> Result<()> {
-    let Choice { kind, optimizer, loss, schedule, l1 } = *choice;
+    let Choice { kind, hidden, optimizer, loss, schedule, l1 } = *choice;
     let refused = [
         of_kind(said, kind),
+        said.skips.as_ref().and_then(|skips| of_skips(skips, hidden)),
         (l1 > 0.0).then(|| of_l1(kind, optimizer)).flatten(),
         optimizer.and_then(|optimizer| of_optimizer(kind, optimizer, schedule)),
         loss.and_then(|loss| of_loss(said, kind, loss)),
@@ -40,6 +44,7 @@ fn of_kind(said: &Settings, kind: Kind) -> Option<String> {
     let name = kind.name();
     let layers = [
         ("--hidden", said.hidden.is_some()),
+        ("--skips", said.skips.is_some()),
         ("--activation", said.activation.is_some()),
         ("--dropout", said.dropout.is_some()),
         ("--batch", said.batch.is_some()),
@@ -52,6 +57,26 @@ fn of_kind(said: &Settings, kind: Kind) -> Option<String> {
     }
     let flag = layers.into_iter().find(|&(_, said)| said && !kind.has_layers());
     flag.map(|(flag, _)| format!("{flag} is for --kind mlp, deep and text; this is {name}"))
+}
+
+/// Skips that lead nowhere, of a network of so many hidden layers.
+fn of_skips(skips: &[(usize, usize)], hidden: usize) -> Option<String> {
+    let last = hidden + 1;
+    let wrong = |(nth, &(from, to)): (usize, &(usize, usize))| {
+        let what = match to.checked_sub(from) {
+            _ if hidden == 0 => "there is no hidden layer to skip: make some by --hidden".to_owned(),
+            None | Some(0) => "a skip leads from a layer to a later one, such as 0-2".to_owned(),
+            _ if to > last => {
+                let behind = number(hidden as u64, "hidden layer");
+                format!("there is no layer {to}: the last one is {last}, the output, behind {behind}")
+            }
+            Some(1) => format!("layer {to} sees what comes out of {from} as it is: leave this one out"),
+            _ if skips[..nth].contains(&(from, to)) => "is said twice: once will do".to_owned(),
+            _ => return None,
+        };
+        Some(format!("--skips {from}-{to}: {what}"))
+    };
+    skips.iter().enumerate().find_map(wrong)
 }
 
 fn of_l1(kind: Kind, optimizer: Option<Optimizer>) -> Option<String> {

@@ -5,11 +5,10 @@
 use hogback_kernels::Step;
 
 use super::check::{Choice, check};
-use super::corpus::Corpus;
 use super::scale::Standard;
 use super::target::LabelFacts;
-use super::{Request, Settings, scale};
-use crate::data::{Column, FieldSource};
+use super::{Settings, scale};
+use crate::data::{Column, FieldSource, Hashing};
 use crate::engine::schedule::Schedule;
 use crate::error::{Error, Result};
 use crate::model::configuration::{Activation, Configuration, Kind, Layers, LossKind, Optimizer, RATED_BATCH};
@@ -31,6 +30,7 @@ const DENSE: f64 = 0.4;
 const ROWS_TO_SETTLE: f64 = 20.0;
 
 /// What data is, as far as a model has to know it.
+#[derive(Clone, Debug)]
 pub(super) struct Content {
     /// The columns of CSV.
     pub(super) columns: Option<Vec<Column>>,
@@ -40,41 +40,51 @@ pub(super) struct Content {
     pub(super) text: Option<Text>,
     /// The size of images.
     pub(super) images: Option<Vec<u32>>,
+    /// How its keys were hashed, if they were.
+    pub(super) hashing: Option<Hashing>,
+    /// What is taken off columns far from 0.
+    pub(super) centres: Vec<(u32, f32)>,
+    /// What is done to the columns of a perceptron.
+    pub(super) standard: Option<Standard>,
+    /// The mean squared norm of a row as it is learned.
+    pub(super) mean_square: f64,
+    /// Values that are not left out.
+    pub(super) nonzeros: u64,
+    /// Rows, those that are held out included.
+    pub(super) rows: u64,
 }
 
-/// The configuration of a run on this content, with these centres, mean squared norm of a row, nonzeros and rows.
+/// The configuration of a run on this content; `has_valid` says that it stops by data of its own.
 ///
 /// # Errors
 /// [`Error::Usage`] for settings that do not go together.
 pub(super) fn configuration(
-    request: &Request,
+    said: &Settings,
+    has_valid: bool,
     old: Option<&Configuration>,
     facts: &LabelFacts,
-    content: Content,
-    (centres, standard): (Vec<(u32, f32)>, Option<Standard>),
-    (mean_square, nonzeros, rows): (f64, u64, u64),
+    content: &Content,
 ) -> Result<Configuration> {
+    let Content { mean_square, nonzeros, rows, .. } = *content;
     let mean_value_square = mean_square * rows as f64 / nonzeros.max(1) as f64;
-    let said = &request.settings;
     let holdout = said.holdout.or(old.map(|old| old.holdout)).unwrap_or(0.1);
-    let blind = request.valid.is_none() && holdout == 0.0;
+    let blind = !has_valid && holdout == 0.0;
     let l1 = said.l1.or(old.map(|old| old.l1)).unwrap_or(0.0);
     let kind = said.kind.or(old.map(|old| old.kind)).unwrap_or_default();
-    let by_default = match kind {
-        _ if kind.has_layers() => Optimizer::Adam,
-        _ if l1 > 0.0 => Optimizer::Ftrl,
-        _ => Optimizer::default(),
-    };
-    let optimizer = said.optimizer.or(old.map(|old| old.optimizer)).unwrap_or(by_default);
+    let optimizer = said.optimizer.or(old.map(|old| old.optimizer)).unwrap_or(default_optimizer(kind, l1));
     let schedule = said.schedule.or(old.map(|old| old.schedule));
-    check(said, &Choice { kind, optimizer: Some(optimizer), loss: Some(facts.loss), schedule, l1 })?;
+    let hidden = said.hidden(kind, old);
+    let choice =
+        Choice { kind, hidden: hidden.len(), optimizer: Some(optimizer), loss: Some(facts.loss), schedule, l1 };
+    check(said, &choice)?;
     let schedule = schedule.unwrap_or(match optimizer {
         _ if kind.has_layers() => Schedule::Linear,
         Optimizer::Ftrl => Schedule::Constant,
         _ => Schedule::default(),
     });
-    let layers =
-        kind.has_layers().then(|| layers(said, kind, old.and_then(|old| old.layers.clone()), (facts, rows), standard));
+    let layers = kind.has_layers().then(|| {
+        layers(said, kind, hidden, old.and_then(|old| old.layers.clone()), (facts, rows), content.standard.as_ref())
+    });
     let meets = facts.outputs() == 1 && layers.as_ref().is_none_or(|layers| layers.meets);
     let passes = said.passes.or(old.map(|old| old.passes)).unwrap_or(match kind.has_layers() {
         true => passes_of_layers(kind, rows),
@@ -90,22 +100,19 @@ pub(super) fn configuration(
     let configuration = Configuration {
         kind,
         rank,
-        fields: content.fields,
+        fields: content.fields.clone(),
         loss: facts.loss,
         target: facts.target.clone(),
-        columns: content.columns,
+        columns: content.columns.clone(),
         layers,
         text: content.text,
-        images: content.images,
+        images: content.images.clone(),
         hashing: match old {
             Some(old) => old.hashing.clone(),
-            None => request.read.hashing.clone(),
+            None => content.hashing.clone(),
         },
         optimizer,
-        lr: said.lr.or(old.map(|old| old.lr)).unwrap_or(match kind.has_layers() {
-            true => kind.rate_of_layers(optimizer),
-            false => default_rate(kind, facts),
-        }),
+        lr: said.lr.or(old.map(|old| old.lr)).unwrap_or(default_rate(kind, optimizer, facts.loss, facts.outputs())),
         floor: old.map_or(floor, |old| old.floor),
         curvature: old.map_or(curvature, |old| old.curvature),
         l1,
@@ -117,7 +124,7 @@ pub(super) fn configuration(
         early_stop: said.early_stop.or(old.map(|old| old.early_stop)).unwrap_or(patience(kind, passes)),
         holdout,
         seed: said.seed.or(old.map(|old| old.seed)).unwrap_or(0),
-        centres,
+        centres: content.centres.clone(),
         mean_square,
     };
     let (rate, bias_rate) = configuration.rates(1.0);
@@ -163,21 +170,28 @@ fn rank(kind: Kind) -> usize {
     if kind == Kind::Text { DIM } else { RANK }
 }
 
-/// The layers: as was said, else as the model that is resumed has them, else as suits the kind.
+/// The outputs of hidden layers where nobody says.
+pub(super) fn hidden(kind: Kind) -> Vec<usize> {
+    match kind {
+        Kind::Mlp => vec![256, 128],
+        Kind::Deep => vec![64, 32],
+        Kind::Linear | Kind::Fm | Kind::Ffm | Kind::Text => Vec::new(),
+    }
+}
+
+/// The layers, with these hidden ones: as was said, else as the model that is resumed has them, else as suits the kind.
 fn layers(
     said: &Settings,
     kind: Kind,
+    hidden: Vec<usize>,
     old: Option<Layers>,
     (facts, rows): (&LabelFacts, u64),
-    standard: Option<Standard>,
+    standard: Option<&Standard>,
 ) -> Layers {
-    let standard = standard.unwrap_or_default();
+    let means = || standard.map_or_else(Vec::new, |standard| standard.means.clone());
     let old = old.unwrap_or_else(|| Layers {
-        hidden: match kind {
-            Kind::Deep => vec![64, 32],
-            Kind::Text => Vec::new(),
-            _ => vec![256, 128],
-        },
+        hidden: Vec::new(),
+        skips: Vec::new(),
         activation: Activation::default(),
         dropout: match kind {
             Kind::Mlp if !facts.loss.is_of_numbers() => 0.1,
@@ -187,11 +201,12 @@ fn layers(
         feature_dropout: if kind == Kind::Text { 0.3 } else { 0.0 },
         batch: batch(kind, rows),
         meets: kind == Kind::Deep && !said.wide,
-        written_out: standard.density >= DENSE,
-        means: standard.means,
+        written_out: standard.is_some_and(|standard| standard.density >= DENSE),
+        means: means(),
     });
     Layers {
-        hidden: said.hidden.clone().unwrap_or(old.hidden),
+        hidden,
+        skips: said.skips().unwrap_or(old.skips),
         activation: said.activation.unwrap_or(old.activation),
         dropout: said.dropout.unwrap_or(old.dropout),
         batch: said.batch.unwrap_or(old.batch),
@@ -220,22 +235,37 @@ impl Penalties {
     }
 }
 
-/// The penalties as the step rule takes them.
-///
-/// # Errors
-/// A damaged block of a cache.
-pub(super) fn penalties(configuration: &Configuration, corpus: &Corpus<'_>) -> Result<Penalties> {
-    let Configuration { floor, l1, l2, .. } = *configuration;
-    let decays = if l2 > 0.0 { scale::decays(corpus, l2)? } else { Vec::new() };
-    Ok(Penalties { floor, decays, l1, norm: configuration.norm() })
+/// The penalties as the step rule takes them, `uses` being how many of `rows` rows have each feature, where the model has a penalty for what
+/// is updated in place.
+pub(super) fn penalties(configuration: &Configuration, uses: &[u32], rows: u64) -> Penalties {
+    let Configuration { floor, l1, .. } = *configuration;
+    let decays = if decays(configuration) { scale::decays(uses, rows, configuration.l2) } else { Vec::new() };
+    Penalties { floor, decays, l1, norm: configuration.norm() }
 }
 
-/// The rate that suits all data measured, in the units of [`Configuration::rates`]; the squared loss, whose curvature is four times the
+/// Whether rows that are updated in place are pulled towards 0.
+pub(super) fn decays(configuration: &Configuration) -> bool {
+    configuration.l2 > 0.0 && configuration.kind != Kind::Mlp
+}
+
+/// How weights are moved where nobody says.
+pub(super) fn default_optimizer(kind: Kind, l1: f32) -> Optimizer {
+    match kind {
+        _ if kind.has_layers() => Optimizer::Adam,
+        _ if l1 > 0.0 => Optimizer::Ftrl,
+        _ => Optimizer::default(),
+    }
+}
+
+/// The rate that suits all data measured, of layers theirs, else in the units of [`Configuration::rates`]; the squared loss, whose curvature is four times the
 /// logistic's, wants half, and hinges of several classes, most of which are wide of the mark at first, a quarter.
-fn default_rate(kind: Kind, facts: &LabelFacts) -> f32 {
-    let of_linear = match facts.loss {
+pub(super) fn default_rate(kind: Kind, optimizer: Optimizer, loss: LossKind, outputs: usize) -> f32 {
+    if kind.has_layers() {
+        return kind.rate_of_layers(optimizer);
+    }
+    let of_linear = match loss {
         LossKind::Squared | LossKind::Poisson => 0.5,
-        LossKind::Hinge if facts.outputs() > 1 => 0.25,
+        LossKind::Hinge if outputs > 1 => 0.25,
         LossKind::Logistic | LossKind::Hinge | LossKind::Quantile | LossKind::Softmax => 1.0,
     };
     // Small vectors have small slopes, and are to be found within a few passes.

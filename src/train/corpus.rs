@@ -99,7 +99,7 @@ impl LabelMap {
 
 /// Where a row stands.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Place {
+pub(crate) struct Place {
     part: u32,
     block: u32,
     at: u32,

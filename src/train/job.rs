@@ -130,6 +130,9 @@ pub(super) struct Child<'t> {
 impl<'t> Job for Train<'t, '_> {
     type Task = Task;
     type Child = Child<'t>;
+    type Controller = ();
+
+    fn controller(&self, _: usize) {}
 
     fn child(&self, seat: Seat) -> Result<Child<'t>> {
         Ok(Child {
@@ -228,11 +231,9 @@ impl Train<'_, '_> {
         move |step| self.configuration.rule_of_layers(factor, step)
     }
 
-    /// What is drawn by chance in batch `nth` of a task: the same whoever learns it, and again after an interruption.
+    /// See [`seed_of`].
     pub(super) fn seed_of(&self, strips: &Strips, nth: usize) -> u64 {
-        let pass = mix(self.configuration.seed ^ mix(self.pass.load(Relaxed).into()));
-        let task = strips.first().map_or(0, |strip| mix(strip.start));
-        mix(pass ^ task).wrapping_add(nth as u64)
+        seed_of((self.configuration.seed, self.pass.load(Relaxed)), strips, nth)
     }
 
     /// Rows that all other children have learned.
@@ -240,6 +241,14 @@ impl Train<'_, '_> {
         let others = self.learned.iter().enumerate().filter(|&(other, _)| other != child);
         others.map(|(_, rows)| rows.load(Relaxed)).sum()
     }
+}
+
+/// What is drawn by chance in batch `nth` of a task of a pass, where the run has this seed: the same whoever learns it, and again after an
+/// interruption.
+pub(super) fn seed_of((seed, pass): (u64, u32), strips: &Strips, nth: usize) -> u64 {
+    let pass = mix(seed ^ mix(pass.into()));
+    let task = strips.first().map_or(0, |strip| mix(strip.start));
+    mix(pass ^ task).wrapping_add(nth as u64)
 }
 
 /// What a task has shown, as its answer says it.

@@ -84,6 +84,12 @@ impl<'a, 't, 'd> Judge<'a, 't, 'd> {
         Ok(verdict)
     }
 
+    /// Takes note of a pass that has shown `sums`, without a look at held-out rows.
+    pub(super) fn pass_over(&mut self, sums: &Tally) -> Verdict {
+        self.progressive = sums.metrics(self.configuration.loss, self.configuration.unit());
+        Verdict { best: false, stop: false }
+    }
+
     /// Scores the best model of the run that is resumed, if there is one: it has to be beaten.
     ///
     /// # Errors

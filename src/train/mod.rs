@@ -4,6 +4,7 @@
 //! the labels what is to be learned, `configure` settles every setting that was left open, `prepare` lays out Θ, `passes` runs the
 //! engine over it pass by pass, `job` is what a child does, `judge` keeps the best Θ, `commit` commits generations.
 
+pub(crate) mod alone;
 mod arranged;
 mod check;
 mod classes;
@@ -12,6 +13,7 @@ mod configure;
 mod constant;
 mod corpus;
 mod factored;
+pub(crate) mod ground;
 mod hashing;
 mod head;
 mod held_out;
@@ -23,6 +25,7 @@ mod judge;
 mod keep;
 mod keys;
 mod layers;
+mod material;
 mod opening;
 mod pairs;
 mod passes;
@@ -44,6 +47,7 @@ use clap::ValueEnum;
 use hogback_kernels::Backend;
 use serde::Serialize;
 
+use configure::Penalties;
 pub(crate) use saved::out_of_memory;
 pub use summary::Summary;
 
@@ -54,7 +58,7 @@ use crate::engine::schedule::Schedule;
 use crate::engine::topology::Topology;
 use crate::error::{Error, Result};
 use crate::fault::Faults;
-use crate::model::configuration::{Activation, Kind, LossKind, Optimizer};
+use crate::model::configuration::{Activation, Configuration, Kind, LossKind, Optimizer};
 use crate::report::format::bad_rows;
 use crate::report::log::RunLog;
 use crate::report::progress::{Progress, ProgressMode};
@@ -103,6 +107,9 @@ pub struct Settings {
     pub rank: Option<usize>,
     /// The outputs of each hidden layer.
     pub hidden: Option<Vec<usize>>,
+    /// Which layers also see what came out of an earlier one than that before them, from which and to which: 1 is the first hidden one, 0
+    /// the input.
+    pub skips: Option<Vec<(usize, usize)>>,
     /// What stands behind each of them.
     pub activation: Option<Activation>,
     /// The share of the units of hidden layers that a batch leaves out in learning.
@@ -140,15 +147,37 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Refuses what does not go together whatever the data is; `resumed` is the kind of the model that is gone on with, if there is one.
+    /// Refuses what does not go together whatever the data is; `resumed` is the model that is gone on with, if there is one.
     ///
     /// # Errors
     /// [`Error::Usage`], with what to leave out.
-    pub(crate) fn check(&self, resumed: Option<Kind>) -> Result<()> {
+    pub(crate) fn check(&self, resumed: Option<&Configuration>) -> Result<()> {
         let l1 = self.l1.unwrap_or(0.0);
-        let kind = self.kind.or(resumed).unwrap_or_default();
+        let kind = self.kind.or(resumed.map(|old| old.kind)).unwrap_or_default();
         let optimizer = self.optimizer.or((l1 > 0.0 && kind == Kind::Linear).then_some(Optimizer::Ftrl));
-        check::check(self, &check::Choice { kind, optimizer, loss: self.loss, schedule: self.schedule, l1 })
+        let hidden = self.hidden(kind, resumed).len();
+        check::check(self, &check::Choice { kind, hidden, optimizer, loss: self.loss, schedule: self.schedule, l1 })
+    }
+
+    /// The outputs of each hidden layer: as was said, else as the model that is resumed has them, else as suits the kind.
+    fn hidden(&self, kind: Kind, resumed: Option<&Configuration>) -> Vec<usize> {
+        let old = resumed.and_then(|old| old.layers.as_ref()).map(|layers| &layers.hidden);
+        self.hidden.as_ref().or(old).cloned().unwrap_or_else(|| configure::hidden(kind))
+    }
+
+    /// The skips that were said, in the order of [`Layers::skips`](crate::model::configuration::Layers::skips).
+    fn skips(&self) -> Option<Vec<(usize, usize)>> {
+        let mut skips = self.skips.clone()?;
+        skips.sort_unstable();
+        Some(skips)
+    }
+
+    /// The learning rate of a model with these settings where none is said, of classes unless the loss says otherwise.
+    pub(crate) fn default_rate(&self) -> f32 {
+        let kind = self.kind.unwrap_or_default();
+        let optimizer =
+            self.optimizer.unwrap_or_else(|| configure::default_optimizer(kind, self.l1.unwrap_or_default()));
+        configure::default_rate(kind, optimizer, self.loss.unwrap_or(LossKind::Logistic), 1)
     }
 }
 
@@ -177,6 +206,8 @@ pub struct Request {
     pub merge: Option<usize>,
     /// The longest time between two commits; none commits whenever it can, whatever it costs.
     pub checkpoint_every: Duration,
+    /// Held-out rows decide nothing: they are scored once, after the last pass.
+    pub tests_once: bool,
     /// The instruction set.
     pub backend: Backend,
     /// Faults that a test wants.
@@ -198,6 +229,7 @@ impl Request {
             head: None,
             merge: None,
             checkpoint_every: CHECKPOINT_EVERY,
+            tests_once: false,
             backend,
             faults: Faults::none(),
         }
@@ -240,15 +272,7 @@ pub fn train(request: &Request, topology: &Topology, store: &dyn Store, ears: Ea
     let inputs: Vec<&Input> = request.data.iter().chain(&request.valid).collect();
     let trained = resumed.as_ref().and_then(|resumed| resumed.configuration.images.as_deref());
     let images = size_of_all(&inputs, trained, ears.stop)?.or_else(|| trained.map(<[u32]>::to_vec));
-    let read = |input: &Input| {
-        ears.progress.doing(&format!("reading {input}"));
-        let file = DataFile::read(input, &reading, store, &notice, ears.stop)?;
-        if let Some(skipped) = file.skipped() {
-            notice(&bad_rows(&file.name(), skipped));
-        }
-        Ok(file)
-    };
-    let files = request.data.iter().map(read).collect::<Result<Vec<DataFile>>>()?;
+    let files = read(&request.data, &reading, store, ears)?;
     if resumed.is_none() {
         hashing::check(&files, &reading)?;
     }
@@ -256,7 +280,7 @@ pub fn train(request: &Request, topology: &Topology, store: &dyn Store, ears: Ea
         files.iter().for_each(|file| hashing::tell(file, hashing, &notice));
     }
     let old = resumed.as_ref().map(|resumed| &resumed.configuration);
-    let text = text::text(request, &reading, old, &files)?;
+    let text = text::text(&request.settings, (&request.read, &reading), old, &files)?;
     let facts = target::of_files(&request.settings, &files, old)?;
     let mut keys = keys::keys(&files, resumed.as_ref())?;
     if let Some(text) = &text {
@@ -264,7 +288,8 @@ pub fn train(request: &Request, topology: &Topology, store: &dyn Store, ears: Ea
         text::weigh(text, &mut keys, known, &files, &notice)?;
     }
     let valid = held_out::read(request, &files, &facts, &keys.dictionary, &reading, &notice, ears.stop)?;
-    let data = prepare::Read { files: &files, valid: &valid, keys, text, images };
+    let read = material::Read { files: &files, keys, text, images, hashing: request.read.hashing.clone() };
+    let data = prepare::Data { read, valid: &valid };
     let prepared = prepare::prepare(request, topology, &plan, data, facts, resumed.as_ref(), &notice)?;
     let reading = begun.elapsed();
     if ears.stop.requested() {
@@ -274,6 +299,28 @@ pub fn train(request: &Request, topology: &Topology, store: &dyn Store, ears: Ea
     let keeper = keep::Keeper::new(writer, plan.shards, request.checkpoint_every);
     let end = passes::run(request, &plan, prepared, keeper, ears)?;
     summary::conclude(request, &plan, &files, end, reading, begun, ears)
+}
+
+/// Reads the files of `inputs`.
+///
+/// # Errors
+/// What is wrong with the data, or the system's.
+pub(crate) fn read(
+    inputs: &[Input],
+    reading: &ReadOptions,
+    store: &dyn Store,
+    ears: Ears<'_>,
+) -> Result<Vec<DataFile>> {
+    let notice = |text: &str| ears.progress.notice(text);
+    let read = |input: &Input| {
+        ears.progress.doing(&format!("reading {input}"));
+        let file = DataFile::read(input, reading, store, &notice, ears.stop)?;
+        if let Some(skipped) = file.skipped() {
+            notice(&bad_rows(&file.name(), skipped));
+        }
+        Ok(file)
+    };
+    inputs.iter().map(read).collect()
 }
 
 /// Lays out a run on `files`, which nothing is held out of, and hands `body` what learns the first pass of a fresh Θ as often as it
@@ -290,7 +337,9 @@ pub(crate) fn measured<R>(
     let (plan, _) = Plan::choose(topology, &request.machine)?;
     let writer = Writer::new(&Disk, &request.model, request.existing)?;
     let facts = target::of_files(&request.settings, files, None)?;
-    let data = prepare::Read { files, valid: &[], keys: keys::keys(files, None)?, text: None, images: None };
+    let hashing = request.read.hashing.clone();
+    let read = material::Read { files, keys: keys::keys(files, None)?, text: None, images: None, hashing };
+    let data = prepare::Data { read, valid: &[] };
     let prepared = prepare::prepare(request, topology, &plan, data, facts, None, &|_| ())?;
     let keeper = keep::Keeper::new(writer, plan.shards, Duration::MAX);
     let (progress, log, stop) = (Progress::new(ProgressMode::Quiet), RunLog::off(), StopRequest::never());

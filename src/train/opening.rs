@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::model::configuration::{Kind, Optimizer};
 use crate::model::network::Network;
 use crate::model::weighting::Text;
-use crate::report::format::{duration, number};
+use crate::report::format::{duration, number, skips};
 
 /// The first line of `--json`.
 #[derive(Debug, Serialize)]
@@ -32,6 +32,9 @@ struct Opening {
     /// The sizes of what goes into the layers, of what comes out of the hidden ones, and of what comes out, where there are layers.
     #[serde(skip_serializing_if = "Option::is_none")]
     layers: Option<Vec<usize>>,
+    /// Which of them also see what came out of an earlier one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    skips: Vec<(usize, usize)>,
     #[serde(skip_serializing_if = "Option::is_none")]
     activation: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -91,6 +94,7 @@ pub(super) fn tell(
         fields: configuration.fields.as_ref().map(|fields| fields.names.len()),
         text: configuration.text,
         layers: prepared.learner.network().map(Network::sizes),
+        skips: layers.map_or(Vec::new(), |layers| layers.skips.clone()),
         activation: layers.filter(|layers| !layers.hidden.is_empty()).map(|layers| layers.activation.name()),
         dropout: layers.filter(|layers| !layers.hidden.is_empty() && layers.dropout > 0.0).map(|layers| layers.dropout),
         batch: layers.map(|layers| layers.batch),
@@ -147,7 +151,8 @@ impl Opening {
         let layers = self.layers.as_ref().map_or(String::new(), |sizes| {
             let sizes: Vec<String> = sizes.iter().map(ToString::to_string).collect();
             let activation = self.activation.map_or(String::new(), |name| format!(" ({name})"));
-            format!(", layers {}{activation}", sizes.join(" → "))
+            let skipped = if self.skips.is_empty() { String::new() } else { format!(", skips {}", skips(&self.skips)) };
+            format!(", layers {}{activation}{skipped}", sizes.join(" → "))
         });
         let dropout = self.dropout.map_or(String::new(), |share| format!(", dropout {share}"));
         let batch = self.batch.map_or(String::new(), |rows| format!(", batches of {rows}"));

@@ -61,6 +61,21 @@ enum Ending {
     Diverged,
 }
 
+/// How many tasks a pass is dealt in.
+pub(super) fn tasks_of_pass(configuration: &Configuration, rows: u64, nonzeros: u64, children: u64) -> u64 {
+    match &configuration.layers {
+        None => {
+            let least = (nonzeros / TASK_NONZEROS_LEAST).min(4 * children);
+            (nonzeros / TASK_NONZEROS).max(least)
+        }
+        Some(layers) => {
+            let batches = rows / layers.batch as u64;
+            let busy = (batches / TASK_BATCHES_LEAST).max(batches.min(children));
+            (batches / TASK_BATCHES).max(busy.min(8 * children))
+        }
+    }
+}
+
 /// A run under way.
 struct Passes<'a, 't, 'd> {
     request: &'a Request,
@@ -242,9 +257,14 @@ impl Passes<'_, '_, '_> {
             };
             self.position.pass += 1;
             self.position.begin_pass();
-            let verdict = self.judge.judge(engine, &mut self.position, &sums)?;
+            let is_last = self.position.pass >= self.position.until;
+            let verdict = if self.request.tests_once && !is_last {
+                self.judge.pass_over(&sums)
+            } else {
+                self.judge.judge(engine, &mut self.position, &sums)?
+            };
             self.tell(sums.rows, seconds, verdict.best)?;
-            if verdict.stop || self.position.pass >= self.position.until {
+            if verdict.stop || is_last {
                 break;
             }
             self.committer.between_passes(&self.position, &self.judge)?;
@@ -291,19 +311,10 @@ impl Passes<'_, '_, '_> {
             return arranged.tasks(seed, pass);
         }
         let rows = self.job.corpus.rows();
-        let children = self.plan.children() as u64;
         // Where tasks of this pass are done already, they were as many as that.
-        let tasks = match (self.position.done.len() as u64, &self.configuration.layers) {
-            (0, None) => {
-                let least = (self.nonzeros / TASK_NONZEROS_LEAST).min(4 * children);
-                (self.nonzeros / TASK_NONZEROS).max(least)
-            }
-            (0, Some(layers)) => {
-                let batches = rows / layers.batch as u64;
-                let busy = (batches / TASK_BATCHES_LEAST).max(batches.min(children));
-                (batches / TASK_BATCHES).max(busy.min(8 * children))
-            }
-            (begun, _) => begun,
+        let tasks = match self.position.done.len() as u64 {
+            0 => tasks_of_pass(self.configuration, rows, self.nonzeros, self.plan.children() as u64),
+            begun => begun,
         };
         order::tasks(rows, tasks, seed, pass)
     }

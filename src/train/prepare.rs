@@ -5,19 +5,19 @@ use std::borrow::Cow;
 use hogback_kernels::LearnerSpec;
 
 use super::arranged::Arranged;
-use super::configure::{Content, Penalties, configuration, penalties};
-use super::corpus::{BATCH, Corpus, Part, Source};
+use super::configure::{Content, Penalties};
+use super::corpus::{BATCH, Corpus};
 use super::head::{distance, exceeds_cache, head, in_batches, way};
 use super::held_out::{HeldOut, hold_out};
 use super::job::Learner;
-use super::keys::Keys;
+use super::material::{Material, Read};
 use super::position::{Fingerprint, Position};
 use super::resume::Resumed;
 use super::saved::{self, Words};
-use super::target::{self, LabelFacts};
-use super::{Consistency, Request, pairs, scale};
+use super::target::LabelFacts;
+use super::{Consistency, Request};
 use crate::data::order::Holdout;
-use crate::data::{Column, ColumnKind, DataFile, Dictionary, FieldSource, OwnedBlock};
+use crate::data::{Dictionary, OwnedBlock};
 use crate::engine::plan::Plan;
 use crate::engine::topology::Topology;
 use crate::error::{Error, Result};
@@ -27,7 +27,6 @@ use crate::model::layered::Layered;
 use crate::model::network::Network;
 use crate::model::sparse::Sparse;
 use crate::model::tally::Scorer;
-use crate::model::weighting::Text;
 use crate::report::format::{memory, number};
 use crate::sys::memory::available;
 use crate::theta::exchange::hogwild::{Head, View};
@@ -63,15 +62,10 @@ pub(super) struct Prepared<'d> {
 }
 
 /// What was read.
-pub(super) struct Read<'d> {
-    pub(super) files: &'d [DataFile],
+pub(super) struct Data<'d> {
+    pub(super) read: Read<'d>,
     /// The rows of `--valid`, if there are any.
     pub(super) valid: &'d [OwnedBlock],
-    pub(super) keys: Keys<'d>,
-    /// What is made of it, if it is text.
-    pub(super) text: Option<Text>,
-    /// The size of the images, if it is images.
-    pub(super) images: Option<Vec<u32>>,
 }
 
 /// Lays out a run.
@@ -82,84 +76,29 @@ pub(super) fn prepare<'d>(
     request: &Request,
     topology: &Topology,
     plan: &Plan,
-    data: Read<'d>,
+    data: Data<'d>,
     facts: LabelFacts,
     resumed: Option<&'d Resumed>,
     notice: &dyn Fn(&str),
 ) -> Result<Prepared<'d>> {
-    let Read { files, valid, keys: Keys { mut dictionary, maps, nonzeros, .. }, text, images } = data;
-    facts.notices.iter().for_each(|text| notice(text));
+    let Data { read, valid } = data;
+    let files = read.files;
     let old = resumed.map(|resumed| &resumed.configuration);
-    let columns = columns(files, old)?;
     let kind = old.map_or(request.settings.kind, |old| Some(old.kind)).unwrap_or_default();
-    if matches!(kind, Kind::Fm | Kind::Ffm) {
-        for file in files {
-            pairs::lone(file)?.iter().for_each(|text| notice(text));
-        }
-    }
-
-    let limit = u32::try_from(dictionary.len()).map_err(|_| Error::Engine("more than 2^32 keys".to_owned()))?;
-    let parts = files.iter().zip(maps).map(|(file, map)| Part {
-        source: Source::Table(file.table()),
-        rows: file.rows(),
-        ones: file.all_ones(),
-        pairs: file.longest_row() == 2 && file.nonzeros() == 2 * file.rows(),
-        map,
-        labels: target::map(file.labels(), &facts.target, facts.outputs()),
-    });
-    let mut corpus = Corpus::new(parts.collect(), limit);
-    corpus.weigh(&facts.class_weights, facts.mean_weight);
-    if let Some(text) = &text {
-        corpus.weigh_counts(text.weighting, dictionary.idf.clone().unwrap_or_default());
-    }
-    let mut standard = None;
-    let centres = match old {
-        Some(old) => old.centres.clone(),
-        None if kind == Kind::Mlp => {
-            let found = scale::standard(&corpus)?;
-            dictionary.to_mut().scales = Some(found.exponents.clone());
-            standard = Some(found);
-            Vec::new()
-        }
-        None if text.is_some() => Vec::new(),
-        None => scale::centres(&corpus)?,
-    };
-    corpus.centre(&centres);
-    if standard.is_none() && (text.is_none() || old.is_some()) {
-        scale_columns(&mut corpus, &mut dictionary, files, old.map(|old| old.kind), notice)?;
-    }
-    let factors = dictionary.scales.clone();
-    if let Some(exponents) = &factors {
-        corpus.scale(exponents.iter().map(|&exponent| scale::power(i32::from(exponent))).collect());
-    }
-    let mean_square = match (old, &standard) {
-        (Some(old), _) => old.mean_square,
-        (_, Some(standard)) => standard.mean_square,
-        _ if text.is_some() || factors.is_some() || !centres.is_empty() => scale::mean_square(&corpus)?,
-        _ => files.iter().map(DataFile::sum_squares).sum::<f64>() / corpus.rows().max(1) as f64,
-    };
-    let source = fields(request, old, files, &dictionary)?;
-    let size = (mean_square, nonzeros, corpus.rows());
-    let content = Content { columns, fields: source, text, images };
-    let configuration = configuration(request, old, &facts, content, (centres, standard), size)?;
+    let material = Material::new(kind, read, facts, old, notice)?;
+    let configuration = material.configuration(&request.settings, request.valid.is_some(), old)?;
+    let (penalties, fresh) = material.begin(&configuration, &material.uses(&configuration)?)?;
+    let Material { corpus, dictionary, facts, content: Content { nonzeros, .. }, .. } = material;
+    let limit = corpus.limit();
 
     let share = if request.valid.is_some() { 0.0 } else { configuration.holdout };
     let holdout = (share > 0.0).then(|| Holdout::new(share, configuration.seed));
     let held_out = hold_out(&corpus, holdout, request, valid, &configuration, limit, &dictionary);
-    let mut penalties = penalties(&configuration, &corpus)?;
     let (rule, objective) = (configuration.rule(), configuration.objective());
     let layout = configuration.layout();
     let (rows, backend) = (dictionary.len(), request.backend);
     let layered = Layered::new(backend, &configuration, rows);
     let network = layered.as_ref().map(Layered::network);
-    let fresh = match &configuration.fields {
-        _ if layout.factors().is_none() => None,
-        None => Some(Fresh::new(&configuration, std::mem::take(&mut penalties.decays), Vec::new())),
-        Some(source) => {
-            let fields = source.fields(&dictionary).map_err(|what| Error::data(files[0].name(), what))?;
-            Some(Fresh::new(&configuration, std::mem::take(&mut penalties.decays), fields.of))
-        }
-    };
     fits_memory(&configuration, rows, network, plan.children())?;
     if let Some(network) = network.filter(|network| kind == Kind::Mlp && network.parameters() > MANY) {
         let weights = number(network.parameters() as u64, "weight");
@@ -252,27 +191,13 @@ pub(super) fn prepare<'d>(
     })
 }
 
-/// The fields of a model to which they matter: those of all files, which must be known to the model that is resumed.
-fn fields(
-    request: &Request,
-    old: Option<&Configuration>,
-    files: &[DataFile],
-    dictionary: &Dictionary,
-) -> Result<Option<FieldSource>> {
-    match old {
-        Some(old) => {
-            old.fields.as_ref().map_or(Ok(()), |fields| fields.check(old.kind.name(), files))?;
-            Ok(old.fields.clone())
-        }
-        None => match request.settings.kind {
-            Some(kind @ (Kind::Ffm | Kind::Deep)) => FieldSource::of_files(kind.name(), files, dictionary).map(Some),
-            _ => Ok(None),
-        },
-    }
-}
-
 /// Refuses what memory has no room for, before any of it is touched.
-fn fits_memory(configuration: &Configuration, rows: usize, network: Option<&Network>, children: usize) -> Result<()> {
+pub(super) fn fits_memory(
+    configuration: &Configuration,
+    rows: usize,
+    network: Option<&Network>,
+    children: usize,
+) -> Result<()> {
     let Some(free) = available() else { return Ok(()) };
     let table = configuration.table_rows(rows) as u128 * configuration.layout().width() as u128;
     let (planes, children) = (1 + configuration.slots() as u128, children as u128);
@@ -304,77 +229,12 @@ fn fits_memory(configuration: &Configuration, rows: usize, network: Option<&Netw
         }
         _ => {
             let weights = number(network.map_or(0, Network::words) as u64, "weight");
-            (format!("a network of {weights}"), "choose smaller --hidden layers, or fewer --bits".to_owned())
+            let skips = configuration.layers.as_ref().is_some_and(|layers| !layers.skips.is_empty());
+            let fewer = if skips { "--skips or --bits" } else { "--bits" };
+            (format!("a network of {weights}"), format!("choose smaller --hidden layers, or fewer {fewer}"))
         }
     };
     Err(Error::Usage(format!(
         "{what} needs {needed} for {features}{fields} and the best pass so far, and {free} are free: {advice}"
     )))
-}
-
-/// The columns of all files, which must be the same, and those of the model that is resumed.
-fn columns(files: &[DataFile], old: Option<&Configuration>) -> Result<Option<Vec<Column>>> {
-    let first = files[0].columns();
-    if let Some(other) = files.iter().find(|file| file.columns() != first) {
-        let which = difference(first, other.columns(), false);
-        let what = format!("has other columns than {}, or other kinds of them: look at {which}", files[0].name());
-        return Err(Error::data(other.name(), what));
-    }
-    if let Some(old) = old
-        && old.columns.as_deref() != first
-    {
-        let which = difference(old.columns.as_deref(), first, true);
-        let what = format!("has other columns than the model was trained on, or other kinds of them: look at {which}");
-        return Err(Error::data(files[0].name(), what));
-    }
-    Ok(first.map(<[Column]>::to_vec))
-}
-
-/// A column that `then` and `now` do not both have, and what may be said for it, unless what was then is `fixed`.
-fn difference(then: Option<&[Column]>, now: Option<&[Column]>, fixed: bool) -> String {
-    let (then, now) = (then.unwrap_or_default(), now.unwrap_or_default());
-    let odd = then.iter().find(|column| !now.contains(column)).or(now.iter().find(|column| !then.contains(column)));
-    let Some(Column { name, .. }) = odd else { return "their order".to_owned() };
-    let kind = |columns: &[Column]| columns.iter().find(|column| column.name == *name).map(|column| column.kind);
-    match (kind(then), kind(now)) {
-        (Some(ColumnKind::Words), Some(ColumnKind::Number)) => {
-            format!("column {name}, all numbers here: --categorical {name} makes them words")
-        }
-        (Some(ColumnKind::Number), Some(ColumnKind::Words)) if !fixed => {
-            format!("column {name}, all numbers there: --categorical {name} makes them words")
-        }
-        _ => format!("column {name}"),
-    }
-}
-
-/// Gives the dictionary column scales, if the data needs them and the model has no say yet.
-fn scale_columns(
-    corpus: &mut Corpus<'_>,
-    dictionary: &mut Cow<'_, Dictionary>,
-    files: &[DataFile],
-    resumed: Option<Kind>,
-    notice: &dyn Fn(&str),
-) -> Result<()> {
-    if let Some(kind) = resumed {
-        let rows = dictionary.len();
-        if dictionary.scales.as_ref().is_some_and(|scales| scales.len() < rows)
-            && let Some(scales) = &mut dictionary.to_mut().scales
-        {
-            // New inputs of a perceptron are brought to a size; new columns of other models with scales are taken as they are.
-            let found = if kind == Kind::Mlp { scale::sizes(corpus)? } else { Vec::new() };
-            scales.extend(found.into_iter().skip(scales.len()));
-            scales.resize(rows, 0);
-        }
-        return Ok(());
-    }
-    let least = files.iter().map(DataFile::least_value).filter(|&least| least > 0.0).fold(f32::MAX, f32::min);
-    let most = files.iter().map(DataFile::most_value).fold(0.0, f32::max);
-    // What is far from 0 may be near it, once centred.
-    if (corpus.is_centred() || scale::may_need_scales(least, most))
-        && let Some(scales) = scale::exponents(corpus)?
-    {
-        dictionary.to_mut().scales = Some(scales);
-        notice("note: columns differ widely in scale: each is learned in units of its own size");
-    }
-    Ok(())
 }

@@ -10,7 +10,7 @@ use crate::checkpoint::{Existing, Loaded, load};
 use crate::data::{Dictionary, ReadOptions};
 use crate::error::{Error, Result};
 use crate::model::configuration::{Configuration, Kind};
-use crate::report::format::sizes;
+use crate::report::format::{sizes, skips};
 
 /// A model that is resumed.
 pub(super) struct Resumed {
@@ -70,13 +70,19 @@ pub(super) fn agree(request: &Request, resumed: Option<&Resumed>) -> Result<()> 
     if said.kind.is_some_and(|kind| kind != old.kind) {
         return Err(other("--kind", old.kind.name()));
     }
-    said.check(Some(old.kind))?;
+    said.check(Some(old))?;
     if said.rank.is_some_and(|rank| rank != old.rank) {
         return Err(other(if old.kind == Kind::Text { "--dim" } else { "--rank" }, &old.rank.to_string()));
     }
     if let Some(layers) = &old.layers {
         if said.hidden.as_ref().is_some_and(|hidden| *hidden != layers.hidden) {
             return Err(other("--hidden", &sizes(&layers.hidden)));
+        }
+        if said.skips().is_some_and(|skips| skips != layers.skips) {
+            return Err(match layers.skips[..] {
+                [] => Error::Usage("the model was trained without --skips: leave out --skips".to_owned()),
+                _ => other("--skips", &skips(&layers.skips)),
+            });
         }
         if said.activation.is_some_and(|activation| activation != layers.activation) {
             return Err(other("--activation", layers.activation.name()));

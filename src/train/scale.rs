@@ -80,7 +80,7 @@ pub(super) fn exponents(corpus: &Corpus<'_>) -> Result<Option<Vec<i8>>> {
 }
 
 /// What is done to the columns of data that goes into layers.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Standard {
     /// By tensor row, the exponent of two that brings the column's deviation near 1.
     pub(super) exponents: Vec<i8>,
@@ -175,12 +175,11 @@ pub(super) fn mean_square(corpus: &Corpus<'_>) -> Result<f64> {
     Ok(squares / corpus.rows().max(1) as f64)
 }
 
-/// By tensor row, the factor of its weight that is added to its gradient each time a row of data touches it, such that the
-/// sum over a pass is that of the gradient of l2/2 · |w|² on the mean loss: l2 · rows / rows that touch it.
+/// By tensor row, how many rows of data have it.
 ///
 /// # Errors
 /// A damaged block of a cache.
-pub(super) fn decays(corpus: &Corpus<'_>, l2: f32) -> Result<Vec<f32>> {
+pub(super) fn uses(corpus: &Corpus<'_>) -> Result<Vec<u32>> {
     let (rows, threads) = (corpus.rows(), rayon::current_num_threads() as u64);
     let count = |nth: u64| {
         let mut counts = vec![0u32; corpus.limit() as usize];
@@ -188,12 +187,19 @@ pub(super) fn decays(corpus: &Corpus<'_>, l2: f32) -> Result<Vec<f32>> {
         corpus.for_each(rows, |ids, _| ids.iter().for_each(|&id| counts[id as usize] += 1))?;
         Ok(counts)
     };
-    let counted = (0..threads).into_par_iter().map(count).collect::<Result<Vec<_>>>()?;
-    let decay = |id: usize| match counted.iter().map(|counts| u64::from(counts[id])).sum::<u64>() {
-        0 => 0.0,
-        count => (f64::from(l2) * rows as f64 / count as f64) as f32,
-    };
-    Ok((0..corpus.limit() as usize).map(decay).collect())
+    let mut counted = (0..threads).into_par_iter().map(count).collect::<Result<Vec<_>>>()?;
+    let mut all = counted.pop().unwrap_or_default();
+    for counts in counted {
+        all.iter_mut().zip(counts).for_each(|(all, count)| *all += count);
+    }
+    Ok(all)
+}
+
+/// By tensor row, the factor of its weight that is added to its gradient each time a row of data touches it, such that the
+/// sum over a pass is that of the gradient of l2/2 · |w|² on the mean loss: l2 · rows / rows that touch it, `uses`.
+pub(super) fn decays(uses: &[u32], rows: u64, l2: f32) -> Vec<f32> {
+    let decay = |&count: &u32| if count == 0 { 0.0 } else { (f64::from(l2) * rows as f64 / f64::from(count)) as f32 };
+    uses.iter().map(decay).collect()
 }
 
 /// The exponent of two that brings `size` nearest to 1; 0 of nothing.

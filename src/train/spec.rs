@@ -11,6 +11,7 @@ use super::{CHECKPOINT_EVERY, ClassWeights, Consistency, Request, Settings};
 use crate::data::{BITS, CachePolicy, Column, ColumnKind, Grams, Hashing, Input, LabelFile};
 use crate::engine::plan::Plan;
 use crate::model::configuration::{Configuration, Kind, Layers, LossKind, Optimizer, Target};
+use crate::report::format;
 
 const HEAD: &str = "\
 # How this model was trained. To train it again:
@@ -140,9 +141,15 @@ pub(super) fn written(request: &Request, plan: &Plan, configuration: &Configurat
 
 /// The lines of layers.
 fn layers_of(sheet: &mut Sheet, layers: &Layers, said: &Settings) {
-    if !layers.hidden.is_empty() {
+    if layers.hidden.is_empty() {
+        sheet.line("hidden", "none", said.hidden.is_some());
+    } else {
         let sizes: Vec<Value> = layers.hidden.iter().map(|&size| whole(size as u64)).collect();
         sheet.line("hidden", sizes, said.hidden.is_some());
+        if !layers.skips.is_empty() {
+            let skips: Vec<String> = layers.skips.iter().map(|&skip| format::skips(&[skip])).collect();
+            sheet.line("skips", skips, said.skips.is_some());
+        }
         sheet.line("activation", layers.activation.name(), said.activation.is_some());
         sheet.line("dropout", short(layers.dropout), said.dropout.is_some());
     }

@@ -2,7 +2,7 @@
 //!
 //! What flows in: files, the model that is resumed, what was said. What flows out: [`Text`], and [`Keys`] that are in line with it.
 
-use super::Request;
+use super::Settings;
 use super::keys::Keys;
 use crate::data::{DataFile, ReadOptions};
 use crate::error::{Error, Result};
@@ -10,18 +10,17 @@ use crate::model::configuration::{Configuration, Kind};
 use crate::model::weighting::Text;
 use crate::report::format::number;
 
-/// What is to be made of `files`, if they are text, which were read as `reading` says.
+/// What is to be made of `files`, if they are text, which were read as `reading` says, where `said` had been said.
 ///
 /// # Errors
 /// [`Error::Usage`] where some files are text and some are not, or flags are for text and none is; [`Error::Data`] where the model that
 /// is resumed is of other data.
 pub(super) fn text(
-    request: &Request,
-    reading: &ReadOptions,
+    settings: &Settings,
+    (said, reading): (&ReadOptions, &ReadOptions),
     old: Option<&Configuration>,
     files: &[DataFile],
 ) -> Result<Option<Text>> {
-    let settings = &request.settings;
     let is_text = files[0].documents().is_some();
     if let Some(other) = files.iter().find(|file| file.documents().is_some() != is_text) {
         let (text, not) = if is_text { (&files[0], other) } else { (other, &files[0]) };
@@ -39,9 +38,8 @@ pub(super) fn text(
         return Err(Error::data(files[0].name(), format!("this is {not}: give data of that kind")));
     }
     if !is_text {
-        let said =
-            [("--ngrams and --chars", request.read.grams.is_some()), ("--min-count", settings.min_count.is_some())];
-        return match said.iter().find(|(_, said)| *said) {
+        let flags = [("--ngrams and --chars", said.grams.is_some()), ("--min-count", settings.min_count.is_some())];
+        return match flags.iter().find(|(_, said)| *said) {
             Some((flags, _)) => {
                 let what = format!("leave out {flags}, for text, which {} is not", files[0].name());
                 Err(Error::Usage(what))

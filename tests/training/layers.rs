@@ -33,6 +33,11 @@ fn small(kind: Kind) -> Settings {
     }
 }
 
+/// The same with layers that see all that come before them.
+fn skipping(kind: Kind) -> Settings {
+    Settings { hidden: Some(vec![8, 4]), skips: Some(vec![(0, 2), (0, 3), (1, 3)]), ..small(kind) }
+}
+
 /// A rate that bears two children: rows of a deep model have some ten features of a field here, which are all moved by each row of a batch.
 fn rate(kind: Kind) -> f32 {
     kind.rate_of_layers(Optimizer::Adam) / if kind == Kind::Deep { 8.0 } else { 1.0 }
@@ -47,15 +52,17 @@ fn learned(summary: &hogback::train::Summary) -> f64 {
 fn sync_is_bit_identical_for_one_seed_s_k_and_m_interrupted_or_not() {
     let folder = tempdir().unwrap();
     let data = write(folder.path(), &PLANT);
-    for kind in KINDS {
+    for (kind, has_skips) in KINDS.iter().flat_map(|&kind| [(kind, false), (kind, true)]) {
         let data = suited(&data, kind);
         for (shards, controllers, children) in [(1, 1, 1), (2, 1, 2), (1, 2, 1), (3, 1, 3)] {
-            let model = |name: &str| folder.path().join(format!("{kind:?}{shards}{controllers}{children}{name}"));
+            let story = format!("{kind:?}, skips {has_skips}, S {shards} K {controllers} m {children}");
+            let model = |name: &str| folder.path().join(format!("{story} {name}"));
             let train = |name: &str, existing, faults| {
                 let (s, k, m) = (Some(shards), Some(controllers), Some(children));
                 let machine = plan::Request { shards: s, controllers: k, children: m, nodes: None };
                 // What is left out by chance is a matter of the seed as well.
-                let settings = Settings { dropout: Some(0.2), ..small(kind) };
+                let settings = if has_skips { skipping(kind) } else { small(kind) };
+                let settings = Settings { dropout: Some(0.2), ..settings };
                 let request = with_children(&data, model(name), children);
                 run(&Request { machine, settings, consistency: Consistency::Sync, existing, faults, ..request })
             };
@@ -65,7 +72,10 @@ fn sync_is_bit_identical_for_one_seed_s_k_and_m_interrupted_or_not() {
             assert!(matches!(cut, Error::Interrupted { saved: true, .. }), "{cut}");
             train("c", Existing::Continue, Faults::none()).unwrap();
             let [a, b, c] = ["a", "b", "c"].map(|name| tensors(&model(name)));
-            assert!(a == b && a == c, "{kind:?}, S {shards} K {controllers} m {children}");
+            assert!(a == b && a == c, "{story}");
+            let layers = load(&model("a")).unwrap().manifest.configuration["layers"].clone();
+            let skips = has_skips.then(|| serde_json::json!([[0, 2], [0, 3], [1, 3]]));
+            assert_eq!(layers.get("skips"), skips.as_ref(), "{story}");
         }
     }
 }
@@ -211,18 +221,20 @@ fn new_data_brings_new_inputs_and_keeps_the_old_ones() {
         path
     };
     let (a, b) = (file("a.svm", "1 1:1 2:1\n-1 3:1\n"), file("b.svm", "1 9:1 3:1\n-1 2:1 8:1\n"));
-    let settings = Settings { hidden: Some(vec![5]), ..small(Kind::Mlp) };
+    // The output sees the input as well: it has rows for new features behind all others.
+    let settings = Settings { hidden: Some(vec![5, 4]), skips: Some(vec![(1, 3), (0, 3)]), ..small(Kind::Mlp) };
     run(&Request { settings, ..with_children(&a, model.clone(), 1) }).unwrap();
     let before = Model::open(&model).unwrap();
-    let old = tensor(&model, "layer1.weight");
+    let [old, old_last] = ["layer1.weight", "layer3.weight"].map(|name| tensor(&model, name));
     // A rate so small that a pass moves next to nothing.
     let settings = Settings { lr: Some(1e-9), ..passes(1) };
     let again = Request { settings, existing: Existing::Continue, ..with_children(&b, model.clone(), 1) };
     run(&again).unwrap();
-    let weights = tensor(&model, "layer1.weight");
+    let [weights, last] = ["layer1.weight", "layer3.weight"].map(|name| tensor(&model, name));
     assert_eq!((old.len(), weights.len()), (3 * 5, 5 * 5));
+    assert_eq!((old_last.len(), last.len()), (4 + 5 + 3, 4 + 5 + 5));
     let near = |(old, new): (&u32, &u32)| (f32::from_bits(*old) - f32::from_bits(*new)).abs() < 1e-6;
-    assert!(old.iter().zip(&weights).all(near));
+    assert!(old.iter().zip(&weights).all(near) && old_last.iter().zip(&last).all(near));
     assert!(weights[15..].iter().any(|&word| f32::from_bits(word) != 0.0), "fresh units are not all alike");
     let after = Model::open(&model).unwrap();
     for row in [&[("1", 1.0), ("2", 1.0)][..], &[("3", 1.0)], &[]] {
@@ -310,6 +322,7 @@ fn other_layers_than_those_of_the_model_that_is_resumed_are_refused() {
         let other = || Settings { passes: Some(1), ..Settings::default() };
         for (settings, part) in [
             (Settings { hidden: Some(vec![9]), ..other() }, "--hidden"),
+            (Settings { skips: Some(vec![(0, 2)]), ..other() }, "--skips"),
             (Settings { activation: Some(Activation::Gelu), ..other() }, "--activation"),
             (Settings { optimizer: Some(Optimizer::Sgd), ..other() }, "--optimizer"),
             (Settings { loss: Some(LossKind::Squared), ..other() }, "--loss"),
@@ -327,6 +340,30 @@ fn other_layers_than_those_of_the_model_that_is_resumed_are_refused() {
             run(&Request { settings, existing: Existing::Continue, ..again }).unwrap();
         }
     }
+}
+
+#[test]
+fn skips_are_resumed_as_they_are_and_no_others() {
+    let folder = tempdir().unwrap();
+    let data = write(folder.path(), &Plant { rows: 200, ..PLANT });
+    let model = folder.path().join("m");
+    run(&Request { settings: skipping(Kind::Mlp), ..with_children(&data, model.clone(), 1) }).unwrap();
+    let resumed = |skips: Option<Vec<(usize, usize)>>| {
+        let settings = Settings { skips, ..passes(1) };
+        run(&Request { settings, existing: Existing::Continue, ..with_children(&data, model.clone(), 1) })
+    };
+    for (skips, what) in [
+        (vec![(0, 2)], "the model was trained with --skips 0-2,0-3,1-3: leave out --skips"),
+        (vec![], "the model was trained with --skips 0-2,0-3,1-3: leave out --skips"),
+        // Two hidden layers are the model's, whatever others have by default.
+        (vec![(0, 4)], "--skips 0-4: there is no layer 4: the last one is 3, the output, behind 2 hidden layers"),
+    ] {
+        let error = resumed(Some(skips)).unwrap_err();
+        assert!(matches!(error, Error::Usage(_)) && error.to_string() == what, "{error}");
+    }
+    resumed(None).unwrap();
+    // In any order they are the same.
+    resumed(Some(vec![(1, 3), (0, 3), (0, 2)])).unwrap();
 }
 
 /// Rows of two classes around a centre, by their distance, and a column of names that says nothing; CSV with a header.

@@ -140,6 +140,9 @@ fn reading_stops_within_a_chunk_of_being_asked() {
             self.0.request();
             Disk.create(path)
         }
+        fn append(&self, path: &Path) -> io::Result<Box<dyn Sink>> {
+            Disk.append(path)
+        }
         fn sync_dir(&self, path: &Path) -> io::Result<()> {
             Disk.sync_dir(path)
         }
@@ -180,6 +183,9 @@ impl Store for Full {
     }
     fn create(&self, path: &Path) -> io::Result<Box<dyn Sink>> {
         Ok(Box::new(Short(fs::File::create(path)?, self.0)))
+    }
+    fn append(&self, _: &Path) -> io::Result<Box<dyn Sink>> {
+        Err(io::ErrorKind::StorageFull.into())
     }
     fn sync_dir(&self, _: &Path) -> io::Result<()> {
         Ok(())

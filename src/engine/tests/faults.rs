@@ -188,6 +188,9 @@ struct FragileJob(AtomicU32);
 impl<'a> Job for &'a FragileJob {
     type Task = u32;
     type Child = Fragile<'a>;
+    type Controller = ();
+
+    fn controller(&self, _: usize) {}
 
     fn child(&self, _: Seat) -> Result<Fragile<'a>> {
         Ok(Fragile(&self.0))

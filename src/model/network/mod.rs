@@ -14,7 +14,7 @@ use std::ops::Range;
 
 use hogback_kernels::{Activation, Backend, Row};
 
-use affine::Affine;
+use affine::{Affine, Source};
 pub use buffers::Buffers;
 use hidden::Hidden;
 
@@ -36,6 +36,9 @@ pub struct Shape {
     pub activation: Activation,
     /// Margins of a row.
     pub outputs: usize,
+    /// Which layers also see what came out of an earlier one than that before them: from which and to which, rising, none twice. Layers
+    /// count from 1, the first hidden one; 0 is the input, and the last layer, which may be skipped to, stands behind all hidden ones.
+    pub skips: Vec<(usize, usize)>,
 }
 
 /// A batch of rows.
@@ -79,7 +82,8 @@ pub struct Pass<'a> {
 pub struct Part {
     /// "layer1.weight", "layer1.bias" and so on, the first layer being the one that sees the input.
     pub name: String,
-    /// Weights have a row for each input, biases one.
+    /// Weights have a row for each input, biases one. The inputs are what comes out of the layer before, then what is skipped to this one,
+    /// from the nearest layer to the farthest: so those that the network gains with its own come last.
     pub rows: usize,
     /// A column for each output.
     pub width: usize,
@@ -87,7 +91,8 @@ pub struct Part {
     pub words: Range<usize>,
 }
 
-/// Fully connected layers, an activation behind each but the last.
+/// Fully connected layers, an activation behind each but the last. A layer may see several earlier ones, the outputs of all of them one
+/// behind the other (Zoph & Le, "Neural Architecture Search with Reinforcement Learning", ICLR 2017).
 #[derive(Clone, Debug)]
 pub struct Network {
     layers: Vec<Affine>,
@@ -104,11 +109,22 @@ impl Network {
             words = from.saturating_add(count).checked_next_multiple_of(LINE).unwrap_or(usize::MAX);
             from
         };
-        let inputs = std::iter::once(&shape.inputs).chain(&shape.hidden);
-        let outputs = shape.hidden.iter().chain([&shape.outputs]);
-        let layer =
-            |(&inputs, &outputs)| Affine::new(inputs, outputs, take(inputs.saturating_mul(outputs)), take(outputs));
-        let layers: Vec<Affine> = inputs.zip(outputs).map(layer).collect();
+        let leads = |&(from, to): &(usize, usize)| from + 1 < to && to <= shape.hidden.len() + 1;
+        debug_assert!(shape.skips.is_sorted() && shape.skips.iter().all(leads), "skips that lead nowhere");
+        let size = |nth: usize| nth.checked_sub(1).map_or(shape.inputs, |nth| shape.hidden[nth]);
+        let layer = |(to, &outputs): (usize, &usize)| {
+            let skipped = shape.skips.iter().rev().filter(|&&(from, end)| end == to && from < to - 1);
+            let mut inputs = 0usize;
+            let source = |from: usize| {
+                let first = inputs;
+                inputs = inputs.saturating_add(size(from));
+                let shared = shape.skips.iter().any(|&(begin, end)| begin == from && end > to);
+                Source { from, rows: first..inputs, shared }
+            };
+            let sources = [to - 1].into_iter().chain(skipped.map(|&(from, _)| from)).map(source).collect();
+            Affine::new(sources, outputs, take(inputs.saturating_mul(outputs)), take(outputs))
+        };
+        let layers: Vec<Affine> = (1..).zip(shape.hidden.iter().chain([&shape.outputs])).map(layer).collect();
         Self { layers, hidden: Hidden { activation: shape.activation }, words }
     }
 
@@ -173,19 +189,19 @@ impl Network {
             Activation::Tanh => 1.0,
         };
         let mut drawn = 0;
-        let mut norm = if norm > 0.0 { norm } else { 1.0 };
+        let norm = if norm > 0.0 { norm } else { 1.0 };
         for (nth, layer) in self.layers.iter().enumerate() {
             let gain = match nth {
                 nth if nth + 1 < self.layers.len() => gain,
                 0 => 1.0,
                 _ => SMALL * SMALL,
             };
-            let spread = (gain / norm).sqrt() as f32;
+            let size = |source: &Source| if source.from == 0 { norm } else { source.rows.len() as f64 };
+            let spread = (gain / layer.sources.iter().map(size).sum::<f64>()).sqrt() as f32;
             for word in &mut words[layer.weights()] {
                 *word = spread * deviate(seed ^ 0x6c61_7965, drawn);
                 drawn += 1;
             }
-            norm = layer.outputs as f64;
         }
         words[self.last().bias()].copy_from_slice(constant);
     }
@@ -195,20 +211,18 @@ impl Network {
     /// # Panics
     /// Where the weights or the input are of another size.
     pub fn forward(&self, pass: Pass<'_>, buffers: &mut Buffers) {
-        let Pass { backend, weights, input, rows, dropout, stride } = pass;
+        let Pass { backend, weights, rows, dropout, stride, .. } = pass;
         assert_eq!(weights.len(), self.words, "words of another network");
         buffers.fit(self, rows, dropout, stride);
         let Buffers { outputs, kept, margins, centred, .. } = buffers;
         for (nth, layer) in self.layers.iter().enumerate() {
             let (before, here) = outputs.split_at_mut(nth);
-            let input = before.last().map_or(input, |last| Input::Dense(last));
-            let pass = Pass { input, ..pass };
             match here.first_mut() {
                 Some(here) => {
-                    layer.forward(pass, (here, layer.outputs), centred);
+                    layer.forward(pass, before, (here, layer.outputs), centred);
                     self.hidden.forward(backend, nth, here, &mut kept[nth], dropout);
                 }
-                None => layer.forward(pass, (margins, stride), centred),
+                None => layer.forward(pass, before, (margins, stride), centred),
             }
         }
     }
@@ -227,18 +241,18 @@ impl Network {
     ) {
         assert_eq!(gradient.len(), self.words, "words of another network");
         let Buffers { outputs, kept, slopes, margin_slopes, turned, centred, .. } = buffers;
+        if let Input::Sparse(rows, _) = pass.input {
+            turned.turn(rows, self.inputs());
+        }
         for (nth, layer) in self.layers.iter().enumerate().rev() {
-            // The slopes by what came out of this layer, and room for those by what came out of the one before.
+            // The slopes by what came out of this layer, and those, or room for them, by what came out of the ones before.
             let (before, here) = slopes.split_at_mut(nth);
             let dz = here.first().map_or((&margin_slopes[..], pass.stride), |slopes| (slopes, layer.outputs));
-            match before.last_mut() {
-                Some(dx) => {
-                    let (x, last) = (&outputs[nth - 1], nth - 1);
-                    let pass = Pass { input: Input::Dense(x), ..pass };
-                    layer.backward(pass, dz, gradient, Some(dx), (turned, centred));
-                    self.hidden.backward(pass.backend, last, (x, &kept[last]), dx, pass.dropout);
-                }
-                None => layer.backward(pass, dz, gradient, inputs.take(), (turned, centred)),
+            layer.backward(pass, outputs, dz, gradient, (before, inputs.as_deref_mut()), (turned, centred));
+            // All that see the one before have gone back.
+            if let Some(last) = nth.checked_sub(1) {
+                let known = (&outputs[last][..], &kept[last][..]);
+                self.hidden.backward(pass.backend, last, known, &mut before[last], pass.dropout);
             }
         }
     }

@@ -27,12 +27,11 @@ struct Case {
 const ROWS: usize = 7;
 
 impl Case {
-    fn new(sizes: &[usize], activation: Activation, objective: Objective, dropout: Option<Dropout>) -> Self {
-        let [inputs, hidden @ .., outputs] = sizes else { panic!("a network of one size") };
-        let shape = Shape { inputs: *inputs, hidden: hidden.to_vec(), activation, outputs: *outputs };
-        let network = Network::new(&shape);
+    fn new(shape: &Shape, objective: Objective, dropout: Option<Dropout>) -> Self {
+        let (inputs, outputs) = (shape.inputs, shape.outputs);
+        let network = Network::new(shape);
         let mut weights = vec![0.0; network.words()];
-        network.begin(&mut weights, *inputs as f64, &numbers(1, *outputs), 7);
+        network.begin(&mut weights, inputs as f64, &numbers(1, outputs), 7);
         for part in network.parts().filter(|part| part.rows == 1) {
             weights[part.words.clone()].copy_from_slice(&numbers(2, part.words.len()));
         }
@@ -50,7 +49,7 @@ impl Case {
                 .enumerate()
                 .map(|(at, x)| if at % 3 == 0 { 0.0 } else { *x })
                 .collect(),
-            means: numbers(4, *inputs),
+            means: numbers(4, inputs),
             objective,
             targets: (0..ROWS).map(target).collect(),
             row_weights: (0..ROWS).map(|row| 0.5 + row as f32 / 4.0).collect(),
@@ -106,7 +105,7 @@ impl Case {
     }
 }
 
-/// Networks of all activations, losses and depths, with dropout and without.
+/// Networks of all activations, losses and depths, with dropout and without, with skips and without.
 fn cases() -> Vec<(String, Case)> {
     let mut cases = Vec::new();
     let softmax = Objective::Classes { loss: ClassLoss::Softmax, classes: 5 };
@@ -114,11 +113,20 @@ fn cases() -> Vec<(String, Case)> {
         for (objective, outputs) in
             [(softmax, 5), (Objective::One(Loss::Logistic), 1), (Objective::One(Loss::Squared), 1)]
         {
-            for hidden in [&[][..], &[9], &[17, 6]] {
+            for (hidden, skips) in [
+                (&[][..], &[][..]),
+                (&[9], &[]),
+                (&[17, 6], &[]),
+                // Past the one hidden layer; to and from a hidden layer; from one layer to several, and from several to one.
+                (&[9], &[(0, 2)]),
+                (&[12, 5], &[(0, 2), (1, 3)]),
+                (&[8, 5, 7], &[(0, 2), (0, 3), (0, 4), (1, 3), (1, 4), (2, 4)]),
+            ] {
                 for dropout in [None, Some(Dropout { share: 0.3, seed: 11 })] {
-                    let sizes = [&[13], hidden, &[outputs]].concat();
-                    let name = format!("{sizes:?} {activation:?} {objective:?} {dropout:?}");
-                    cases.push((name, Case::new(&sizes, activation, objective, dropout)));
+                    let (hidden, skips) = (hidden.to_vec(), skips.to_vec());
+                    let shape = Shape { inputs: 13, hidden, activation, outputs, skips };
+                    let name = format!("{shape:?} {objective:?} {dropout:?}");
+                    cases.push((name, Case::new(&shape, objective, dropout)));
                 }
             }
         }
@@ -126,7 +134,8 @@ fn cases() -> Vec<(String, Case)> {
     cases
 }
 
-/// The derivative along a direction is what the gradient says; a direction within each part of the words, and one of the input.
+/// The derivative along a direction is what the gradient says; a direction within each part of the words, and one of the input. Sizes are
+/// such that none of these crosses a corner of relu.
 #[test]
 fn gradients_are_those_of_finite_differences() {
     const BY: f32 = 1e-2;
@@ -182,7 +191,7 @@ fn sparse_rows_with_means_are_dense_rows_without() {
 
 #[test]
 fn parts_follow_each_other_without_overlap_and_have_their_names() {
-    let shape = Shape { inputs: 3, hidden: vec![5, 2], activation: Activation::Relu, outputs: 4 };
+    let shape = Shape { inputs: 3, hidden: vec![5, 2], activation: Activation::Relu, outputs: 4, skips: Vec::new() };
     let network = Network::new(&shape);
     let parts: Vec<Part> = network.parts().collect();
     let names: Vec<(&str, usize, usize)> = parts.iter().map(|part| (&*part.name, part.rows, part.width)).collect();
@@ -192,6 +201,62 @@ fn parts_follow_each_other_without_overlap_and_have_their_names() {
     assert!(parts.windows(2).all(|two| two[0].words.end <= two[1].words.start));
     assert_eq!(network.parameters(), 15 + 5 + 10 + 2 + 8 + 4);
     assert!(parts.last().is_some_and(|part| part.words.end <= network.words()));
+
+    // What is skipped to a layer adds rows to its weights alone.
+    let skipping = Network::new(&Shape { skips: vec![(0, 2), (0, 3), (1, 3)], ..shape });
+    let rows: Vec<usize> = skipping.parts().map(|part| part.rows).collect();
+    assert_eq!(rows, [3, 1, 5 + 3, 1, 2 + 5 + 3, 1]);
+    assert_eq!(skipping.parameters(), network.parameters() + 3 * 2 + (5 + 3) * 4);
+    assert_eq!((skipping.sizes(), skipping.between()), (network.sizes(), network.between()));
+}
+
+/// A layer sees the one before, and then what is skipped to it, the nearest first.
+#[test]
+fn a_skip_is_the_outputs_of_an_earlier_layer_behind_those_of_the_one_before() {
+    let skips = vec![(0, 2), (0, 3), (1, 3)];
+    let shape = Shape { inputs: 4, hidden: vec![5, 2], activation: Activation::Tanh, outputs: 3, skips };
+    let case = Case::new(&shape, Objective::Classes { loss: ClassLoss::Softmax, classes: 3 }, None);
+    let parts: Vec<Part> = case.network.parts().collect();
+    let layer = |nth: usize, x: &[f64]| -> Vec<f64> {
+        let (weights, bias) = (&parts[2 * nth - 2], &parts[2 * nth - 1]);
+        assert_eq!(weights.rows, x.len());
+        let weight = |row: usize, at: usize| f64::from(case.weights[weights.words.start + row * weights.width + at]);
+        let z = |at: usize| (0..x.len()).map(|row| x[row] * weight(row, at)).sum::<f64>();
+        (0..weights.width).map(|at| z(at) + f64::from(case.weights[bias.words.start + at])).collect()
+    };
+    let behind = |z: Vec<f64>| -> Vec<f64> { z.into_iter().map(f64::tanh).collect() };
+    for backend in Backend::all() {
+        let (centred, stride, mut buffers) = (case.centred(), case.stride(), Buffers::default());
+        let input = Input::Dense(&centred);
+        let pass = Pass { backend, weights: &case.weights, input, rows: ROWS, dropout: None, stride };
+        case.network.forward(pass, &mut buffers);
+        for (row, margins) in centred.chunks(4).zip(buffers.margins().chunks(stride)) {
+            let x: Vec<f64> = row.iter().map(|&x| f64::from(x)).collect();
+            let first = behind(layer(1, &x));
+            let second = behind(layer(2, &[&first[..], &x].concat()));
+            let want = layer(3, &[&second[..], &first, &x].concat());
+            for (margin, want) in margins.iter().zip(want) {
+                assert!((f64::from(*margin) - want).abs() < 1e-5, "{}: {margin} {want}", backend.name());
+            }
+        }
+    }
+}
+
+/// So that layers that see much begin no louder than others.
+#[test]
+fn weights_begin_by_all_that_goes_into_a_layer() {
+    let skips = vec![(0, 2), (0, 3), (1, 3)];
+    let shape = Shape { inputs: 300, hidden: vec![200, 100], activation: Activation::Relu, outputs: 50, skips };
+    let network = Network::new(&shape);
+    let mut words = vec![0.0; network.words()];
+    // The rows that go in are of a mean squared norm of 60, whatever their width.
+    network.begin(&mut words, 60.0, &[0.0; 50], 3);
+    let wants = [2.0 / 60.0, 2.0 / (200.0 + 60.0), 0.01 / (100.0 + 200.0 + 60.0)];
+    for (weights, want) in network.weights().zip(wants) {
+        let weights = &words[weights];
+        let square = weights.iter().map(|&word| f64::from(word).powi(2)).sum::<f64>() / weights.len() as f64;
+        assert!((square / want - 1.0).abs() < 0.05, "{square} {want}");
+    }
 }
 
 /// See tools/fixtures/network.py.
@@ -217,7 +282,8 @@ fn the_first_100_steps_are_those_of_pytorch() {
             "tanh" => Activation::Tanh,
             _ => Activation::Gelu,
         };
-        let network = Network::new(&Shape { inputs: *width, hidden: hidden.to_vec(), activation, outputs: *outputs });
+        let (hidden, skips) = (hidden.to_vec(), Vec::new());
+        let network = Network::new(&Shape { inputs: *width, hidden, activation, outputs: *outputs, skips });
         let objective = match case["loss"].as_str().unwrap() {
             "softmax" => Objective::Classes { loss: ClassLoss::Softmax, classes: *outputs },
             "logistic" => Objective::One(Loss::Logistic),

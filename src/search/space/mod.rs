@@ -3,6 +3,22 @@
 //! What flows in: names and values, from a preset or a file. What flows out: [`Architecture`]s, drawn, changed and told, and the settings
 //! that `train` knows them by.
 
+mod all;
+mod check;
+mod file;
+mod key;
+mod named;
+mod narrow;
+mod neighbours;
+mod resolve;
+mod settings;
+mod show;
+#[cfg(test)]
+mod tests;
+
+pub use all::All;
+pub use show::{flags, sentence};
+
 use serde_json::{Map, Value as Json};
 
 use crate::random::Random;
@@ -28,6 +44,13 @@ pub struct When {
     pub choices: Vec<u8>,
 }
 
+impl When {
+    /// Whether it is so where decisions were made as `choices` says.
+    fn holds(&self, choices: &[u8]) -> bool {
+        self.choices.contains(&choices[self.decision])
+    }
+}
+
 /// One decision.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
@@ -39,7 +62,8 @@ pub struct Decision {
     pub is_ordered: bool,
     /// When it is made; always where this is none. Only by earlier decisions, and it is not made where that one is not.
     pub when: Option<When>,
-    /// Whether layer `.1` also sees what comes out of layer `.0`, layers from 1 and 0 for the input; of the values the second is yes.
+    /// Whether layer `.1` also sees what comes out of layer `.0`, layers from 1 and 0 for the input; of the values the second is yes. The
+    /// layer behind the last hidden one is the output.
     pub skip: Option<(usize, usize)>,
 }
 
@@ -58,18 +82,25 @@ impl Architecture {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Space {
     name: String,
+    /// See [`Space::fixed`].
+    fixed: Vec<Decision>,
     decisions: Vec<Decision>,
 }
 
 impl Space {
     /// The space of `decisions`, which are not empty, have values, and hang on earlier ones only.
-    pub(super) fn new(name: String, decisions: Vec<Decision>) -> Self {
-        Self { name, decisions }
+    pub fn new(name: String, decisions: Vec<Decision>) -> Self {
+        Self { name, fixed: Vec::new(), decisions }
     }
 
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What is not chosen: decisions of one value, which is said of every architecture, or of those where the condition holds.
+    pub fn fixed(&self) -> &[Decision] {
+        &self.fixed
     }
 
     /// The decisions, in the order in which they are made.
@@ -79,10 +110,7 @@ impl Space {
 
     /// Whether decision number `decision` is made where those before it were made as `choices` says.
     pub fn is_made(&self, decision: usize, choices: &[u8]) -> bool {
-        match &self.decisions[decision].when {
-            None => true,
-            Some(When { decision, choices: wanted }) => wanted.contains(&choices[*decision]),
-        }
+        self.decisions[decision].when.as_ref().is_none_or(|when| when.holds(choices))
     }
 
     /// How many architectures there are.

@@ -3,15 +3,92 @@
 //! A strategy belongs to one controller and hears of its own trials and of those of all others. It knows no child and no data: the tables
 //! of docs/search.md are made with the same code.
 
+mod evolution;
+mod local;
 mod random;
 mod reinforce;
 
+pub use evolution::Evolution;
+pub use local::LocalSearch;
 pub use random::RandomSearch;
 pub use reinforce::{Depth, Reinforce, Setting};
 
+use clap::ValueEnum;
+
 use super::archive::Archive;
-use super::space::Architecture;
+use super::policy::SharedPolicy;
+use super::space::{Architecture, Space};
 use crate::random::Random;
+
+/// How architectures are proposed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Strategies {
+    /// A policy that learns (REINFORCE).
+    Reinforce,
+    /// Regularised evolution.
+    #[default]
+    Evolution,
+    /// Neighbours of the best.
+    Local,
+    /// Each decision drawn evenly.
+    Random,
+}
+
+impl Strategies {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Reinforce => "reinforce",
+            Self::Evolution => "evolution",
+            Self::Local => "local",
+            Self::Random => "random",
+        }
+    }
+}
+
+/// How the policy of `reinforce` learns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Policies {
+    /// As Zoph & Le 2017 have it.
+    Paper,
+}
+
+impl Policies {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Paper => "paper",
+        }
+    }
+}
+
+/// How many live at once in evolution, and of how many a parent is the best.
+const POPULATION: usize = 25;
+const TOURNAMENT: usize = 8;
+/// How many random ones a local search begins with.
+const STARTS: usize = 10;
+
+/// The strategy of a controller that searches `space`; of those that learn by a policy, `shared` is that.
+///
+/// # Panics
+/// Where a policy is wanted and none is there.
+pub fn begin<'s>(
+    by: Strategies,
+    policy: Option<Policies>,
+    space: &'s Space,
+    shared: Option<&'s SharedPolicy<'s>>,
+) -> Box<dyn Strategy + 's> {
+    match (by, shared) {
+        (Strategies::Reinforce, Some(shared)) => {
+            let setting = policy.map_or(Setting::QUICK, |Policies::Paper| Setting::PAPER);
+            Box::new(Reinforce::new(shared, setting))
+        }
+        (Strategies::Reinforce, None) => unreachable!("reinforce without a policy"),
+        (Strategies::Evolution, _) => Box::new(Evolution::new(space, POPULATION, TOURNAMENT)),
+        (Strategies::Local, _) => Box::new(LocalSearch::new(space, STARTS)),
+        (Strategies::Random, _) => Box::new(RandomSearch::new(space)),
+    }
+}
 
 /// A way of searching.
 pub trait Strategy: Send {

@@ -1,0 +1,101 @@
+//! What a search is: the first line of its log. One that is gone on with must be the same.
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::Request;
+use super::space::{Decision, Space, Value as Choice};
+use crate::data::DataFile;
+use crate::error::{Error, Result};
+
+/// The head of a log.
+#[derive(Debug, Serialize)]
+pub(super) struct Head {
+    event: &'static str,
+    space: Value,
+    data: Value,
+    strategy: &'static str,
+    policy: Option<&'static str>,
+    seed: u64,
+    holdout: f64,
+    passes: Vec<u32>,
+    reward_power: f64,
+    seeds: usize,
+}
+
+/// What the fields of a head are called where two differ, and what to say to it.
+const TOLD: [(&str, &str); 8] = [
+    ("data", "the data is another"),
+    ("strategy", "--strategy was another"),
+    ("policy", "--policy was another"),
+    ("seed", "--seed was another"),
+    ("holdout", "--holdout was another"),
+    ("passes", "--child-passes or --halving was another"),
+    ("reward_power", "--reward-power was another"),
+    ("seeds", "--seeds was another"),
+];
+
+impl Head {
+    /// The head of a search for `request` on `files`, whose trials have these passes.
+    pub(super) fn new(request: &Request, space: &Space, files: &[DataFile], holdout: f64, passes: &[u32]) -> Self {
+        let decision = |decision: &Decision| {
+            let values = decision.values.iter().map(|value| match value {
+                Choice::Number(number) => json!(number),
+                Choice::Word(word) => json!(word),
+            });
+            let when = decision.when.as_ref().map(|when| json!([space.decisions()[when.decision].name, when.choices]));
+            json!({ "name": decision.name, "values": values.collect::<Vec<_>>(), "when": when })
+        };
+        let of_files = |sum: fn(&DataFile) -> f64| files.iter().map(sum).sum::<f64>();
+        Self {
+            event: "search",
+            space: json!({
+                "name": space.name(),
+                "decisions": space.fixed().iter().chain(space.decisions()).map(decision).collect::<Vec<_>>(),
+            }),
+            data: json!({
+                "rows": files.iter().map(DataFile::rows).sum::<u64>(),
+                "nonzeros": files.iter().map(DataFile::nonzeros).sum::<u64>(),
+                "sums": of_files(|file| file.labels().mean + file.sum_squares()),
+            }),
+            strategy: request.strategy.name(),
+            policy: request.policy.map(super::Policies::name),
+            seed: request.train.settings.seed.unwrap_or(0),
+            holdout,
+            passes: passes.to_vec(),
+            reward_power: request.power,
+            seeds: request.seeds,
+        }
+    }
+
+    /// Refuses to go on with a log that begins with `written` where that is another search, and says in what.
+    ///
+    /// # Errors
+    /// [`Error::Usage`].
+    pub(super) fn check(&self, path: &std::path::Path, written: &Map<String, Value>) -> Result<()> {
+        let now = serde_json::to_value(self).unwrap_or_default();
+        let refuse = |what: &str| {
+            Err(Error::Usage(format!(
+                "{} is the log of another search: {what}; say what it said, or begin anew without --resume",
+                path.display()
+            )))
+        };
+        if written.get("event") != Some(&json!("search")) {
+            return refuse("its first line is no search's");
+        }
+        let decisions = |head: &Value| head["space"]["decisions"].as_array().cloned().unwrap_or_default();
+        let (then, here) = (decisions(&Value::Object(written.clone())), decisions(&now));
+        if then != here {
+            let name = |decision: &Value| decision["name"].as_str().unwrap_or_default().to_owned();
+            let odd = |from: &[Value], of: &[Value]| from.iter().find(|one| !of.contains(one)).map(name);
+            return match odd(&here, &then).or_else(|| odd(&then, &here)) {
+                Some(name) => refuse(&format!("the space is another, look at `{name}`")),
+                None => refuse("the space is another: its decisions come in another order"),
+            };
+        }
+        match TOLD.iter().find(|(field, _)| written.get(*field) != now.get(*field)) {
+            Some((_, what)) => refuse(what),
+            None => Ok(()),
+        }
+    }
+}

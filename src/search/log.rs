@@ -1,0 +1,148 @@
+//! The log of a search: one JSON line says what the search is, then one line a trial. What it holds is not tried again.
+//!
+//! A line is written whole or not at all, but for the last one before a kill or a full disk, which is dropped when the log is gone on with.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Result};
+use crate::store::{Sink, Store};
+
+/// A trial as the log has it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trial {
+    /// Its number, from 0.
+    pub trial: usize,
+    /// What was chosen, by name.
+    pub architecture: Map<String, Value>,
+    /// R; 0 where it failed.
+    pub reward: f32,
+    /// The accuracy that it is a power of (of numbers, the share of the variance, or of what else is lost, that the model explains).
+    pub accuracy: f64,
+    /// The held-out loss after the last pass.
+    pub loss: f64,
+    /// Passes over the data.
+    pub passes: u32,
+    /// What it took.
+    pub seconds: f64,
+    /// Its seed.
+    pub seed: u64,
+    /// How often it was promoted, under successive halving.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub rung: usize,
+    /// Which controller proposed it.
+    pub controller: usize,
+    /// Which child tried it.
+    pub child: usize,
+    /// True of random search that was run to compare with.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub control: bool,
+    /// Updates of Θ by others between what the proposal was drawn from and what came of it, where there is a policy.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub staleness: Option<u64>,
+    /// What R was compared with.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub baseline: Option<f32>,
+    /// The entropy of the policy, the mean over its decisions, in nats.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub entropy: Option<f32>,
+    /// Why it failed, if it did.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub failed: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
+/// A log that is being written; by whole lines, so that all controllers may.
+pub(super) struct TrialLog {
+    path: PathBuf,
+    sink: Mutex<Box<dyn Sink>>,
+}
+
+impl TrialLog {
+    /// A new log at `path`, in place of what is there, which begins with `head`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be written.
+    pub(super) fn create(store: &dyn Store, path: &Path, head: &impl Serialize) -> Result<Self> {
+        let wrong = |error| Error::io(path, "write the log of the search", error);
+        let log = Self { path: path.to_path_buf(), sink: Mutex::new(store.create(path).map_err(wrong)?) };
+        log.line(head)?;
+        log.sync()?;
+        Ok(log)
+    }
+
+    /// Goes on with the log at `path`, of which `length` bytes are whole lines.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be written.
+    pub(super) fn go_on(store: &dyn Store, path: &Path, length: u64) -> Result<Self> {
+        let wrong = |error| Error::io(path, "write the log of the search", error);
+        let cut = |path: &Path| fs::File::options().write(true).open(path)?.set_len(length);
+        cut(path).map_err(wrong)?;
+        Ok(Self { path: path.to_path_buf(), sink: Mutex::new(store.append(path).map_err(wrong)?) })
+    }
+
+    /// Writes a line.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be written.
+    pub(super) fn line(&self, line: &impl Serialize) -> Result<()> {
+        let mut sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = serde_json::to_vec(line).map_err(io::Error::from).and_then(|mut line| {
+            line.push(b'\n');
+            sink.write_all(&line)?;
+            sink.flush()
+        });
+        written.map_err(|error| Error::io(&self.path, "write the log of the search", error))
+    }
+
+    /// Returns once every line would survive a power cut.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the system cannot say so.
+    pub(super) fn sync(&self) -> Result<()> {
+        let mut sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
+        sink.sync().map_err(|error| Error::io(&self.path, "write the log of the search", error))
+    }
+}
+
+/// A log that was read.
+#[derive(Debug)]
+pub(super) struct Written {
+    /// Its first line.
+    pub(super) head: Map<String, Value>,
+    /// Its trials, in the order in which they were done.
+    pub(super) trials: Vec<Trial>,
+    /// The bytes of its whole lines.
+    pub(super) length: u64,
+}
+
+impl Written {
+    /// Reads the log at `path`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be read, [`Error::Line`] for a line that is no trial.
+    pub(super) fn read(path: &Path) -> Result<Self> {
+        let text = fs::read(path).map_err(|error| Error::io(path, "read the log of the search", error))?;
+        let length = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+        let wrong = |line: usize, what: String| Error::Line { path: path.to_path_buf(), line: line as u64 + 1, what };
+        let mut lines = text[..length].split_inclusive(|&byte| byte == b'\n').enumerate();
+        let Some((_, first)) = lines.next() else {
+            return Err(wrong(0, "is empty: a log of hogback search was expected".to_owned()));
+        };
+        let head = serde_json::from_slice(first)
+            .map_err(|error| wrong(0, format!("no log of hogback search begins like this: {error}")))?;
+        let trial =
+            |(line, text)| serde_json::from_slice(text).map_err(|error| wrong(line, format!("no trial: {error}")));
+        Ok(Self { head, trials: lines.map(trial).collect::<Result<_>>()?, length: length as u64 })
+    }
+}

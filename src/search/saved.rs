@@ -1,0 +1,130 @@
+//! Θ of a search, the policy, as generations of a directory of its own: committed while the search goes on, restored by a resume.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::board::Board;
+use super::policy::SharedPolicy;
+use crate::checkpoint::{Existing, Generation, TensorData, Writer, load};
+use crate::error::{Error, Result};
+use crate::store::Store;
+
+/// Between two commits there are at least so many times what one takes.
+const COST: u32 = 20;
+/// What the planes of the tensor are called.
+const PLANES: [&str; 3] = ["policy", "policy.mean", "policy.squares"];
+
+/// Commits Θ of a search.
+pub(super) struct Keeper<'a> {
+    writer: Writer<'a>,
+    shards: usize,
+    every: Duration,
+    last: Instant,
+    took: Duration,
+    space: String,
+}
+
+/// Which trials Θ has heard of.
+pub(super) struct Known {
+    /// All below this number,
+    below: usize,
+    /// but these.
+    but: Vec<usize>,
+}
+
+impl Known {
+    /// Those of `board` that the strategies have learned from by now.
+    fn of(board: &Board) -> Self {
+        let told = |number: &usize| board.slot(*number).told.load(std::sync::atomic::Ordering::Relaxed);
+        let below = board.dealt();
+        Self { below, but: (0..below).filter(|number| !told(number)).collect() }
+    }
+
+    /// Whether trial number `number` is one of them.
+    pub(super) fn has(&self, number: usize) -> bool {
+        number < self.below && !self.but.contains(&number)
+    }
+}
+
+impl<'a> Keeper<'a> {
+    /// Commits into `directory`, at least every `every`; `resumes` says that what is there is gone on with.
+    ///
+    /// # Errors
+    /// As [`Writer::new`].
+    pub(super) fn new(
+        store: &'a dyn Store,
+        directory: &Path,
+        (every, shards): (Duration, usize),
+        resumes: bool,
+        space: &str,
+    ) -> Result<Self> {
+        let existing = if resumes { Existing::Continue } else { Existing::Replace };
+        let writer = Writer::new(store, directory, existing)?;
+        Ok(Self { writer, shards, every, last: Instant::now(), took: Duration::ZERO, space: space.to_owned() })
+    }
+
+    /// Whether a commit is due.
+    pub(super) fn is_due(&self) -> bool {
+        self.last.elapsed() >= self.every.max(self.took * COST)
+    }
+
+    /// Commits Θ as it is while controllers go on: it has heard of all trials that the position names, and perhaps of some more.
+    ///
+    /// # Errors
+    /// The system's; what was saved before is as it was.
+    pub(super) fn commit(&mut self, policy: &SharedPolicy<'_>, board: &Board) -> Result<u64> {
+        let begun = Instant::now();
+        let known = Known::of(board);
+        let (updates, samples) = (policy.updates(), policy.samples());
+        let snapshot = policy.theta().snapshot();
+        if !snapshot.is_finite() {
+            return Err(Error::Diverged("a weight of the policy is not a finite number: nothing is saved".to_owned()));
+        }
+        let tensor = |plane: usize| {
+            let data = snapshot.plane(0, plane).to_vec();
+            TensorData { name: PLANES[plane].to_owned(), rows: data.len() as u64, width: 1, data }
+        };
+        let generation = Generation {
+            weights: vec![tensor(0)],
+            state: vec![tensor(1), tensor(2)],
+            dictionary: Vec::new(),
+            spec: Vec::new(),
+            configuration: json!({ "kind": "policy", "space": self.space }),
+            metrics: Value::Null,
+            position: json!({ "updates": updates, "samples": samples, "below": known.below, "but": known.but }),
+        };
+        let number = self.writer.commit(&generation, self.shards);
+        self.took = begun.elapsed();
+        self.last = Instant::now();
+        number
+    }
+}
+
+/// Puts Θ back as the directory has it; which trials it has heard of.
+///
+/// # Errors
+/// [`Error::Model`] where the directory is damaged, or of another policy.
+pub(super) fn restore(directory: &Path, policy: &SharedPolicy<'_>) -> Result<Known> {
+    let loaded = load(directory)?;
+    let position = &loaded.manifest.position;
+    let whole = |name: &str| position[name].as_u64();
+    let tensors: Vec<_> = loaded.weights.iter().chain(&loaded.state).collect();
+    let theta = &policy.theta().tensors()[0];
+    let fits = tensors.len() == PLANES.len() && tensors.iter().all(|tensor| tensor.data.len() == theta.rows());
+    let (Some(updates), Some(samples), Some(below), true) = (whole("updates"), whole("samples"), whole("below"), fits)
+    else {
+        return Err(Error::model(directory, "holds no policy of this space: begin anew without --resume"));
+    };
+    for (plane, name) in PLANES.iter().enumerate() {
+        let Some(tensor) = tensors.iter().find(|tensor| tensor.name == *name) else {
+            return Err(Error::model(directory, format!("holds no tensor {name}")));
+        };
+        policy.theta().backend().copy_in(&tensor.data, theta.plane(plane));
+    }
+    policy.resume(updates, samples);
+    let but = position["but"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let but = but.iter().filter_map(Value::as_u64).map(|number| number as usize).collect();
+    Ok(Known { below: below as usize, but })
+}

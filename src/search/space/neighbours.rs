@@ -1,0 +1,45 @@
+//! Architectures that differ from one in one decision, and in what hangs on it.
+
+use super::{Architecture, Space, UNMADE};
+use crate::random::Random;
+
+impl Space {
+    /// A copy of `parent` in which one decision, any that was made and leaves a choice, is made otherwise, each other value being as
+    /// likely. Decisions that come into being by that are drawn, and those that lose their ground are left out. `parent` itself where
+    /// nothing can be made otherwise.
+    pub fn mutate(&self, parent: &Architecture, random: &mut Random) -> Architecture {
+        let is_free = |nth: &usize| parent.0[*nth] != UNMADE && self.decisions[*nth].values.len() > 1;
+        let free = (0..self.decisions.len()).filter(is_free).count();
+        if free == 0 {
+            return parent.clone();
+        }
+        let decision = (0..self.decisions.len()).filter(is_free).nth(random.below(free)).unwrap_or_default();
+        let other = random.below(self.decisions[decision].values.len() - 1) as u8;
+        self.with(parent, decision, other + u8::from(other >= parent.0[decision]), random)
+    }
+
+    /// All copies of `parent` in which one decision is made otherwise, in random order, but of values with an order those nearer by come
+    /// first. As with [`Space::mutate`], decisions that come into being are drawn.
+    pub fn neighbours(&self, parent: &Architecture, random: &mut Random) -> Vec<Architecture> {
+        let mut edits = Vec::new();
+        for (nth, decision) in self.decisions.iter().enumerate() {
+            let choice = parent.0[nth];
+            if choice == UNMADE {
+                continue;
+            }
+            for other in (0..decision.values.len() as u8).filter(|other| *other != choice) {
+                let distance = if decision.is_ordered { other.abs_diff(choice) } else { 1 };
+                edits.push((distance, random.number(), nth, other));
+            }
+        }
+        edits.sort_unstable();
+        edits.into_iter().map(|(_, _, nth, other)| self.with(parent, nth, other, random)).collect()
+    }
+
+    /// A copy of `parent` in which `decision`, which was made, is `choice`.
+    pub fn with(&self, parent: &Architecture, decision: usize, choice: u8, random: &mut Random) -> Architecture {
+        let mut choices = parent.0.to_vec();
+        choices[decision] = choice;
+        self.settle(choices, random)
+    }
+}

@@ -1,0 +1,207 @@
+//! [`Ground`]: data on which one model after the other is tried: read once, and never copied.
+//!
+//! What flows in: files. What flows out: a [`Plot`] for each sort of models, with the rows that are kept from them.
+
+use hogback_kernels::Backend;
+
+use super::alone::{Alone, Arena};
+use super::corpus::{BATCH, Place};
+use super::material::{Material, Read};
+use super::{Settings, hashing, keys, scale, target, text};
+use crate::data::order::Holdout;
+use crate::data::{DataFile, ReadOptions};
+use crate::error::{Error, Result};
+use crate::model::configuration::{Configuration, Kind};
+use crate::model::tally::Tally;
+
+/// Models that see data alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sort {
+    /// Features as they are: linear, fm.
+    Features,
+    /// Features with fields: ffm, deep.
+    Fields,
+    /// Columns brought to one size: mlp.
+    Values,
+    /// Texts, weighed as vectors of words want it.
+    Texts,
+}
+
+impl Sort {
+    fn of(kind: Kind) -> Self {
+        match kind {
+            Kind::Linear | Kind::Fm => Self::Features,
+            Kind::Ffm | Kind::Deep => Self::Fields,
+            Kind::Mlp => Self::Values,
+            Kind::Text => Self::Texts,
+        }
+    }
+}
+
+/// Which rows are kept from learning.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shares {
+    /// Of all rows: those that nobody sees before the end.
+    pub(crate) test: f64,
+    /// Of all rows: those that a model's R is of.
+    pub(crate) valid: f64,
+    /// The seed of both.
+    pub(crate) seed: u64,
+}
+
+impl Shares {
+    fn test(self) -> Holdout {
+        Holdout::new(self.test, self.seed)
+    }
+
+    /// Both: a row is drawn once, so that the rows to test by are those that a run of the same seed with this share holds out.
+    fn all(self) -> Holdout {
+        Holdout::new(self.test + self.valid, self.seed)
+    }
+}
+
+/// Data to try models on.
+pub(crate) struct Ground<'d> {
+    /// By reading and sort.
+    plots: Vec<(usize, Sort, Plot<'d>)>,
+    holdout: Holdout,
+    backend: Backend,
+    children: usize,
+}
+
+/// Data as one sort of models sees it.
+pub(crate) struct Plot<'d> {
+    material: Material<'d>,
+    /// How many rows have each feature; empty where no model asks for that.
+    uses: Vec<u32>,
+    /// The rows that R is of, and those that nobody sees before the end.
+    pub(crate) valid: Vec<Place>,
+    pub(crate) test: Vec<Place>,
+    /// How many rows are learned.
+    pub(crate) rows: u64,
+}
+
+impl<'d> Ground<'d> {
+    /// What `files`, by reading, are to models of these kinds, each with the number of the reading. `children` will be tried at a time.
+    ///
+    /// # Errors
+    /// Files that do not go together or not with a kind, data of one class, too few rows; a damaged block of a cache.
+    pub(crate) fn new(
+        settings: &Settings,
+        (files, readings): (&'d [Vec<DataFile>], &[ReadOptions]),
+        wanted: &[(Kind, usize)],
+        shares: Shares,
+        (backend, children): (Backend, usize),
+        notice: &dyn Fn(&str),
+    ) -> Result<Self> {
+        let mut plots: Vec<(usize, Sort, Plot<'d>)> = Vec::new();
+        for &(kind, nth) in wanted {
+            let (files, reading, sort) = (&files[nth], &readings[nth], Sort::of(kind));
+            if plots.iter().any(|(reading, other, _)| (*reading, *other) == (nth, sort)) {
+                continue;
+            }
+            hashing::check(files, reading)?;
+            // What was said of the first is not said again.
+            let quiet = |_: &str| ();
+            let notice = if plots.is_empty() { notice } else { &quiet };
+            let settings = Settings { kind: Some(kind), ..settings.clone() };
+            plots.push((nth, sort, Plot::new(&settings, (files, reading), shares, notice)?));
+        }
+        Ok(Self { plots, holdout: shares.all(), backend, children })
+    }
+
+    /// The data as models of `kind` see it, read in way number `reading`.
+    ///
+    /// # Panics
+    /// Where it was not made for that.
+    pub(crate) fn plot(&self, kind: Kind, reading: usize) -> &Plot<'d> {
+        let is_it = |(nth, sort, _): &&(usize, Sort, Plot<'d>)| (*nth, *sort) == (reading, Sort::of(kind));
+        let Some((.., plot)) = self.plots.iter().find(is_it) else { unreachable!("a kind of another space") };
+        plot
+    }
+
+    /// How many rows a trial learns.
+    pub(crate) fn rows(&self) -> u64 {
+        self.plots.first().map_or(0, |(.., plot)| plot.rows)
+    }
+
+    /// How many rows nobody sees before the end.
+    pub(crate) fn test_rows(&self) -> usize {
+        self.plots.first().map_or(0, |(.., plot)| plot.test.len())
+    }
+
+    /// Whether labels are numbers.
+    pub(crate) fn is_of_numbers(&self) -> bool {
+        self.plots.first().is_some_and(|(.., plot)| plot.material.facts.loss.is_of_numbers())
+    }
+
+    /// The model with these settings.
+    ///
+    /// # Errors
+    /// As [`Alone::new`].
+    pub(crate) fn model<'g>(&'g self, plot: &'g Plot<'d>, settings: &Settings) -> Result<Alone<'g, 'd>> {
+        Alone::new(&plot.material, settings, (Some(self.holdout), &plot.uses), self.backend, self.children)
+    }
+
+    /// An empty arena.
+    pub(crate) fn arena(&self) -> Arena {
+        Arena::new(self.backend)
+    }
+}
+
+impl<'d> Plot<'d> {
+    fn new(
+        settings: &Settings,
+        (files, reading): (&'d [DataFile], &ReadOptions),
+        shares: Shares,
+        notice: &dyn Fn(&str),
+    ) -> Result<Self> {
+        let kind = settings.kind.unwrap_or_default();
+        let text = text::text(settings, (reading, reading), None, files)?;
+        let facts = target::of_files(settings, files, None)?;
+        if facts.classes == Some(1) && !facts.loss.is_of_numbers() {
+            let what = "has rows of one class only: there is nothing to tell apart, and nothing to search for";
+            return Err(Error::data(files[0].name(), what));
+        }
+        let mut keys = keys::keys(files, None)?;
+        if let Some(text) = &text {
+            text::weigh(text, &mut keys, 0, files, notice)?;
+        }
+        let read = Read { files, keys, text, images: None, hashing: reading.hashing.clone() };
+        let material = Material::new(kind, read, facts, None, notice)?;
+        let uses = if kind == Kind::Mlp { Vec::new() } else { scale::uses(&material.corpus)? };
+        let all = material.corpus.rows();
+        let rows = |wanted: &dyn Fn(u64) -> bool| (0..all).filter(|&row| wanted(row)).collect::<Vec<u64>>();
+        let (test, both) = (shares.test(), shares.all());
+        let valid = rows(&|row| both.has(row) && !test.has(row));
+        let test = rows(&|row| test.has(row));
+        let left = all - (valid.len() + test.len()) as u64;
+        if valid.is_empty() || test.is_empty() || left == 0 {
+            let what = format!(
+                "has {all} rows, too few to learn from some, to compare models by others, and to test by others again: change --holdout"
+            );
+            return Err(Error::data(files[0].name(), what));
+        }
+        let places = |rows: &[u64]| -> Result<Vec<Place>> {
+            let mut places = Vec::with_capacity(rows.len());
+            for rows in rows.chunks(BATCH) {
+                let mut some = [Place::default(); BATCH];
+                material.corpus.places(rows, &mut some)?;
+                places.extend_from_slice(&some[..rows.len()]);
+            }
+            Ok(places)
+        };
+        let (valid, test) = (places(&valid)?, places(&test)?);
+        Ok(Self { material, uses, valid, test, rows: left })
+    }
+}
+
+/// What scoring has shown, from 0 to 1: of classes the share of rows predicted rightly, of numbers how much of what the best constant
+/// prediction loses a model does not.
+pub(crate) fn skill(configuration: &Configuration, tally: &Tally) -> f64 {
+    let skill = match configuration.loss.is_of_numbers() {
+        false => tally.score / tally.weight,
+        true => 1.0 - tally.loss / tally.constant,
+    };
+    if skill.is_finite() { skill.clamp(0.0, 1.0) } else { 0.0 }
+}
