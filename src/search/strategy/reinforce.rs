@@ -66,8 +66,17 @@ impl Setting {
 
 impl Setting {
     /// Steps large enough for some hundred trials.
-    pub const QUICK: Self =
-        Self { rate: 0.02, entropy: 0.01, decay: 0.9, normalise: true, batch: 1, updates: 1, clip: None, depth: None };
+    pub const QUICK: Self = Self {
+        rate: 0.02,
+        entropy: 0.01,
+        decay: 0.9,
+        normalise: true,
+        batch: 1,
+        updates: 1,
+        clip: None,
+        depth: None,
+        half_life: f32::INFINITY,
+    };
 }
 
 impl Depth {
