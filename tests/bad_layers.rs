@@ -24,6 +24,10 @@ fn sizes_and_shares_that_cannot_be_are_refused() {
         ("good.svm --kind mlp --hidden 0", &["--hidden", "whole number, 1 or more"][..]),
         ("good.svm --kind mlp --hidden 128,0", &["--hidden", "'0'", "whole number, 1 or more"]),
         ("good.svm --kind mlp --hidden 128,,64", &["--hidden", "whole number, 1 or more"]),
+        (
+            "good.svm --kind mlp --hidden none,64",
+            &["--hidden none is for no hidden layers: leave out the sizes beside it"],
+        ),
         ("good.svm --kind mlp --hidden -3", &["--hidden", "whole number, 1 or more"]),
         ("good.svm --kind mlp --hidden 9999999999999", &["--hidden", "is too large"]),
         ("good.svm --kind mlp --batch 0", &["--batch", "whole number, 1 or more"]),
@@ -61,7 +65,7 @@ fn skips_that_lead_nowhere_are_refused() {
         ("mlp --hidden 8,8 --skips 2", "must be the numbers of two layers with - between, such as 0-2"),
         ("mlp --hidden 8,8 --skips 0-2,", "must be the numbers of two layers with - between, such as 0-2"),
         ("mlp --hidden 8,8 --skips 0-2-3", "must be the numbers of two layers with - between, such as 0-2"),
-        ("mlp --hidden 8,8 --skips -1-2", "must be the numbers of two layers with - between, such as 0-2"),
+        ("mlp --hidden 8,8 --skips=-1-2", "must be the numbers of two layers with - between, such as 0-2"),
         ("linear --skips 0-2", "--skips is for --kind mlp, deep and text; this is linear"),
     ] {
         refused(&folder, &format!("good.svm --kind {flags}"), 2, &["--skips", what]);

@@ -97,6 +97,7 @@ fn every_model_can_be_trained_again_by_its_spec() {
         &["data.csv", "--label", "color", "--loss", "hinge", "--holdout", "0.3", "--skip-bad-rows"],
         &["numbers.csv", "--label", "weight", "--cache", "caches", "--optimizer", "sgd", "--early-stop", "3"],
         &["good.svm", "--kind", "mlp", "--hidden", "6,5", "--skips", "1-3,0-2", "--passes", "2"],
+        &["good.svm", "--kind", "mlp", "--hidden", "none", "--passes", "2"],
     ]
     .iter()
     .enumerate()

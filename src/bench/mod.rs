@@ -13,6 +13,7 @@ mod ingest;
 mod layers;
 mod pingpong;
 mod reward_queue;
+mod search;
 mod snapshot;
 mod train_loop;
 mod update_throughput;
@@ -59,6 +60,8 @@ pub enum Question {
     Gemm,
     /// Batches through layers against their products alone
     Layers,
+    /// Trials of a search whose children do nothing against empty tasks
+    Search,
 }
 
 impl Question {
@@ -73,6 +76,7 @@ impl Question {
             Self::Factors => "factors",
             Self::Gemm => "gemm",
             Self::Layers => "layers",
+            Self::Search => "search",
         }
     }
 
@@ -96,6 +100,7 @@ impl Question {
             Self::Factors => factors::ask(bench, each),
             Self::Gemm => gemm::ask(bench, each),
             Self::Layers => layers::ask(bench, each),
+            Self::Search => search::ask(bench, each),
         }
     }
 }

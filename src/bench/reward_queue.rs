@@ -24,7 +24,7 @@ const ROOM: usize = 1024;
 /// Records handed over at a time.
 const RECORDS: u64 = 1 << 14;
 /// Tasks of a phase.
-const TASKS: usize = 1 << 12;
+pub(super) const TASKS: usize = 1 << 12;
 
 pub(super) fn ask(bench: &Bench, each: &mut dyn FnMut(Case<'_>) -> Result<()>) -> Result<()> {
     let Some(pair) = bench.pair else { return Ok(()) };
@@ -235,7 +235,7 @@ impl Job for Nothing {
 }
 
 /// `times` phases of empty tasks.
-fn phases(plan: &Plan, times: u64) -> Result<Duration> {
+pub(super) fn phases(plan: &Plan, times: u64) -> Result<Duration> {
     engine::run(plan, &Nothing, &Faults::none(), |engine| {
         let mut took = Duration::ZERO;
         for _ in 0..times {

@@ -27,6 +27,8 @@ use crate::train::{CHECKPOINT_EVERY, ClassWeights, Consistency, Ears, Request, S
 
 /// Where the model goes when nobody says.
 pub(super) const MODEL: &str = "hogback-model";
+/// Said instead of the sizes of hidden layers.
+const NO_LAYERS: &str = "none";
 
 // Numbers below 0 are refused by the flag that has them, not taken for flags.
 #[derive(Debug, Args)]
@@ -88,8 +90,8 @@ struct Learning {
     /// Numbers in the vector of a word of text [default: 50]
     #[arg(long, value_name = "D", value_parser = count::<u16>, conflicts_with = "rank")]
     dim: Option<u16>,
-    /// The outputs of each hidden layer of mlp, deep and text, separated by commas [default: 256,128 for mlp, 64,32 for deep, none for text]
-    #[arg(long, value_name = "SIZES", value_parser = count::<u32>, value_delimiter = ',')]
+    /// The outputs of each hidden layer of mlp, deep and text, separated by commas; none is a single layer [default: 256,128 for mlp, 64,32 for deep, none for text]
+    #[arg(long, value_name = "SIZES", value_parser = size, value_delimiter = ',')]
     hidden: Option<Vec<u32>>,
     /// Layers that also see what came out of an earlier one, beside that of the layer before, separated by commas: 0-2 lets the second hidden
     /// layer see what goes in, 1-3 the third what came out of the first; the layer behind the last hidden one is the output [default: none]
@@ -283,7 +285,7 @@ fn request(flags: Flags) -> Result<Request> {
         settings: Settings {
             kind: flags.learning.kind,
             rank: flags.learning.rank.or(flags.learning.dim).map(usize::from),
-            hidden: flags.learning.hidden.map(|sizes| sizes.into_iter().map(|size| size as usize).collect()),
+            hidden: flags.learning.hidden.map(hidden).transpose()?,
             skips: flags.learning.skips,
             activation: flags.learning.activation,
             dropout: flags.learning.dropout,
@@ -312,6 +314,21 @@ fn request(flags: Flags) -> Result<Request> {
         backend: kernels()?,
         faults: Faults::none(),
     })
+}
+
+/// The outputs of a hidden layer, 0 for `none`.
+fn size(text: &str) -> Result<u32, String> {
+    if text == NO_LAYERS { Ok(0) } else { count(text) }
+}
+
+/// The hidden layers of these sizes.
+fn hidden(sizes: Vec<u32>) -> Result<Vec<usize>> {
+    if sizes.contains(&0) && sizes.len() > 1 {
+        return Err(Error::Usage(format!(
+            "--hidden {NO_LAYERS} is for no hidden layers: leave out the sizes beside it"
+        )));
+    }
+    Ok(sizes.into_iter().filter(|&size| size > 0).map(|size| size as usize).collect())
 }
 
 /// The last lines a person sees.

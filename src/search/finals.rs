@@ -29,10 +29,11 @@ pub(super) struct Standing {
 }
 
 /// All architectures that were tried and did not fail, the best first: on the highest rung, by R, and where that is the same by loss.
-pub(super) fn standings(board: &Board) -> Vec<Standing> {
+/// What the finals have shown counts only where `finals` says so.
+pub(super) fn standings(board: &Board, finals: bool) -> Vec<Standing> {
     let mut known: rustc_hash::FxHashMap<&Architecture, Standing> = rustc_hash::FxHashMap::default();
     for (_, proposal, outcome) in board.done(0) {
-        if outcome.failed.is_some() {
+        if outcome.failed.is_some() || proposal.finals && !finals {
             continue;
         }
         let fresh = || Standing {
@@ -91,7 +92,15 @@ pub(super) fn winner(standings: &[Standing], finalists: &[Architecture]) -> Opti
     standings.iter().find(is_in).cloned()
 }
 
-/// Proposes each finalist in turn.
+/// How many trials the finals still want, those of an earlier run being on the board already.
+pub(super) fn wanted(board: &Board, finalists: &[Architecture]) -> usize {
+    let tried = |finalist: &Architecture| {
+        board.done(0).filter(|(_, proposal, _)| proposal.finals && proposal.architecture == *finalist).count()
+    };
+    finalists.iter().map(|finalist| TIMES.saturating_sub(tried(finalist))).sum()
+}
+
+/// Proposes each finalist in turn, as long as it wants trials.
 pub(super) struct Again {
     finalists: Vec<Architecture>,
     next: usize,
@@ -106,9 +115,8 @@ impl Again {
 
 impl Strategy for Again {
     fn propose(&mut self, archive: &Archive, _: &mut Random) -> Architecture {
-        // In turns, those first that were tried least often.
-        let nth = (0..self.finalists.len()).map(|step| (self.next + step) % self.finalists.len());
-        let nth = nth.min_by_key(|&nth| archive.times(&self.finalists[nth])).unwrap_or(0);
+        let turn = (0..self.finalists.len()).map(|step| (self.next + step) % self.finalists.len());
+        let nth = turn.clone().find(|&nth| archive.times(&self.finalists[nth]) < TIMES).unwrap_or(0);
         self.next = nth + 1;
         self.finalists[nth].clone()
     }

@@ -51,7 +51,7 @@ impl Head {
             event: "search",
             space: json!({
                 "name": space.name(),
-                "decisions": space.decisions().iter().map(decision).collect::<Vec<_>>(),
+                "decisions": space.fixed().iter().chain(space.decisions()).map(decision).collect::<Vec<_>>(),
             }),
             data: json!({
                 "rows": files.iter().map(DataFile::rows).sum::<u64>(),

@@ -13,6 +13,7 @@ mod finals;
 mod halving;
 mod head;
 mod hunt;
+pub(crate) mod idle;
 mod job;
 mod last;
 pub mod log;
@@ -29,54 +30,11 @@ pub mod table;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::ValueEnum;
-
 pub use run::search;
+pub use strategy::{Policies, Strategies};
 pub use summary::{Found, Summary};
 
 use crate::train;
-
-/// How architectures are proposed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Strategies {
-    /// A policy that learns (REINFORCE).
-    Reinforce,
-    /// Regularised evolution.
-    #[default]
-    Evolution,
-    /// Neighbours of the best.
-    Local,
-    /// Each decision drawn evenly.
-    Random,
-}
-
-impl Strategies {
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Reinforce => "reinforce",
-            Self::Evolution => "evolution",
-            Self::Local => "local",
-            Self::Random => "random",
-        }
-    }
-}
-
-/// How the policy of `reinforce` learns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Policies {
-    /// As Zoph & Le 2017 have it.
-    Paper,
-}
-
-impl Policies {
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Paper => "paper",
-        }
-    }
-}
 
 /// What to search, by what, and for how long.
 #[derive(Debug)]

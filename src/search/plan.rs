@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::Request;
-use super::space::{Architecture, Decision, Space, UNMADE};
+use super::space::{Architecture, Space};
 use crate::data::{DataFile, FieldSource, Hashing, ReadOptions};
 use crate::error::{Error, Result};
 use crate::model::configuration::Kind;
-use crate::random::Random;
 
 /// Rows that the trials of all their passes learn, about.
 const ROWS: u64 = 600_000;
@@ -29,34 +28,11 @@ pub(super) struct Ways {
 impl Ways {
     /// Those of `space`.
     pub(super) fn of(space: &Space, ignored: &[String]) -> Self {
-        let mut ways = Self { readings: Vec::new(), kinds: Vec::new() };
-        // Only these decide; whatever the others are.
-        let decides = |decision: &Decision| ["kind", "bits", "interact"].contains(&decision.name.as_str());
-        let deciding: Vec<usize> = (0..space.decisions().len()).filter(|&at| decides(&space.decisions()[at])).collect();
-        let mut choices = vec![UNMADE; space.decisions().len()];
-        ways.add(space, ignored, &deciding, &mut choices);
-        ways
-    }
-
-    fn add(&mut self, space: &Space, ignored: &[String], deciding: &[usize], choices: &mut Vec<u8>) {
-        let Some((&first, others)) = deciding.split_first() else {
-            let architecture = space.settle(choices.clone(), &mut Random::new(0));
-            let hashing = space.reading(&architecture, ignored);
-            let kind = space.settings(&architecture, 1).kind.unwrap_or_default();
-            let nth = self.readings.iter().position(|reading| *reading == hashing).unwrap_or_else(|| {
-                self.readings.push(hashing);
-                self.readings.len() - 1
-            });
-            if !self.kinds.contains(&(kind, nth)) {
-                self.kinds.push((kind, nth));
-            }
-            return;
-        };
-        for choice in 0..space.decisions()[first].values.len() {
-            choices[first] = choice as u8;
-            self.add(space, ignored, others, choices);
-        }
-        choices[first] = UNMADE;
+        let readings = space.readings(ignored);
+        let kinds =
+            |(nth, (_, kinds)): (usize, &(_, Vec<Kind>))| kinds.iter().map(|&kind| (kind, nth)).collect::<Vec<_>>();
+        let kinds = readings.iter().enumerate().flat_map(kinds).collect();
+        Self { readings: readings.into_iter().map(|(hashing, _)| hashing).collect(), kinds }
     }
 
     /// The kind of an architecture, and the number of its reading.
@@ -70,7 +46,7 @@ impl Ways {
 ///
 /// # Errors
 /// What is wrong with the space.
-pub(super) fn space(request: &Request, files: &[DataFile]) -> Result<Space> {
+pub(super) fn space(request: &Request, files: &[DataFile], notice: &dyn Fn(&str)) -> Result<Space> {
     let space = match &request.space {
         Some(wanted) => Space::open(wanted)?,
         None => {
@@ -80,7 +56,14 @@ pub(super) fn space(request: &Request, files: &[DataFile]) -> Result<Space> {
         }
     };
     let has_fields = FieldSource::of_files("ffm", files, files[0].dictionary()).is_ok();
-    if has_fields { Ok(space) } else { space.without_fields() }
+    if has_fields {
+        return Ok(space);
+    }
+    let part = space.without_fields()?;
+    if part != space {
+        notice("note: the data has no fields: ffm, deep and products of features are left out of the space");
+    }
+    Ok(part)
 }
 
 /// Passes of a trial on so many rows where nobody says.

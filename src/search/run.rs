@@ -16,9 +16,9 @@ use super::policy::{Policy, SharedPolicy};
 use super::saved::{self, Keeper, Known};
 use super::show::Showing;
 use super::space::{Architecture, Space, flags, sentence};
-use super::strategy::{self, Evolution, LocalSearch, RandomSearch, Reinforce, Strategy};
+use super::strategy::{Policies, Strategies, Strategy, begin};
 use super::summary::{Found, Seconds, Summary, Valid, mean, wilson};
-use super::{Policies, Request, Strategies, halving, last};
+use super::{Request, halving, last};
 use crate::checkpoint::{Existing, Writer};
 use crate::engine::plan::Plan;
 use crate::engine::topology::Topology;
@@ -27,7 +27,7 @@ use crate::report::staleness::Staleness;
 use crate::store::Store;
 use crate::train::alone::Arena;
 use crate::train::ground::{Ground, Shares};
-use crate::train::{self, Ears, Settings};
+use crate::train::{self, Ears, Settings, out_of_memory};
 
 /// The share of the rows that is kept to test by, and again to compare by.
 const HOLDOUT: f64 = 0.2;
@@ -50,7 +50,7 @@ pub fn search(request: &Request, topology: &Topology, store: &dyn Store, ears: E
 
     let base = &request.train.settings;
     let plain = train::read(&request.train.data, &request.train.read, store, ears)?;
-    let space = plan::space(request, &plain)?;
+    let space = plan::space(request, &plain, &notice)?;
     let ignored = &request.train.read.ignore;
     let ways = Ways::of(&space, ignored);
     let readings = plan::readings(request, &ways);
@@ -77,7 +77,7 @@ pub fn search(request: &Request, topology: &Topology, store: &dyn Store, ears: E
     let passes = request.child_passes.unwrap_or_else(|| plan::passes(learned));
     let rungs = if request.halving { halving::rungs(passes) } else { vec![passes] };
     let head = Head::new(request, &space, &files[0], holdout, &rungs);
-    let (log, boards) = open_log(request, store, &head, &space)?;
+    let (log, boards) = open_log(request, store, &head, &space, plan.controllers.len())?;
     let of =
         |architecture: &Architecture| Settings { seed: None, ..merged(space.settings(architecture, rows), &settings) };
     let run = Run {
@@ -106,8 +106,15 @@ pub fn search(request: &Request, topology: &Topology, store: &dyn Store, ears: E
     log.sync()?;
 
     let trained = Instant::now();
-    let found = run.conclude(hunted, topology, existing)?;
-    let compared = compared.map(|hunted| run.conclude_control(hunted, topology)).transpose()?;
+    let interrupted = |error| match error {
+        Error::Interrupted { .. } => {
+            let what = format!("interrupted in the last training; {} has all trials", plan::log(request).display());
+            Error::Interrupted { what, saved: true }
+        }
+        other => other,
+    };
+    let found = run.conclude(hunted, topology, existing).map_err(interrupted)?;
+    let compared = compared.map(|hunted| run.conclude_control(hunted, topology)).transpose().map_err(interrupted)?;
     let summary = Summary {
         model: request.train.model.display().to_string(),
         log: plan::log(request).display().to_string(),
@@ -143,13 +150,19 @@ fn merged(of: Settings, base: &Settings) -> Settings {
     }
 }
 
-/// The log, new or gone on with, and the boards of the search and of what it is compared with, with the trials of the log.
-fn open_log(request: &Request, store: &dyn Store, head: &Head, space: &Space) -> Result<(TrialLog, (Board, Board))> {
+/// The log, new or gone on with, and the boards of the search and of what it is compared with, with the trials of the log; those of
+/// controllers that are not there any more, beyond the first `controllers`, fall to others.
+fn open_log(
+    request: &Request,
+    store: &dyn Store,
+    head: &Head,
+    space: &Space,
+    controllers: usize,
+) -> Result<(TrialLog, (Board, Board))> {
     let (path, boards) = (plan::log(request), (Board::new(), Board::new()));
-    if !request.resume {
+    let Some(written) = request.resume.then(|| Written::read(&path)).transpose()?.flatten() else {
         return Ok((TrialLog::create(store, &path, head)?, boards));
-    }
-    let written = Written::read(&path)?;
+    };
     head.check(&path, &written.head)?;
     for Trial {
         trial,
@@ -161,6 +174,7 @@ fn open_log(request: &Request, store: &dyn Store, head: &Head, space: &Space) ->
         seconds,
         seed,
         rung,
+        finals,
         controller,
         child,
         control,
@@ -175,7 +189,8 @@ fn open_log(request: &Request, store: &dyn Store, head: &Head, space: &Space) ->
             return Err(Error::data(&path, format!("there is no trial {trial}: a search has {MOST} at most")));
         }
         let board = if control { &boards.1 } else { &boards.0 };
-        board.propose(trial, Proposal { architecture, controller, seed, rung });
+        let controller = controller % controllers;
+        board.propose(trial, Proposal { architecture, controller, seed, rung, finals });
         let slot = board.slot(trial);
         let _ = slot.outcome.set(Outcome { reward, skill: accuracy, loss, passes, seconds, child, failed });
         slot.told.store(true, Ordering::Relaxed);
@@ -250,7 +265,7 @@ impl Run<'_, '_> {
         let shared = match by {
             Strategies::Reinforce => {
                 let policy = Policy::new(space, request.train.backend);
-                let shared = SharedPolicy::new(policy, self.plan.shards, seed).map_err(train::out_of_memory)?;
+                let shared = SharedPolicy::new(policy, self.plan.shards, seed).map_err(out_of_memory)?;
                 Some(shared)
             }
             _ => None,
@@ -261,16 +276,7 @@ impl Run<'_, '_> {
         } else {
             mark(board, None);
         }
-        let make = |_: usize| -> Box<dyn Strategy + '_> {
-            match (by, &shared) {
-                (Strategies::Reinforce, Some(shared)) => Box::new(Reinforce::new(shared, self.setting())),
-                (Strategies::Evolution, _) => {
-                    Box::new(Evolution::new(space, strategy::POPULATION, strategy::TOURNAMENT))
-                }
-                (Strategies::Local, _) => Box::new(LocalSearch::new(space, strategy::STARTS)),
-                _ => Box::new(RandomSearch::new(space)),
-            }
-        };
+        let make = |_: usize| -> Box<dyn Strategy + '_> { begin(by, request.policy, space, shared.as_ref()) };
         let limit = request.child_time.or(request.time.map(|time| time / OF_TIME)).unwrap_or(Duration::MAX);
         let faults = &request.train.faults;
         let trying = Trying { ground: self.ground, power: request.power, limit, faults };
@@ -286,7 +292,7 @@ impl Run<'_, '_> {
         let mut showing =
             Showing::new(self.ears.progress, &words, Some(if is_of_numbers { "skill" } else { "accuracy" }), board);
         let budget = request.budget.map_or(MOST, |budget| {
-            let done = board.done(0).count();
+            let done = board.done(0).filter(|(_, proposal, _)| !proposal.finals).count();
             (board.dealt() + budget.saturating_sub(done)).min(MOST)
         });
         let mut search = self.search(board, &child, &make, (budget, control));
@@ -298,7 +304,7 @@ impl Run<'_, '_> {
             Some(begun + (left - begun) * part / parts)
         };
         let reserve = |finals: bool| {
-            let Some(best) = finals::standings(board).into_iter().next() else { return Duration::ZERO };
+            let Some(best) = finals::standings(board, true).into_iter().next() else { return Duration::ZERO };
             let passes = last::passes(&best, self.more, request.time);
             let last = last::takes(&best, passes, self.more, self.reading);
             let finals = if finals { request.time.unwrap_or_default() / 10 } else { Duration::ZERO };
@@ -330,38 +336,33 @@ impl Run<'_, '_> {
             keeper.commit(shared, board)?;
         }
         let trials_per_second = showing.trials_per_second();
-        if self.ears.stop.requested() {
-            self.log.sync()?;
-            let what = format!(
-                "interrupted after {} trials; {} has them, and nothing was trained last",
-                board.done(0).count(),
-                plan::log(request).display()
-            );
-            return Err(Error::Interrupted { what, saved: true });
-        }
-        let rewards: Vec<f64> = board.done(0).map(|(.., outcome)| outcome.reward.into()).collect();
+        self.go_on(board)?;
+        let hunted = board.done(0).filter(|(_, proposal, _)| !proposal.finals);
+        let rewards: Vec<f64> = hunted.map(|(.., outcome)| outcome.reward.into()).collect();
         let last = mean(&rewards[rewards.len().saturating_sub(100)..]);
 
-        let standings = finals::standings(board);
-        let all = board.done(0).count();
+        let standings = finals::standings(board, false);
+        let all = rewards.len();
         let seconds = request.time.map(|time| time.as_secs_f64());
         let finalists = finals::finalists(&standings, all, seconds, self.plan.children());
         if !finalists.is_empty() {
             self.ears.progress.doing(&format!("finals: {} models, {} times each", finalists.len(), finals::TIMES));
             let again = |_: usize| -> Box<dyn Strategy + '_> { Box::new(Again::new(&finalists)) };
-            let budget = board.dealt() + finalists.len() * finals::TIMES;
+            let budget = board.dealt() + finals::wanted(board, &finalists);
             search = Search {
                 strategy: &again,
-                seeds: usize::MAX,
+                seeds: finals::TIMES,
                 begins: self.rungs.len() - 1,
+                finals: true,
                 ..self.search(board, &child, &make, (budget.min(MOST), control))
             };
             mark(board, None);
             set(&search, false);
             let mut quiet = Showing::new(self.ears.progress, &words, None, board);
             hunt(self.plan, &search, faults, &mut quiet, &mut || Ok(()))?;
+            self.go_on(board)?;
         }
-        let Some(winner) = finals::winner(&finals::standings(board), &finalists) else {
+        let Some(winner) = finals::winner(&finals::standings(board, true), &finalists) else {
             let what = "no trial was done: give it more --time, or fewer --child-passes";
             return Err(Error::Engine(what.to_owned()));
         };
@@ -370,6 +371,18 @@ impl Run<'_, '_> {
         });
         let staleness = shared.is_some().then(|| board.staleness());
         Ok(Hunted { winner, trials, failed, trials_per_second, last, staleness, parts })
+    }
+
+    /// Ends a search that was asked to stop.
+    fn go_on(&self, board: &Board) -> Result<()> {
+        if !self.ears.stop.requested() {
+            return Ok(());
+        }
+        self.log.sync()?;
+        let (trials, log) = (board.done(0).count(), plan::log(self.request));
+        let what =
+            format!("interrupted after {trials} trials; {} has them, and nothing was trained last", log.display());
+        Err(Error::Interrupted { what, saved: true })
     }
 
     fn search<'s>(
@@ -390,6 +403,7 @@ impl Run<'_, '_> {
             seeds: request.seeds,
             rungs: self.rungs.clone(),
             begins: 0,
+            finals: false,
             control,
             budget,
             first: AtomicUsize::new(0),
@@ -400,26 +414,13 @@ impl Run<'_, '_> {
         }
     }
 
-    /// How the policy learns.
-    fn setting(&self) -> strategy::Setting {
-        match self.request.policy {
-            Some(Policies::Paper) => strategy::Setting::PAPER,
-            None => strategy::Setting::QUICK,
-        }
-    }
-
     /// What commits Θ, which is restored first where the search is gone on with.
     fn keep(&self, shared: &SharedPolicy<'_>, board: &Board) -> Result<Keeper<'_>> {
         let directory = plan::policy(self.request);
         let resumes = self.request.resume && directory.exists();
         let known = if resumes { Some(saved::restore(&directory, shared)?) } else { None };
-        mark(board, known.as_ref().filter(|_| true));
-        if known.is_none() {
-            // Nothing is known to a fresh Θ: what the log has is learned again.
-            for (number, ..) in board.done(0) {
-                board.slot(number).heard.store(false, Ordering::Relaxed);
-            }
-        }
+        // Nothing is known to a fresh Θ: what the log has is learned again.
+        mark(board, Some(&known.unwrap_or_default()));
         let every = (self.request.train.checkpoint_every, self.plan.shards);
         Keeper::new(self.store, &directory, every, resumes, self.space.name())
     }
@@ -500,7 +501,8 @@ fn like(request: &train::Request) -> train::Request {
 /// Marks the trials that are on the board already as heard: all where there is no policy, else those that it knows.
 fn mark(board: &Board, known: Option<&Known>) {
     for (number, ..) in board.done(0) {
-        let heard = known.is_none_or(|known| known.has(number));
-        board.slot(number).heard.store(heard, Ordering::Relaxed);
+        let (slot, known) = (board.slot(number), known.is_none_or(|known| known.has(number)));
+        slot.heard.store(known, Ordering::Relaxed);
+        slot.learned.store(known, Ordering::Relaxed);
     }
 }

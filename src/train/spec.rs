@@ -141,7 +141,9 @@ pub(super) fn written(request: &Request, plan: &Plan, configuration: &Configurat
 
 /// The lines of layers.
 fn layers_of(sheet: &mut Sheet, layers: &Layers, said: &Settings) {
-    if !layers.hidden.is_empty() {
+    if layers.hidden.is_empty() {
+        sheet.line("hidden", "none", said.hidden.is_some());
+    } else {
         let sizes: Vec<Value> = layers.hidden.iter().map(|&size| whole(size as u64)).collect();
         sheet.line("hidden", sizes, said.hidden.is_some());
         if !layers.skips.is_empty() {

@@ -109,6 +109,8 @@ impl Network {
             words = from.saturating_add(count).checked_next_multiple_of(LINE).unwrap_or(usize::MAX);
             from
         };
+        let leads = |&(from, to): &(usize, usize)| from + 1 < to && to <= shape.hidden.len() + 1;
+        debug_assert!(shape.skips.is_sorted() && shape.skips.iter().all(leads), "skips that lead nowhere");
         let size = |nth: usize| nth.checked_sub(1).map_or(shape.inputs, |nth| shape.hidden[nth]);
         let layer = |(to, &outputs): (usize, &usize)| {
             let skipped = shape.skips.iter().rev().filter(|&&(from, end)| end == to && from < to - 1);

@@ -14,8 +14,7 @@ const MOST: usize = 50_000;
 ///
 /// Not all are looked at: those that differ only in values that train minds as much, or as little, are one.
 pub(super) fn refused(space: &Space, items: &[Item]) -> Option<(usize, String)> {
-    let kept: Vec<Vec<bool>> = (0..space.decisions.len()).map(|nth| representatives(space, nth)).collect();
-    let part = space.narrowed(|nth, value| kept[nth][value]);
+    let part = representatives(space);
     for architecture in part.all().take(MOST) {
         let said: Vec<(&str, &Value)> = part.said(&architecture).collect();
         let Some(what) = wrong(said.iter().copied()) else { continue };
@@ -35,27 +34,28 @@ pub(super) fn refused(space: &Space, items: &[Item]) -> Option<(usize, String)> 
     None
 }
 
-/// Of the values of decision number `nth`, the last of each that are alike: train minds them alike, and what hangs on one hangs on all.
-fn representatives(space: &Space, nth: usize) -> Vec<bool> {
-    let Decision { name, values, .. } = &space.decisions[nth];
-    let key = Key::named(name);
-    let others = || space.decisions.iter().chain(&space.fixed).filter_map(|decision| decision.when.as_ref());
-    let hanging: Vec<_> = others().filter(|when| when.decision == nth).collect();
-    let class = |at: usize| {
-        let minded = match (key, &values[at]) {
-            (
-                Some(Key::Kind | Key::Loss | Key::Optimizer | Key::Schedule | Key::Layers | Key::Hidden | Key::Wide),
-                _,
-            ) => at,
-            (Some(Key::L1), Value::Number(number)) => usize::from(*number > 0.0),
-            (Some(Key::Bits | Key::Interact), value) => usize::from(*value == Value::Word("none".to_owned())),
-            _ => 0,
-        };
-        let hangs: Vec<bool> = hanging.iter().map(|when| when.choices.contains(&(at as u8))).collect();
-        (minded, hangs)
+/// The part of the space that has, of the values of each decision that are alike, the last: train minds them alike, and what hangs on one
+/// hangs on all.
+fn representatives(space: &Space) -> Space {
+    let conditions = || space.decisions.iter().chain(&space.fixed).filter_map(|decision| decision.when.as_ref());
+    let of = |(nth, decision): (usize, &Decision)| {
+        let hanging: Vec<_> = conditions().filter(|when| when.decision == nth).collect();
+        let hangs = |at| hanging.iter().map(|when| when.choices.contains(&at)).collect::<Vec<_>>();
+        let classes: Vec<_> = (0..decision.values.len()).map(|at| (minded(decision, at), hangs(at as u8))).collect();
+        (0..classes.len()).map(|at| !classes[at + 1..].contains(&classes[at])).collect()
     };
-    let classes: Vec<_> = (0..values.len()).map(class).collect();
-    (0..values.len()).map(|at| !classes[at + 1..].contains(&classes[at])).collect()
+    let kept: Vec<Vec<bool>> = space.decisions.iter().enumerate().map(of).collect();
+    space.narrowed(|nth, at| kept[nth][at])
+}
+
+/// What train minds about value number `at` of a decision: the same of those it minds alike.
+fn minded(decision: &Decision, at: usize) -> usize {
+    match (Key::named(&decision.name), &decision.values[at]) {
+        (Some(Key::Kind | Key::Loss | Key::Optimizer | Key::Schedule | Key::Layers | Key::Hidden | Key::Wide), _) => at,
+        (Some(Key::L1), Value::Number(number)) => usize::from(*number > 0.0),
+        (Some(Key::Bits | Key::Interact), value) => usize::from(*value == Value::Word("none".to_owned())),
+        _ => 0,
+    }
 }
 
 /// What train says to a model of which this is said.

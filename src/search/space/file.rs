@@ -78,7 +78,7 @@ pub(super) fn read(text: &str) -> Result<(Option<String>, Vec<Item>), Wrong> {
         }
         if values.contains(&Value::Word("yes".to_owned())) {
             // No before yes, whatever was written first.
-            values.sort_by_key(|value| shown(value));
+            values.sort_by_key(shown);
         }
         let is_ordered = rises(&values) || values.iter().rev().is_sorted_by(|one, other| less(one, other));
         items.push(Item { key, name: name.to_owned(), line, values, is_ordered, when });

@@ -60,7 +60,8 @@ const NAMES: [(&str, Key); 20] = [
     ("interact", Key::Interact),
 ];
 /// Flags of train that are no keys, for a run says them.
-const OF_RUNS: [&str; 11] = [
+const OF_RUNS: [&str; 12] = [
+    "passes",
     "seed",
     "holdout",
     "valid",

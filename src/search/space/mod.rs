@@ -82,7 +82,7 @@ impl Architecture {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Space {
     name: String,
-    /// What is said of every architecture, or of those where it holds: decisions of one value.
+    /// See [`Space::fixed`].
     fixed: Vec<Decision>,
     decisions: Vec<Decision>,
 }
@@ -96,6 +96,11 @@ impl Space {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What is not chosen: decisions of one value, which is said of every architecture, or of those where the condition holds.
+    pub fn fixed(&self) -> &[Decision] {
+        &self.fixed
     }
 
     /// The decisions, in the order in which they are made.

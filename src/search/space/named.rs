@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::key::Key;
-use super::{Space, Value, file, resolve};
+use super::{Decision, Space, Value, file, resolve};
 use crate::error::{Error, Result};
 use crate::model::configuration::Kind;
 
@@ -75,7 +75,9 @@ impl Space {
             let decision = &self.decisions[nth];
             !needs_fields(&decision.name, &decision.values[at])
         });
-        if part.size() < 2 {
+        let is_fixed =
+            |fixed: &Decision| Key::named(&fixed.name) == Some(Key::Kind) && needs_fields("kind", &fixed.values[0]);
+        if part.size() < 2 || self.fixed.iter().any(is_fixed) {
             let name = &self.name;
             return Err(Error::Usage(format!(
                 "the space {name} is for data with fields, those of libffm, VW namespaces or CSV columns, and this has none"

@@ -105,13 +105,24 @@ fn implied(items: &[Item], nth: usize, decisions: &[Decision]) -> Result<Option<
             Ok(when) => when,
         };
     }
-    if let (Some(kinds), Some(on)) = (key.kinds(), items.iter().position(|item| item.key == Key::Kind)) {
+    if let Some(kinds) = key.kinds() {
+        let names = kinds.iter().copied().map(Kind::name).collect::<Vec<_>>().join(", ");
+        let Some(on) = items.iter().position(|item| item.key == Key::Kind) else {
+            let is_default = kinds.contains(&Kind::default());
+            let (name_of_default, first) = (Kind::default().name(), kinds[0].name());
+            return if is_default {
+                Ok(None)
+            } else {
+                Err(format!(
+                    "`{name}` is for kind {names}, and without `kind` all are {name_of_default}: begin with kind = {first:?}"
+                ))
+            };
+        };
         let has = |value: &Value| matches!(value, Value::Word(word) if kinds.iter().any(|kind| kind.name() == word));
         return match hanging(items, (nth, on), decisions, has) {
             Err(()) => {
-                let names: Vec<_> = kinds.iter().copied().map(Kind::name).collect();
                 let kind = any(&items[on].values);
-                Err(format!("`{name}` is for kind {}, and `kind` is {kind}: leave it out", names.join(", ")))
+                Err(format!("`{name}` is for kind {names}, and `kind` is {kind}: leave it out"))
             }
             Ok(when) => when,
         };

@@ -8,6 +8,7 @@ use super::key::Key;
 use super::{Architecture, Decision, Space, UNMADE, Value};
 use crate::data::{BITS, Hashing, Interaction};
 use crate::keyed::nearest;
+use crate::model::configuration::Kind;
 use crate::train::Settings;
 
 /// How wide layers are where nothing says it.
@@ -31,6 +32,34 @@ impl Space {
     /// is. Architectures for which this is the same learn from the same rows.
     pub fn reading(&self, architecture: &Architecture, ignored: &[String]) -> Option<Hashing> {
         self.all_said(architecture).hashing(ignored)
+    }
+
+    /// All ways in which the architectures want data read, each with the kinds that want it so; see [`Space::reading`].
+    pub fn readings(&self, ignored: &[String]) -> Vec<(Option<Hashing>, Vec<Kind>)> {
+        // Of decisions that have no say in it, nor in whether one that has is made, one value stands for all.
+        let has_say =
+            |decision: &Decision| matches!(Key::named(&decision.name), Some(Key::Kind | Key::Bits | Key::Interact));
+        let mut wanted: Vec<bool> = self.decisions.iter().map(has_say).collect();
+        let fixed = self.fixed.iter().filter(|fixed| has_say(fixed));
+        fixed.filter_map(|fixed| fixed.when.as_ref()).for_each(|when| wanted[when.decision] = true);
+        for (nth, decision) in self.decisions.iter().enumerate().rev() {
+            if let Some(when) = decision.when.as_ref().filter(|_| wanted[nth]) {
+                wanted[when.decision] = true;
+            }
+        }
+        let part = self.narrowed(|nth, at| wanted[nth] || at == 0);
+
+        let mut readings: Vec<(Option<Hashing>, Vec<Kind>)> = Vec::new();
+        for architecture in part.all() {
+            let said = part.all_said(&architecture);
+            let (reading, kind) = (said.hashing(ignored), said.settings.kind.unwrap_or_default());
+            match readings.iter_mut().find(|(other, _)| *other == reading) {
+                Some((_, kinds)) if kinds.contains(&kind) => {}
+                Some((_, kinds)) => kinds.push(kind),
+                None => readings.push((reading, vec![kind])),
+            }
+        }
+        readings
     }
 
     /// What is said of an architecture by name, what is always said first.
@@ -98,7 +127,8 @@ impl Said {
             Key::Schedule => settings.schedule = Some(word(value)?),
             Key::Bits if is_none(value) => self.bits = None,
             Key::Bits => {
-                self.bits = Some(whole(value, 1, MOST_BITS).map_err(|must| format!("{must}, or \"none\""))? as u8)
+                let bits = whole(value, 1, MOST_BITS).map_err(|must| format!("{must}, or \"none\""))?;
+                self.bits = Some(bits as u8);
             }
             Key::Interact => self.interactions = interactions(value)?,
         }
@@ -116,6 +146,7 @@ impl Said {
             };
             settings.hidden = Some((1..=layers).map(width).collect());
         }
+        settings.skips = (!self.skips.is_empty()).then(|| self.skips.clone());
         if let Some(factor) = self.lr_factor {
             settings.lr = Some(figures(factor * exactly(settings.default_rate()), 4) as f32);
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use super::Space;
 use crate::data::{BITS, Hashing};
 use crate::model::configuration::Kind;
-use crate::report::format::{count, number, sizes};
+use crate::report::format::{count, number, sizes, skips};
 use crate::train::Settings;
 
 impl fmt::Display for Space {
@@ -28,7 +28,8 @@ fn in_words(number: u128) -> String {
         at += 1;
     }
     if scaled >= 999.5 {
-        return format!("{:.1e}", number as f64);
+        // As far as sizes are counted.
+        return if number == u128::MAX { "over 1e38".to_owned() } else { format!("{:.1e}", number as f64) };
     }
     let decimals = [2, 1, 0][usize::from(scaled >= 9.995) + usize::from(scaled >= 99.95)];
     format!("{scaled:.decimals$}{}", units[at])
@@ -46,6 +47,7 @@ pub fn sentence(settings: &Settings, hashing: Option<&Hashing>) -> String {
     }
     parts.extend(settings.wide.then(|| "wide".to_owned()));
     parts.extend(settings.hidden.as_deref().map(layers));
+    parts.extend(settings.skips.as_deref().map(|list| format!("skips {}", skips(list))));
     parts.extend(settings.activation.map(|activation| activation.name().to_owned()));
     parts.extend(settings.dropout.map(|share| format!("dropout {share}")));
     parts.extend(match (settings.optimizer, settings.lr) {
@@ -93,12 +95,14 @@ pub fn flags(settings: &Settings, hashing: Option<&Hashing>) -> Vec<String> {
         "hidden",
         settings.hidden.as_deref().map(|hidden| if hidden.is_empty() { "none".to_owned() } else { sizes(hidden) }),
     );
+    flag("skips", settings.skips.as_deref().map(skips));
     flag("activation", settings.activation.map(|activation| activation.name().to_owned()));
     flag("dropout", settings.dropout.map(short));
     flag("batch", settings.batch.map(|rows| rows.to_string()));
     flag("loss", settings.loss.map(|loss| loss.name().to_owned()));
     flag("optimizer", settings.optimizer.map(|optimizer| optimizer.name().to_owned()));
     flag("lr", settings.lr.map(short));
+    flag("passes", settings.passes.map(|passes| passes.to_string()));
     flag("l1", settings.l1.map(short));
     flag("l2", settings.l2.map(short));
     flag("schedule", settings.schedule.map(|schedule| schedule.name().to_owned()));

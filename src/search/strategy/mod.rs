@@ -13,21 +13,92 @@ pub use local::LocalSearch;
 pub use random::RandomSearch;
 pub use reinforce::{Depth, Reinforce, Setting};
 
+use clap::ValueEnum;
+
 use super::archive::Archive;
-use super::space::Architecture;
+use super::policy::SharedPolicy;
+use super::space::{Architecture, Space};
 use crate::random::Random;
 
+/// How architectures are proposed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Strategies {
+    /// A policy that learns (REINFORCE).
+    Reinforce,
+    /// Regularised evolution.
+    #[default]
+    Evolution,
+    /// Neighbours of the best.
+    Local,
+    /// Each decision drawn evenly.
+    Random,
+}
+
+impl Strategies {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Reinforce => "reinforce",
+            Self::Evolution => "evolution",
+            Self::Local => "local",
+            Self::Random => "random",
+        }
+    }
+}
+
+/// How the policy of `reinforce` learns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Policies {
+    /// As Zoph & Le 2017 have it.
+    Paper,
+}
+
+impl Policies {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Paper => "paper",
+        }
+    }
+}
+
 /// How many live at once in evolution, and of how many a parent is the best.
-pub(super) const POPULATION: usize = 25;
-pub(super) const TOURNAMENT: usize = 8;
+const POPULATION: usize = 25;
+const TOURNAMENT: usize = 8;
 /// How many random ones a local search begins with.
-pub(super) const STARTS: usize = 10;
+const STARTS: usize = 10;
+
+/// The strategy of a controller that searches `space`; of those that learn by a policy, `shared` is that.
+///
+/// # Panics
+/// Where a policy is wanted and none is there.
+pub fn begin<'s>(
+    by: Strategies,
+    policy: Option<Policies>,
+    space: &'s Space,
+    shared: Option<&'s SharedPolicy<'s>>,
+) -> Box<dyn Strategy + 's> {
+    match (by, shared) {
+        (Strategies::Reinforce, Some(shared)) => {
+            let setting = policy.map_or(Setting::QUICK, |Policies::Paper| Setting::PAPER);
+            Box::new(Reinforce::new(shared, setting))
+        }
+        (Strategies::Reinforce, None) => unreachable!("reinforce without a policy"),
+        (Strategies::Evolution, _) => Box::new(Evolution::new(space, POPULATION, TOURNAMENT)),
+        (Strategies::Local, _) => Box::new(LocalSearch::new(space, STARTS)),
+        (Strategies::Random, _) => Box::new(RandomSearch::new(space)),
+    }
+}
 
 /// A way of searching.
 pub trait Strategy: Send {
     /// What to try next. It may have been tried before: then it is not trained again, [`Strategy::learn`] hears what came of it, and
     /// `propose` is asked again.
     fn propose(&mut self, archive: &Archive, random: &mut Random) -> Architecture;
+
+    /// Hears that `architecture`, which it has not proposed as far as it knows, is its own: it was in an earlier life, of a run that was
+    /// killed or a controller that died, and nobody has learned from what came of it. That is still to be heard.
+    fn recall(&mut self, _architecture: &Architecture) {}
 
     /// Hears what came of a trial, R being 0 where it failed; `mine` where this strategy proposed it. What it did with that, where it learns.
     fn learn(&mut self, architecture: &Architecture, reward: f32, mine: bool) -> Option<Update>;
