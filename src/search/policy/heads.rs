@@ -3,6 +3,7 @@
 use hogback_kernels::{Matrix, MatrixMut};
 
 use super::layout::{SEEN, UNITS};
+use super::walk::made;
 use super::{Allowed, Policy, Walk};
 
 impl Policy<'_> {
@@ -29,21 +30,20 @@ impl Policy<'_> {
     }
 
     /// Goes back through the decision of a step, if it is one by itself: into the weights of its head, and into what the layer gave.
-    /// `scales` are those of log p and of the sum of entropies.
     pub(super) fn heads_back(
         &self,
         weights: &[f32],
         walk: &mut Walk,
         step: usize,
-        scales: [f32; 2],
         gradient: &mut [f32],
     ) {
         let decision = walk.steps[step].start;
         if self.space.decisions()[decision].skip.is_some() {
-            return self.skip_back(walk, step, scales);
+            return;
         }
-        let count = self.slopes(walk, decision, scales);
-        let slopes = &walk.by_logits[..count];
+        let values = self.layout.values[decision]..self.layout.values[decision + 1];
+        let count = values.len();
+        let slopes = &walk.by_logits[values];
         let head = self.layout.heads[decision]..self.layout.heads[decision] + count * SEEN;
         let seen = Matrix::new(walk.layers[1].output(step), 1, SEEN);
         let by_head = MatrixMut::new(&mut gradient[head.clone()], count, SEEN);
@@ -53,18 +53,21 @@ impl Policy<'_> {
         self.backend.multiply(by, Matrix::new(slopes, 1, count), head, true);
     }
 
-    /// Writes the slopes by the logits of a decision that was made; how many they are. Those of log p are 1 - p for what was chosen
-    /// and -p for the others, those of the entropy H are -p·(log p + H).
-    pub(super) fn slopes(&self, walk: &mut Walk, decision: usize, [by_log, by_entropy]: [f32; 2]) -> usize {
-        let values = self.layout.values[decision]..self.layout.values[decision + 1];
-        let entropy = walk.entropies[decision];
-        let pairs = walk.probabilities[values.clone()].iter().zip(&walk.logs[values.clone()]);
-        for (slope, (&p, &log)) in walk.by_logits.iter_mut().zip(pairs) {
-            // What cannot be chosen stands still: its logarithm is -∞.
-            *slope = if p > 0.0 { -p * (by_log + by_entropy * (log + entropy)) } else { 0.0 };
+    /// Writes the slopes by all logits of `by_log` · log p + `by_entropy` · Σ H. Those of log p are 1 - p for what was chosen and -p for
+    /// the others, those of an entropy H are -p·(log p + H).
+    pub(super) fn slopes(&self, walk: &mut Walk, by_log: f32, by_entropy: f32) {
+        for step in 0..walk.steps.len() {
+            for (decision, choice) in made(&walk.steps[step], &walk.choices) {
+                let values = self.layout.values[decision]..self.layout.values[decision + 1];
+                let entropy = walk.entropies[decision];
+                let pairs = walk.probabilities[values.clone()].iter().zip(&walk.logs[values.clone()]);
+                for (slope, (&p, &log)) in walk.by_logits[values.clone()].iter_mut().zip(pairs) {
+                    // What cannot be chosen stands still: its logarithm is -∞.
+                    *slope = if p > 0.0 { -p * (by_log + by_entropy * (log + entropy)) } else { 0.0 };
+                }
+                walk.by_logits[values.start + usize::from(choice)] += by_log;
+            }
         }
-        walk.by_logits[usize::from(walk.choices[decision])] += by_log;
-        values.len()
     }
 }
 

@@ -149,11 +149,38 @@ impl<'s> Policy<'s> {
         by_entropy: f32,
         gradient: &mut [f32],
     ) {
+        self.slopes(walk, by_log_probability, by_entropy / walk.decided.max(1) as f32);
+        self.back(weights, walk, gradient);
+    }
+
+    /// Log-odds of making `decision` otherwise, where all others are made as in the walk.
+    pub fn log_odds(&self, walk: &Walk, decision: usize, choice: u8) -> f32 {
+        let logs = &walk.logs[self.layout.values[decision]..];
+        logs[usize::from(choice)] - logs[usize::from(walk.choices[decision])]
+    }
+
+    /// Adds to `gradient` that of Σ slope · log-odds over `edits`, each a decision, a choice and a slope.
+    pub fn edit_gradient(
+        &self,
+        weights: &[f32],
+        walk: &mut Walk,
+        edits: impl Iterator<Item = (usize, u8, f32)>,
+        gradient: &mut [f32],
+    ) {
+        walk.by_logits.fill(0.0);
+        for (decision, choice, slope) in edits {
+            let from = self.layout.values[decision];
+            walk.by_logits[from + usize::from(choice)] += slope;
+            walk.by_logits[from + usize::from(walk.choices[decision])] -= slope;
+        }
+        self.back(weights, walk, gradient);
+    }
+
+    fn back(&self, weights: &[f32], walk: &mut Walk, gradient: &mut [f32]) {
         let steps = walk.steps.len();
         walk.by[..steps * UNITS].fill(0.0);
-        let scales = [by_log_probability, by_entropy / walk.decided.max(1) as f32];
         for step in 0..steps {
-            self.heads_back(weights, walk, step, scales, gradient);
+            self.heads_back(weights, walk, step, gradient);
         }
         self.skips_back(weights, walk, gradient);
         for layer in [1, 0] {

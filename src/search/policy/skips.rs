@@ -31,8 +31,6 @@ struct Link {
     step: usize,
     /// The row of the state it comes from.
     from: usize,
-    /// The slope by its logit, on the way back.
-    slope: f32,
 }
 
 impl Links {
@@ -98,7 +96,7 @@ impl Policy<'_> {
             compared.extend(sums);
             let compared = &mut compared[before..];
             self.backend.activate(Activation::Tanh, compared, &mut []);
-            links.push(Link { decision, step, from, slope: 0.0 });
+            links.push(Link { decision, step, from });
             let logit = compared.iter().zip(judge).map(|(u, v)| u * v).sum();
             // A sigmoid is the softmax of that beside 0.
             let values = self.layout.values[decision]..self.layout.values[decision + 1];
@@ -114,21 +112,10 @@ impl Policy<'_> {
         }
     }
 
-    /// Finds the slopes by the logits of the connections of a step; [`Policy::skips_back`] goes on from there.
-    pub(super) fn skip_back(&self, walk: &mut Walk, step: usize, scales: [f32; 2]) {
-        for nth in 0..walk.links.links.len() {
-            let Link { decision, step: at, .. } = walk.links.links[nth];
-            if at == step {
-                self.slopes(walk, decision, scales);
-                walk.links.links[nth].slope = walk.by_logits[1];
-            }
-        }
-    }
-
     /// Goes back through all connections of a walk: into the weights, and into what the upper layer gave.
     pub(super) fn skips_back(&self, weights: &[f32], walk: &mut Walk, gradient: &mut [f32]) {
         let Some(Skips { previous, current, judge, states, layers }) = self.layout.skips else { return };
-        let Walk { links, layers: memories, by, steps, .. } = walk;
+        let Walk { links, layers: memories, by, steps, by_logits, .. } = walk;
         if links.links.is_empty() {
             return;
         }
@@ -137,12 +124,14 @@ impl Policy<'_> {
         by_previous.fill(0.0);
         by_current.fill(0.0);
         for (link, compared) in links.iter().zip(compared.chunks_exact(UNITS)) {
-            self.backend.add_scaled(link.slope, compared, &mut gradient[judge..][..UNITS]);
+            // No stands still beside yes.
+            let by_logit = by_logits[self.layout.values[link.decision] + 1];
+            self.backend.add_scaled(by_logit, compared, &mut gradient[judge..][..UNITS]);
             let from = &mut by_previous[link.from * UNITS..][..UNITS];
             let here = &mut by_current[link.step * UNITS..][..UNITS];
             let judge = &weights[judge..][..UNITS];
             for (at, (u, v)) in compared.iter().zip(judge).enumerate() {
-                let slope = link.slope * v * (1.0 - u * u);
+                let slope = by_logit * v * (1.0 - u * u);
                 from[at] += slope;
                 here[at] += slope;
             }

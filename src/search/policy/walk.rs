@@ -41,7 +41,7 @@ pub struct Walk {
     pub(super) by: Vec<f32>,
     pub(super) below: Vec<f32>,
     pub(super) back: Back,
-    /// Slopes by the logits of a decision.
+    /// By value: slopes by its logit.
     pub(super) by_logits: Vec<f32>,
 }
 
@@ -63,7 +63,7 @@ impl Walk {
             by: vec![0.0; steps * UNITS],
             below: vec![0.0; steps * UNITS],
             back: Back::new(steps),
-            by_logits: vec![0.0; decisions.iter().map(|decision| decision.values.len()).max().unwrap_or(0)],
+            by_logits: vec![0.0; values],
         }
     }
 

@@ -17,6 +17,7 @@ mod show;
 mod tests;
 
 pub use all::All;
+pub use neighbours::Edit;
 pub use show::{flags, sentence};
 
 use serde_json::{Map, Value as Json};

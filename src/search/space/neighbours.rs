@@ -3,6 +3,17 @@
 use super::{Architecture, Space, UNMADE};
 use crate::random::Random;
 
+/// A neighbour: its parent, one decision of which was made otherwise.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Edit {
+    /// The decision.
+    pub decision: usize,
+    /// What was chosen there instead.
+    pub choice: u8,
+    /// What comes of it.
+    pub child: Architecture,
+}
+
 impl Space {
     /// A copy of `parent` in which one decision, any that was made and leaves a choice, is made otherwise, each other value being as
     /// likely. Decisions that come into being by that are drawn, and those that lose their ground are left out. `parent` itself where
@@ -20,7 +31,7 @@ impl Space {
 
     /// All copies of `parent` in which one decision is made otherwise, in random order, but of values with an order those nearer by come
     /// first. As with [`Space::mutate`], decisions that come into being are drawn.
-    pub fn neighbours(&self, parent: &Architecture, random: &mut Random) -> Vec<Architecture> {
+    pub fn neighbours(&self, parent: &Architecture, random: &mut Random) -> Vec<Edit> {
         let mut edits = Vec::new();
         for (nth, decision) in self.decisions.iter().enumerate() {
             let choice = parent.0[nth];
@@ -33,7 +44,8 @@ impl Space {
             }
         }
         edits.sort_unstable();
-        edits.into_iter().map(|(_, _, nth, other)| self.with(parent, nth, other, random)).collect()
+        let edit = |(_, _, decision, choice)| Edit { decision, choice, child: self.with(parent, decision, choice, random) };
+        edits.into_iter().map(edit).collect()
     }
 
     /// A copy of `parent` in which `decision`, which was made, is `choice`.

@@ -4,6 +4,7 @@
 //! of docs/search.md are made with the same code.
 
 mod evolution;
+mod frontier;
 mod local;
 mod random;
 mod reinforce;

@@ -9,6 +9,7 @@ use crate::random::Random;
 use crate::search::archive::Archive;
 use crate::search::policy::{Allowed, Odds, SharedPolicy, Walk};
 use crate::search::space::Architecture;
+use super::frontier::Frontier;
 use crate::theta::private::Aligned;
 
 /// The logarithm of the largest ratio that counts: where R is below the baseline nothing else bounds it.
@@ -34,6 +35,9 @@ pub struct Setting {
     /// Where a number: a trial stops pulling its architecture's probability, now against when it was drawn, past a ratio of 1 ± this
     /// (Schulman et al., "Proximal Policy Optimization Algorithms", 2017, equation 7); else none of that, and no ratio.
     pub clip: Option<f32>,
+    pub edits: Option<usize>,
+    pub heat: f32,
+    pub parent: bool,
     /// How deep models may be, where that grows.
     pub depth: Option<Depth>,
 }
@@ -60,6 +64,9 @@ impl Setting {
         batch: 1,
         updates: 1,
         clip: None,
+        edits: None,
+        heat: 1.0,
+        parent: true,
         depth: Some(Depth { first: 6, more: 2, every: 1600 }),
     };
 }
@@ -75,6 +82,9 @@ impl Setting {
         updates: 1,
         clip: None,
         depth: None,
+        edits: None,
+        heat: 1.0,
+        parent: true,
         half_life: f32::INFINITY,
     };
 }
@@ -107,6 +117,8 @@ pub struct Reinforce<'s> {
     flights: Vec<Flight>,
     /// What was answered, for the next update.
     answered: Vec<(Flight, f32)>,
+    frontier: Frontier<'s>,
+    begun: usize,
 }
 
 /// An architecture that was drawn.
@@ -117,6 +129,14 @@ struct Flight {
     /// How many updates had begun when its weights were pulled, and how many of this controller were made.
     updates: u64,
     own: u64,
+    edited: Option<Edited>,
+}
+#[derive(Debug)]
+struct Edited {
+    parent: Architecture,
+    reward: f32,
+    edits: Vec<(usize, u8)>,
+    chosen: usize,
 }
 
 impl<'s> Reinforce<'s> {
@@ -137,6 +157,8 @@ impl<'s> Reinforce<'s> {
             baseline: Baseline::default(),
             flights: Vec::new(),
             answered: Vec::new(),
+            frontier: Frontier::new(policy.space()),
+            begun: 0,
         }
     }
 
@@ -146,6 +168,41 @@ impl<'s> Reinforce<'s> {
             Some(pulled) if pulled == self.shared.updates() => pulled,
             _ => *self.pulled.insert(self.shared.pull(self.weights.as_mut_slice())),
         }
+    }
+
+    fn edit(&mut self, starts: usize, archive: &Archive, random: &mut Random) -> Architecture {
+        self.begun += 1;
+        if self.begun > starts {
+            let updates = self.pull();
+            let Self { frontier, shared, weights, allowed, walk, flights, own, setting, .. } = self;
+            let policy = shared.policy();
+            let child = frontier.take(archive, random, |place, edits, random| {
+                policy.follow(weights.as_slice(), allowed, &place.architecture, walk);
+                let p = shares(edits.iter().map(|edit| setting.heat * policy.log_odds(walk, edit.decision, edit.choice)));
+                let mut left = random.share() as f32;
+                let chosen = p.iter().position(|p| {
+                    left -= p;
+                    left < 0.0
+                });
+                let chosen = chosen.unwrap_or(p.len() - 1);
+                let edited = Edited {
+                    parent: place.architecture.clone(),
+                    reward: place.reward,
+                    edits: edits.iter().map(|edit| (edit.decision, edit.choice)).collect(),
+                    chosen,
+                };
+                let odds = Odds { log_probability: p[chosen].ln(), entropy: 0.0 };
+                let architecture = edits[chosen].child.clone();
+                flights.push(Flight { architecture, odds, updates, own: *own, edited: Some(edited) });
+                chosen
+            });
+            if let Some(child) = child {
+                return child;
+            }
+        }
+        let next = self.shared.policy().space().draw(random);
+        self.frontier.begin(&next);
+        next
     }
 
     /// Makes an update of what was answered; the mean entropy of the policy there.
@@ -158,6 +215,18 @@ impl<'s> Reinforce<'s> {
         let mut entropy = 0.0;
         gradient.fill(0.0);
         for (flight, advantage) in answered {
+            if let Some(edited) = &flight.edited {
+                let odds = shared.policy().follow(weights, allowed, &edited.parent, walk);
+                entropy += share * odds.entropy;
+                let p = shares(edited.edits.iter().map(|&(d, v)| setting.heat * shared.policy().log_odds(walk, d, v)));
+                let slopes = edited.edits.iter().zip(p).enumerate().map(|(nth, (&(d, v), p))| {
+                    let hit = f32::from(u8::from(nth == edited.chosen));
+                    (d, v, -share * *advantage * setting.heat * (hit - p))
+                });
+                let slopes: Vec<_> = slopes.collect();
+                shared.policy().edit_gradient(weights, walk, slopes.into_iter(), gradient);
+                continue;
+            }
             let odds = shared.policy().follow(weights, allowed, &flight.architecture, walk);
             let pull = match setting.clip {
                 None => *advantage,
@@ -178,7 +247,10 @@ impl<'s> Reinforce<'s> {
 }
 
 impl Strategy for Reinforce<'_> {
-    fn propose(&mut self, _: &Archive, random: &mut Random) -> Architecture {
+    fn propose(&mut self, archive: &Archive, random: &mut Random) -> Architecture {
+        if let Some(starts) = self.setting.edits {
+            return self.edit(starts, archive, random);
+        }
         let samples = self.shared.count_sample();
         let depth = self.setting.depth.map(|depth| depth.after(samples));
         if depth > self.depth {
@@ -189,7 +261,7 @@ impl Strategy for Reinforce<'_> {
         let weights = self.weights.as_slice();
         let architecture = self.shared.policy().sample(weights, &self.allowed, random, &mut self.walk);
         let odds = self.walk.odds();
-        self.flights.push(Flight { architecture: architecture.clone(), odds, updates, own: self.own });
+        self.flights.push(Flight { architecture: architecture.clone(), odds, updates, own: self.own, edited: None });
         architecture
     }
 
@@ -198,15 +270,19 @@ impl Strategy for Reinforce<'_> {
         let updates = self.pull();
         let Self { shared, weights, allowed, walk, .. } = self;
         let odds = shared.policy().follow(weights.as_slice(), allowed, architecture, walk);
-        self.flights.push(Flight { architecture: architecture.clone(), odds, updates, own: self.own });
+        self.flights.push(Flight { architecture: architecture.clone(), odds, updates, own: self.own, edited: None });
     }
 
     fn learn(&mut self, architecture: &Architecture, reward: f32, mine: bool) -> Option<Update> {
+        if self.setting.edits.is_some() {
+            self.frontier.put(architecture, reward);
+        }
         let is_it = |flight: &Flight| flight.architecture == *architecture;
         let nth = self.flights.iter().position(is_it).filter(|_| mine)?;
         let flight = self.flights.remove(nth);
         let reward = if reward.is_finite() { reward } else { 0.0 };
-        let (baseline, advantage) = self.baseline.compare(reward, &self.setting);
+        let parent = flight.edited.as_ref().map(|edited| edited.reward).filter(|_| self.setting.parent);
+        let (baseline, advantage) = self.baseline.compare(reward, parent, &self.setting);
         self.answered.push((flight, advantage));
         if self.answered.len() < self.setting.batch {
             return None;
@@ -236,8 +312,9 @@ struct Baseline {
 
 impl Baseline {
     /// The baseline of the trials before this one, R itself at first, and by how much R is better, as the setting counts it.
-    fn compare(&mut self, reward: f32, setting: &Setting) -> (f32, f32) {
+    fn compare(&mut self, reward: f32, parent: Option<f32>, setting: &Setting) -> (f32, f32) {
         let baseline = if self.weight > 0.0 { self.reward } else { reward };
+        let baseline = parent.unwrap_or(baseline);
         let better = reward - baseline;
         self.weight = setting.decay * self.weight + 1.0 - setting.decay;
         // Steps towards the new, so that what is always the same differs from its average by nothing at all.
@@ -252,3 +329,17 @@ impl Baseline {
 
 #[cfg(test)]
 mod tests;
+
+fn shares(logits: impl Iterator<Item = f32>) -> Vec<f32> {
+    let mut all: Vec<f32> = logits.collect();
+    let most = all.iter().copied().fold(f32::MIN, f32::max);
+    let mut sum = 0.0;
+    for x in &mut all {
+        *x = (*x - most).exp();
+        sum += *x;
+    }
+    for x in &mut all {
+        *x /= sum;
+    }
+    all
+}

@@ -22,6 +22,10 @@ pub fn setting(name: &str) -> Setting {
         updates: get("updates", 1.0) as usize,
         clip: set.get("clip").map(|c| *c as f32),
         depth: None,
+        half_life: f32::INFINITY,
+        edits: set.get("edits").map(|n| *n as usize),
+        heat: get("heat", 1.0) as f32,
+        parent: get("parent", 1.0) > 0.0,
     }
 }
 
@@ -348,7 +352,7 @@ impl Strategy for Model<'_> {
             }
             let mut any = false;
             let parent = self.top[rank].clone();
-            for a in self.space.neighbours(&parent.1, random) {
+            for a in self.space.neighbours(&parent.1, random).into_iter().map(|e| e.child) {
                 if archive.reward(&a).is_some() || self.in_flight.contains(&a) {
                     continue;
                 }
