@@ -37,6 +37,8 @@ pub struct Setting {
     pub clip: Option<f32>,
     pub edits: Option<usize>,
     pub heat: f32,
+    pub whole: bool,
+    pub most: f32,
     pub parent: bool,
     /// How deep models may be, where that grows.
     pub depth: Option<Depth>,
@@ -66,6 +68,8 @@ impl Setting {
         clip: None,
         edits: None,
         heat: 1.0,
+        whole: false,
+        most: 100.0,
         parent: true,
         depth: Some(Depth { first: 6, more: 2, every: 1600 }),
     };
@@ -84,6 +88,8 @@ impl Setting {
         depth: None,
         edits: None,
         heat: 1.0,
+        whole: false,
+        most: 100.0,
         parent: true,
         half_life: f32::INFINITY,
     };
@@ -200,9 +206,18 @@ impl<'s> Reinforce<'s> {
                 return child;
             }
         }
-        let next = self.shared.policy().space().draw(random);
-        self.frontier.begin(&next);
-        next
+        if !self.setting.whole {
+            let next = self.shared.policy().space().draw(random);
+            self.frontier.begin(&next);
+            return next;
+        }
+        let updates = self.pull();
+        let weights = self.weights.as_slice();
+        let architecture = self.shared.policy().sample(weights, &self.allowed, random, &mut self.walk);
+        let odds = self.walk.odds();
+        self.frontier.begin(&architecture);
+        self.flights.push(Flight { architecture: architecture.clone(), odds, updates, own: self.own, edited: None });
+        architecture
     }
 
     /// Makes an update of what was answered; the mean entropy of the policy there.
@@ -323,7 +338,7 @@ impl Baseline {
         self.square += step * (better * better - self.square);
         // Without a difference so far there is none to count in.
         let deviation = self.square.sqrt();
-        (baseline, if setting.normalise && deviation > 0.0 { better / deviation } else { better })
+        (baseline, if setting.normalise && deviation > 0.0 { (better / deviation).clamp(-setting.most, setting.most) } else { better })
     }
 }
 

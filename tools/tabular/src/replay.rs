@@ -75,6 +75,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Error> {
             let looks = contest::run(table, &mut *strategy, number, arguments.in_flight, arguments.until);
             looks.map(|look| Look {
                 best: 100.0 * (table.best() - look.best),
+                tried: 100.0 * (table.best() - look.tried),
                 top: 100.0 * (table.best() - look.top),
                 last: 100.0 * (table.best() - look.last),
                 test: 100.0 * look.test,
@@ -91,6 +92,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Error> {
             println!("{name:24}|{what}|{}|{micros:.2}", cells.collect::<Vec<_>>().join("|"));
         };
         line("best", &|look| look.best);
+        line("tried", &|look| look.tried);
         line("top ", &|look| look.top);
         line("last", &|look| look.last);
         if !arguments.tables.is_empty() {

@@ -25,6 +25,8 @@ pub fn setting(name: &str) -> Setting {
         half_life: f32::INFINITY,
         edits: set.get("edits").map(|n| *n as usize),
         heat: get("heat", 1.0) as f32,
+        whole: get("whole", 0.0) > 0.0,
+        most: get("most", 100.0) as f32,
         parent: get("parent", 1.0) > 0.0,
     }
 }
@@ -53,7 +55,7 @@ pub fn named<'s>(name: &str, space: &'s Space) -> Option<Box<dyn Strategy + 's>>
     Some(match kind {
         "f" => Box::new(Whole { c: common(&get), elite: get("elite", 0.0) as usize, keep: get("keep", 2.0), starts: get("starts", 10.0) as usize, parent_base: get("pb", 1.0) > 0.0, in_flight: vec![], top: vec![] , clip: get("clip", 3.0), repeats: 0}),
         "e" => Box::new(Edit { c: common(&get), elite: get("elite", 1.0) as usize, starts: get("starts", 10.0) as usize, in_flight: vec![], top: vec![], clip: get("clip", 3.0), mine: get("tau", 1.0) }),
-        "m" => Box::new(Model::new(space, get("starts", 10.0) as usize, get("elite", 1.0) as usize, get("ridge", 1.0), get("explore", 0.0), get("near", 0.0), get("fit", 0.0))),
+        "m" => Box::new(Model::new(space, get("starts", 10.0) as usize, get("elite", 1.0) as usize, get("ridge", 1.0), get("explore", 0.0), get("near", 0.0), get("fit", 0.0), get("alike", 0.0))),
         _ => return None,
     })
 }
@@ -311,7 +313,7 @@ struct Model<'s> {
 }
 
 impl<'s> Model<'s> {
-    fn new(space: &'s Space, starts: usize, elite: usize, ridge: f64, explore: f64, near: f64, fit: f64) -> Self {
+    fn new(space: &'s Space, starts: usize, elite: usize, ridge: f64, explore: f64, near: f64, fit: f64, alike: f64) -> Self {
         let mut offsets = vec![];
         let mut n = 1;
         for d in space.decisions() {
@@ -321,6 +323,17 @@ impl<'s> Model<'s> {
         let mut p = vec![0.0; n * n];
         for i in 0..n {
             p[i * n + i] = 1.0 / ridge;
+        }
+        if alike > 0.0 {
+            for (d, dec) in space.decisions().iter().enumerate() {
+                if dec.is_ordered {
+                    for i in 0..dec.values.len() {
+                        for j in 0..dec.values.len() {
+                            p[(offsets[d] + i) * n + offsets[d] + j] = (-(i.abs_diff(j) as f64) / alike).exp() / ridge;
+                        }
+                    }
+                }
+            }
         }
         p[0] = 100.0;
         Self { space, offsets, p, w: vec![0.0; n], n, starts, elite, explore, near, fit, top: vec![], in_flight: vec![], mean: 0.0, heard: 0.0, dead: vec![], resid: 0.0 }
