@@ -70,10 +70,11 @@ pub(super) fn standings(board: &Board, finals: bool) -> Vec<Standing> {
     all
 }
 
-/// Who is in the finals: the best, as many as may take that share of `trials`, or of the seconds that a search has.
+/// Who is in the finals: the best, as many as may take that share of `trials`, where these ended the search or might have, and of the seconds
+/// that it has.
 pub(super) fn finalists(
     standings: &[Standing],
-    trials: usize,
+    trials: Option<usize>,
     seconds: Option<f64>,
     children: usize,
 ) -> Vec<Architecture> {
@@ -81,8 +82,8 @@ pub(super) fn finalists(
     let each = best().map(|standing| standing.seconds).sum::<f64>() / best().count().max(1) as f64;
     let by_time = seconds
         .map_or(usize::MAX, |seconds| (SHARE * seconds * children as f64 / (each * TIMES as f64).max(1e-9)) as usize);
-    let by_trials = (SHARE * trials as f64) as usize / TIMES;
-    let many = by_time.min(if seconds.is_some() { usize::MAX } else { by_trials }).min(MODELS);
+    let by_trials = trials.map_or(usize::MAX, |trials| (SHARE * trials as f64) as usize / TIMES);
+    let many = by_time.min(by_trials).min(MODELS);
     if many < 2 { Vec::new() } else { best().take(many).map(|standing| standing.architecture.clone()).collect() }
 }
 

@@ -342,7 +342,7 @@ impl Run<'_, '_> {
         let last = mean(&rewards[rewards.len().saturating_sub(100)..]);
 
         let standings = finals::standings(board, false);
-        let all = rewards.len();
+        let all = (request.time.is_none() || request.budget.is_some()).then_some(rewards.len());
         let seconds = request.time.map(|time| time.as_secs_f64());
         let finalists = finals::finalists(&standings, all, seconds, self.plan.children());
         if !finalists.is_empty() {
