@@ -14,6 +14,8 @@ const INPUT_ROW: usize = INPUTS.next_multiple_of(16);
 const HALF: usize = UNITS * GATE_ROW;
 /// Words of the weights of a layer.
 const WEIGHTS: usize = INPUTS * GATE_ROW;
+/// Words from one row of a turned half of the weights to the next.
+const TURNED_ROW: usize = UNITS.next_multiple_of(16);
 /// The gates that are sigmoids: i, f and o.
 const SIGMOIDS: usize = 3 * UNITS;
 
@@ -33,8 +35,8 @@ pub(super) struct Memory {
 /// What going back through a layer needs beside what it has kept.
 #[derive(Debug)]
 pub(super) struct Back {
-    /// W_h, its rows as columns.
-    turned: Vec<f32>,
+    /// W_x and W_h, their rows as columns.
+    turned: [Vec<f32>; 2],
     /// A row a step: the slopes by z.
     slopes: Vec<f32>,
 }
@@ -115,9 +117,12 @@ impl Memory {
         back: &mut Back,
     ) {
         let Back { turned, slopes } = back;
-        for (at, row) in turned.chunks_exact_mut(UNITS).enumerate() {
-            row.iter_mut().enumerate().for_each(|(from, word)| *word = weights[HALF + from * GATE_ROW + at]);
+        for (turned, half) in turned.iter_mut().zip(weights.chunks_exact(HALF)) {
+            for (at, row) in turned.chunks_exact_mut(TURNED_ROW).enumerate() {
+                row[..UNITS].iter_mut().enumerate().for_each(|(from, word)| *word = half[from * GATE_ROW + at]);
+            }
         }
+        let [down, along] = turned.each_ref().map(|turned| Matrix::with_stride(turned, GATES, UNITS, TURNED_ROW));
         // The slopes by h and c that come from the step behind.
         let (mut carried, mut by_cell) = ([0.0; UNITS], [0.0; UNITS]);
         for step in (0..steps).rev() {
@@ -138,23 +143,22 @@ impl Memory {
             }
             if step > 0 {
                 let carried = MatrixMut::new(&mut carried, 1, UNITS);
-                backend.multiply(carried, Matrix::new(here, 1, GATES), Matrix::new(turned, GATES, UNITS), false);
+                backend.multiply(carried, Matrix::new(here, 1, GATES), along, false);
             }
         }
         let slopes = Matrix::with_stride(slopes, steps, GATES, GATE_ROW);
         let gradient = MatrixMut::with_stride(gradient, INPUTS, GATES, GATE_ROW);
         let inputs = Matrix::with_stride(&self.inputs, steps, INPUTS, INPUT_ROW);
         backend.multiply(gradient, inputs.transposed(), slopes, true);
-        let down = Matrix::with_stride(&weights[..HALF], UNITS, GATES, GATE_ROW);
         let below = MatrixMut::new(&mut below[..steps * UNITS], steps, UNITS);
-        backend.multiply(below, slopes, down.transposed(), false);
+        backend.multiply(below, slopes, down, false);
     }
 }
 
 impl Back {
     /// Room for `steps` steps.
     pub(super) fn new(steps: usize) -> Self {
-        Self { turned: vec![0.0; GATES * UNITS], slopes: vec![0.0; steps * GATE_ROW] }
+        Self { turned: [(); 2].map(|()| vec![0.0; GATES * TURNED_ROW]), slopes: vec![0.0; steps * GATE_ROW] }
     }
 }
 

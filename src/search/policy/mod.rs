@@ -18,7 +18,7 @@ mod skips;
 mod walk;
 
 #[cfg(test)]
-mod tests;
+pub(in crate::search) mod tests;
 
 use std::ops::Range;
 
@@ -169,7 +169,7 @@ impl<'s> Policy<'s> {
             match step.checked_sub(1) {
                 None => add(self.layout.start..self.layout.start + UNITS),
                 Some(before) => {
-                    walk.made(before).for_each(|(decision, choice)| add(self.layout.embedding(decision, choice)))
+                    walk.made(before).for_each(|(decision, choice)| add(self.layout.embedding(decision, choice)));
                 }
             }
         }

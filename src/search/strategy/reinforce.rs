@@ -11,6 +11,9 @@ use crate::search::policy::{Allowed, Odds, SharedPolicy, Walk};
 use crate::search::space::Architecture;
 use crate::theta::private::Aligned;
 
+/// The logarithm of the largest ratio that counts: where R is below the baseline nothing else bounds it.
+const FARTHEST: f32 = 3.0;
+
 /// How a policy learns.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Setting {
@@ -18,6 +21,8 @@ pub struct Setting {
     pub rate: f32,
     /// What the mean entropy of the decisions, in nats, counts beside R - baseline.
     pub entropy: f32,
+    /// After how many updates of all controllers that is half of it, and again; infinite where it stays.
+    pub half_life: f32,
     /// What remains of the baseline, an exponential moving average of R, at each trial.
     pub decay: f32,
     /// Whether R - baseline is divided by its own deviation, whose square is averaged like the baseline.
@@ -49,6 +54,7 @@ impl Setting {
     pub const PAPER: Self = Self {
         rate: 6e-4,
         entropy: 0.0,
+        half_life: f32::INFINITY,
         decay: 0.95,
         normalise: false,
         batch: 1,
@@ -60,8 +66,17 @@ impl Setting {
 
 impl Setting {
     /// Steps large enough for some hundred trials.
-    pub const QUICK: Self =
-        Self { rate: 0.02, entropy: 0.01, decay: 0.9, normalise: true, batch: 1, updates: 1, clip: None, depth: None };
+    pub const QUICK: Self = Self {
+        rate: 0.02,
+        entropy: 0.01,
+        decay: 0.9,
+        normalise: true,
+        batch: 1,
+        updates: 1,
+        clip: None,
+        depth: None,
+        half_life: f32::INFINITY,
+    };
 }
 
 impl Depth {
@@ -139,6 +154,7 @@ impl<'s> Reinforce<'s> {
         let Self { shared, setting, weights, gradient, walk, allowed, answered, .. } = self;
         let (weights, gradient) = (weights.as_slice(), gradient.as_mut_slice());
         let share = 1.0 / answered.len() as f32;
+        let by_entropy = setting.entropy * (-(shared.updates() as f32) / setting.half_life).exp2();
         let mut entropy = 0.0;
         gradient.fill(0.0);
         for (flight, advantage) in answered {
@@ -146,14 +162,14 @@ impl<'s> Reinforce<'s> {
             let pull = match setting.clip {
                 None => *advantage,
                 Some(within) => {
-                    let ratio = (odds.log_probability - flight.odds.log_probability).exp();
+                    let ratio = (odds.log_probability - flight.odds.log_probability).min(FARTHEST).exp();
                     let is_past = if *advantage > 0.0 { ratio >= 1.0 + within } else { ratio <= 1.0 - within };
                     if is_past { 0.0 } else { ratio * *advantage }
                 }
             };
             entropy += share * odds.entropy;
             // Θ goes down a gradient, and log p is to go up.
-            shared.policy().gradient(weights, walk, -share * pull, -share * setting.entropy, gradient);
+            shared.policy().gradient(weights, walk, -share * pull, -share * by_entropy, gradient);
         }
         shared.push(gradient, setting.rate);
         self.own += 1;
@@ -189,6 +205,7 @@ impl Strategy for Reinforce<'_> {
         let is_it = |flight: &Flight| flight.architecture == *architecture;
         let nth = self.flights.iter().position(is_it).filter(|_| mine)?;
         let flight = self.flights.remove(nth);
+        let reward = if reward.is_finite() { reward } else { 0.0 };
         let (baseline, advantage) = self.baseline.compare(reward, &self.setting);
         self.answered.push((flight, advantage));
         if self.answered.len() < self.setting.batch {
@@ -210,8 +227,9 @@ impl Strategy for Reinforce<'_> {
 /// to 1.
 #[derive(Clone, Copy, Debug, Default)]
 struct Baseline {
-    /// Σ of weights, and with them those of R and of (R - baseline)².
+    /// What the weights of the trials so far would sum to, did those not count more.
     weight: f32,
+    /// The averages of R and of (R - baseline)².
     reward: f32,
     square: f32,
 }
@@ -219,15 +237,18 @@ struct Baseline {
 impl Baseline {
     /// The baseline of the trials before this one, R itself at first, and by how much R is better, as the setting counts it.
     fn compare(&mut self, reward: f32, setting: &Setting) -> (f32, f32) {
-        let baseline = if self.weight > 0.0 { self.reward / self.weight } else { reward };
+        let baseline = if self.weight > 0.0 { self.reward } else { reward };
         let better = reward - baseline;
-        let keep = setting.decay;
-        let average = |old: f32, new: f32| keep * old + (1.0 - keep) * new;
-        self.weight = average(self.weight, 1.0);
-        self.reward = average(self.reward, reward);
-        self.square = average(self.square, better * better);
+        self.weight = setting.decay * self.weight + 1.0 - setting.decay;
+        // Steps towards the new, so that what is always the same differs from its average by nothing at all.
+        let step = (1.0 - setting.decay) / self.weight;
+        self.reward = baseline + step * better;
+        self.square += step * (better * better - self.square);
         // Without a difference so far there is none to count in.
-        let deviation = (self.square / self.weight).sqrt();
+        let deviation = self.square.sqrt();
         (baseline, if setting.normalise && deviation > 0.0 { better / deviation } else { better })
     }
 }
+
+#[cfg(test)]
+mod tests;
