@@ -50,7 +50,7 @@ pub fn search(request: &Request, topology: &Topology, store: &dyn Store, ears: E
 
     let base = &request.train.settings;
     let plain = train::read(&request.train.data, &request.train.read, store, ears)?;
-    let space = plan::space(request, &plain)?;
+    let space = plan::space(request, &plain, &notice)?;
     let ignored = &request.train.read.ignore;
     let ways = Ways::of(&space, ignored);
     let readings = plan::readings(request, &ways);
