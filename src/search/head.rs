@@ -7,6 +7,7 @@ use super::Request;
 use super::space::{Decision, Space, Value as Choice};
 use crate::data::DataFile;
 use crate::error::{Error, Result};
+use crate::train::ClassWeights;
 
 /// The head of a log.
 #[derive(Debug, Serialize)]
@@ -21,10 +22,11 @@ pub(super) struct Head {
     passes: Vec<u32>,
     reward_power: f64,
     seeds: usize,
+    training: Value,
 }
 
 /// What the fields of a head are called where two differ, and what to say to it.
-const TOLD: [(&str, &str); 8] = [
+const TOLD: [(&str, &str); 9] = [
     ("data", "the data is another"),
     ("strategy", "--strategy was another"),
     ("policy", "--policy was another"),
@@ -33,6 +35,7 @@ const TOLD: [(&str, &str); 8] = [
     ("passes", "--child-passes or --halving was another"),
     ("reward_power", "--reward-power was another"),
     ("seeds", "--seeds was another"),
+    ("training", "--loss, --quantile, --class-weight or --min-count was another"),
 ];
 
 impl Head {
@@ -46,6 +49,11 @@ impl Head {
             let when = decision.when.as_ref().map(|when| json!([space.decisions()[when.decision].name, when.choices]));
             json!({ "name": decision.name, "values": values.collect::<Vec<_>>(), "when": when })
         };
+        let told = &request.train.settings;
+        let class_weight = told.class_weights.as_ref().map(|weights| match weights {
+            ClassWeights::Balanced => json!("balanced"),
+            ClassWeights::Named(weights) => json!(weights),
+        });
         let of_files = |sum: fn(&DataFile) -> f64| files.iter().map(sum).sum::<f64>();
         Self {
             event: "search",
@@ -65,6 +73,12 @@ impl Head {
             passes: passes.to_vec(),
             reward_power: request.power,
             seeds: request.seeds,
+            training: json!({
+                "loss": told.loss,
+                "quantile": told.quantile,
+                "class_weight": class_weight,
+                "min_count": told.min_count,
+            }),
         }
     }
 

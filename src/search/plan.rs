@@ -56,12 +56,14 @@ pub(super) fn space(request: &Request, files: &[DataFile], notice: &dyn Fn(&str)
         }
     };
     let has_fields = FieldSource::of_files("ffm", files, files[0].dictionary()).is_ok();
-    if has_fields {
-        return Ok(space);
-    }
-    let part = space.without_fields()?;
+    let has_names = files.iter().all(|file| file.columns().is_some() || file.namespaces().is_some());
+    let (part, left_out) = match (has_fields, has_names) {
+        (true, true) => return Ok(space),
+        (true, false) => (space.without_products()?, "names of fields: products of features are"),
+        (false, _) => (space.without_fields()?, "fields: ffm, deep and products of features are"),
+    };
     if part != space {
-        notice("note: the data has no fields: ffm, deep and products of features are left out of the space");
+        notice(&format!("note: the data has no {left_out} left out of the space"));
     }
     Ok(part)
 }

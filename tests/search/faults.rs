@@ -1,7 +1,7 @@
 //! Faults in the middle of a search: children and controllers that die, trials that diverge or need too much, disks that fill.
 
-use super::{SPACE, assert_each_once, folder, of_budget, trials};
-use crate::common::Folder;
+use super::{assert_each_once, folder, of_budget, times, trials};
+use crate::common::{Folder, svm};
 use hogback::checkpoint::Existing;
 use hogback::data::{CachePolicy, Input, ReadOptions};
 use hogback::engine::plan;
@@ -19,14 +19,22 @@ use hogback_kernels::Backend;
 use rustix::io::Errno;
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 use tempfile::tempdir;
 
 const LOG: &str = "m.trials.jsonl";
 
-/// A search of so many trials on digits for a model `m` in this folder, one pass each.
+/// 150 linear models, of which each is learned in no time.
+const LINEAR: &str = r#"
+kind = "linear"
+optimizer = ["adagrad", "sgd", "ftrl"]
+lr = { log = [0.01, 2], steps = 10 }
+l2 = [0, 1e-6, 1e-5, 1e-4, 1e-3]
+"#;
+
+/// A search of so many trials on 200 rows for a model `m` in this folder, one pass each.
 fn request(folder: &Folder, budget: usize, (controllers, children): (usize, usize)) -> Request {
-    folder.write("space.toml", SPACE);
+    folder.write("linear.toml", LINEAR);
+    folder.write("good.svm", svm(200));
     let machine = plan::Request {
         controllers: Some(controllers),
         children: Some(children),
@@ -34,19 +42,17 @@ fn request(folder: &Folder, budget: usize, (controllers, children): (usize, usiz
         ..plan::Request::default()
     };
     let read = ReadOptions { cache: CachePolicy::Off, ..ReadOptions::default() };
-    let data = vec![Input::parse("@digits").unwrap()];
     let train = train::Request {
         model: folder.path("m"),
         existing: Existing::Replace,
         read,
         machine,
         settings: Settings::default(),
-        checkpoint_every: Duration::ZERO,
-        ..train::Request::new(data, Backend::best())
+        ..train::Request::new(vec![Input::Path(folder.path("good.svm"))], Backend::best())
     };
     Request {
         train,
-        space: Some(folder.path("space.toml")),
+        space: Some(folder.path("linear.toml")),
         strategy: Strategies::Random,
         policy: None,
         budget: Some(budget),
@@ -130,10 +136,7 @@ fn a_model_that_needs_too_much_memory_has_failed_and_the_search_goes_on() {
     for trial in trials(&folder, LOG) {
         let said = trial["failed"].as_str();
         assert_eq!(said.is_some(), trial["architecture"]["hidden"] == "2000000,2000000", "{trial}");
-        assert!(
-            said.is_none_or(|said| said.contains("memory") || said.contains("GB") || said.contains("TB")),
-            "{trial}"
-        );
+        assert!(said.is_none_or(|said| said.contains("needs 320 TiB")), "{trial}");
     }
 }
 
@@ -164,25 +167,23 @@ fn a_controller_that_dies_loses_no_trial() {
     for strategy in [Strategies::Random, Strategies::Evolution, Strategies::Reinforce] {
         for shape in [(1, 2), (2, 1)] {
             // A look at the rewards, a reward in hand, a task in hand: all are passed on the way of every trial.
-            for (nth, times) in [(0, 1), (1, 1), (2, 2), (7, 1), (20, 2), (41, 1), (60, 1)] {
+            for (nth, deaths) in [(0, 1), (1, 1), (2, 2), (7, 1), (20, 2), (41, 1), (60, 1)] {
                 let folder = folder();
-                let faults = Faults::none().at(Point::Controller, nth, times);
+                let faults = Faults::none().at(Point::Controller, nth, deaths);
                 let request = Request { strategy, ..request(&folder, 24, shape) };
                 let summary = run(&with(faults, request)).unwrap();
                 let trials = trials(&folder, LOG);
-                let story = format!("{strategy:?}, K and m {shape:?}, {nth} {times}");
-                assert_each_once(&trials);
+                let story = format!("{strategy:?}, K and m {shape:?}, {nth} {deaths}");
+                // Two may propose the same at once.
+                let most = times(&of_budget(&trials)).values().max().copied();
+                assert!(most <= Some(shape.0), "{story}: {most:?}");
                 assert_eq!((trials.len(), summary.found.trials), (24, 24), "{story}");
                 let mut numbers: Vec<_> = trials.iter().map(|trial| trial["trial"].as_u64().unwrap()).collect();
                 numbers.sort_unstable();
                 assert_eq!(numbers, (0..24).collect::<Vec<_>>(), "{story}");
                 if strategy == Strategies::Reinforce {
                     let position = hogback::checkpoint::load(&folder.path("m.policy")).unwrap().manifest.position;
-                    assert_eq!(
-                        (&position["updates"], &position["but"]),
-                        (&24.into(), &serde_json::json!([])),
-                        "{story}"
-                    );
+                    assert_eq!((&position["below"], &position["but"]), (&24.into(), &serde_json::json!([])), "{story}");
                 }
             }
         }
