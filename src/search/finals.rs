@@ -11,7 +11,7 @@ use crate::random::Random;
 const MODELS: usize = 10;
 pub(super) const TIMES: usize = 4;
 /// The share of trials, or of the time, that they are to take at most.
-const SHARE: f64 = 0.1;
+pub(super) const SHARE: f64 = 0.1;
 
 /// What is known of an architecture.
 #[derive(Clone, Debug, PartialEq)]
