@@ -66,8 +66,7 @@ impl Setting {
 
 impl Setting {
     /// Steps large enough for some hundred trials.
-    pub const QUICK: Self =
-        Self { rate: 0.02, entropy: 0.01, decay: 0.9, normalise: true, batch: 1, updates: 1, clip: None, depth: None };
+    pub const QUICK: Self = Self { rate: 0.02, entropy: 0.01, decay: 0.9, normalise: true, depth: None, ..Self::PAPER };
 }
 
 impl Depth {
