@@ -24,7 +24,10 @@ fn sizes_and_shares_that_cannot_be_are_refused() {
         ("good.svm --kind mlp --hidden 0", &["--hidden", "whole number, 1 or more"][..]),
         ("good.svm --kind mlp --hidden 128,0", &["--hidden", "'0'", "whole number, 1 or more"]),
         ("good.svm --kind mlp --hidden 128,,64", &["--hidden", "whole number, 1 or more"]),
-        ("good.svm --kind mlp --hidden none,64", &["--hidden none is for no hidden layers: leave out the sizes beside it"]),
+        (
+            "good.svm --kind mlp --hidden none,64",
+            &["--hidden none is for no hidden layers: leave out the sizes beside it"],
+        ),
         ("good.svm --kind mlp --hidden -3", &["--hidden", "whole number, 1 or more"]),
         ("good.svm --kind mlp --hidden 9999999999999", &["--hidden", "is too large"]),
         ("good.svm --kind mlp --batch 0", &["--batch", "whole number, 1 or more"]),

@@ -232,6 +232,6 @@ fn conclude(summary: &Summary) {
     if let Some(control) = &summary.control {
         found("random", control);
     }
-    say(&format!("the same model again: hogback train DATA {}", summary.found.flags));
+    say(&format!("one like it: hogback train DATA {}", summary.found.flags));
     say(&format!("saved {} in {}; trials in {}", summary.model, duration(summary.seconds.total), summary.log));
 }

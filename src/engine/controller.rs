@@ -164,9 +164,9 @@ impl<J: Job> Hands<'_, J> {
                     shared.faults.pass(Point::Controller);
                     let (job, state) = self.job_state();
                     if !job.deal(state, task, &phase.tasks[task as usize]) {
-                        phase.put_back(task);
+                        // It is nobody's, and is never done.
                         self.claimed = None;
-                        phase.stop.store(true, Ordering::Relaxed);
+                        phase.closed.store(true, Ordering::Relaxed);
                         shared.wake_all();
                         break;
                     }

@@ -70,7 +70,7 @@ pub trait Job: Sync {
     fn controller(&self, number: usize) -> Self::Controller;
 
     /// Decides what task number `number` is, where that is left to the controller: called when it has claimed the task and before a child
-    /// sees it. False where there is nothing more to do: no further task is begun, as after [`Running::stop`].
+    /// sees it. False where there is nothing more to do: no further task is dealt, and those that were are done.
     fn deal(&self, _controller: &mut Self::Controller, _number: u32, _task: &Self::Task) -> bool {
         true
     }

@@ -44,6 +44,8 @@ pub(crate) struct Phase<T> {
     answers: Vec<OnceLock<Answer>>,
     /// Tasks without an answer.
     left: AtomicUsize,
+    /// No fresh task is to be claimed any more; those that were dealt are done, and come back if they have to. Set once, never cleared.
+    pub(crate) closed: AtomicBool,
     /// No task is to be begun any more. Children look at it before each, so it has a cache line of its own.
     pub(crate) stop: CachePadded<AtomicBool>,
     failure: Mutex<Option<Error>>,
@@ -66,6 +68,7 @@ impl<T> Phase<T> {
             panicked: (0..n).map(|_| AtomicU8::new(0)).collect(),
             answers: (0..n).map(|_| OnceLock::new()).collect(),
             left: AtomicUsize::new(n),
+            closed: AtomicBool::new(false),
             stop: CachePadded::default(),
             failure: Mutex::default(),
             panics: AtomicU32::new(0),
@@ -80,12 +83,15 @@ impl<T> Phase<T> {
         if self.stop.load(Ordering::Relaxed) {
             return None;
         }
+        let closed = self.closed.load(Ordering::Relaxed);
         match self.deal {
+            Deal::OneEach if closed => None,
             Deal::OneEach => {
                 let claimed = child < self.claimed.len() && !self.claimed[child].swap(true, Ordering::Relaxed);
                 claimed.then_some(child as u32)
             }
             Deal::Late if ahead => None,
+            Deal::Free | Deal::Late if closed => self.again.pop(),
             // The last tasks are kept for children that have none.
             Deal::Free if ahead => self.claim_fresh(self.children),
             Deal::Free | Deal::Late => self.again.pop().or_else(|| self.claim_fresh(0)),
@@ -156,7 +162,9 @@ impl<T> Phase<T> {
 
     /// Whether a controller whose children are silent may leave: no task will be claimed any more.
     pub(crate) fn over(&self) -> bool {
-        self.left.load(Ordering::Acquire) == 0 || self.stop.load(Ordering::Relaxed)
+        self.left.load(Ordering::Acquire) == 0
+            || self.stop.load(Ordering::Relaxed)
+            || self.closed.load(Ordering::Relaxed) && self.again.is_empty()
     }
 
     /// Rows of the tasks that are done.

@@ -22,6 +22,8 @@ pub(super) struct Proposal {
     pub(super) seed: u64,
     /// How often it was promoted, under successive halving.
     pub(super) rung: usize,
+    /// It is of the finals: no trial of the budget.
+    pub(super) finals: bool,
 }
 
 /// What came of a trial.
@@ -45,8 +47,8 @@ pub(super) struct Outcome {
 ///
 /// **Who writes what.** The controller that has claimed a trial's number sets `proposal` before it deals the number, the child that was
 /// dealt it sets `outcome` before it answers: each once, by the cell's Release, and whoever finds one set (Acquire) sees all of it. A child
-/// that has left a trial off sets nothing. `update`, `heard` and `told` are the proposing controller's: its strategy has learned from the trial, the log has it. `promoted` is set by a
-/// swap, which one controller wins.
+/// that has left a trial off sets nothing. `update`, `heard`, `learned` and `told` are the proposing controller's: its strategy is about to
+/// learn from the trial, has learned from it, the log has it. `promoted` is set by a swap, which one controller wins.
 #[derive(Debug, Default)]
 pub(super) struct Slot {
     pub(super) proposal: OnceLock<Proposal>,
@@ -54,6 +56,8 @@ pub(super) struct Slot {
     /// What the strategy did with it, where it learns.
     pub(super) update: OnceLock<Update>,
     pub(super) heard: AtomicBool,
+    /// Set (Release) when Θ has moved, where there is one: whoever finds it set (Acquire) and copies Θ then has what was learned.
+    pub(super) learned: AtomicBool,
     pub(super) told: AtomicBool,
     pub(super) promoted: AtomicBool,
 }

@@ -85,6 +85,9 @@ impl Trying<'_, '_> {
                 outcome.loss = tally.mean_loss();
             }
         }
+        if !outcome.loss.is_finite() {
+            return Err(Error::Diverged("its loss on rows that it has not learned is not a number".to_owned()));
+        }
         Ok(Some(outcome))
     }
 }

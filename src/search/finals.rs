@@ -11,7 +11,7 @@ use crate::random::Random;
 const MODELS: usize = 10;
 pub(super) const TIMES: usize = 4;
 /// The share of trials, or of the time, that they are to take at most.
-const SHARE: f64 = 0.1;
+pub(super) const SHARE: f64 = 0.1;
 
 /// What is known of an architecture.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,10 +29,11 @@ pub(super) struct Standing {
 }
 
 /// All architectures that were tried and did not fail, the best first: on the highest rung, by R, and where that is the same by loss.
-pub(super) fn standings(board: &Board) -> Vec<Standing> {
+/// What the finals have shown counts only where `finals` says so.
+pub(super) fn standings(board: &Board, finals: bool) -> Vec<Standing> {
     let mut known: rustc_hash::FxHashMap<&Architecture, Standing> = rustc_hash::FxHashMap::default();
     for (_, proposal, outcome) in board.done(0) {
-        if outcome.failed.is_some() {
+        if outcome.failed.is_some() || proposal.finals && !finals {
             continue;
         }
         let fresh = || Standing {
@@ -69,10 +70,11 @@ pub(super) fn standings(board: &Board) -> Vec<Standing> {
     all
 }
 
-/// Who is in the finals: the best, as many as may take that share of `trials`, or of the seconds that a search has.
+/// Who is in the finals: the best, as many as may take that share of `trials`, where these ended the search or might have, and of the seconds
+/// that it has.
 pub(super) fn finalists(
     standings: &[Standing],
-    trials: usize,
+    trials: Option<usize>,
     seconds: Option<f64>,
     children: usize,
 ) -> Vec<Architecture> {
@@ -80,8 +82,8 @@ pub(super) fn finalists(
     let each = best().map(|standing| standing.seconds).sum::<f64>() / best().count().max(1) as f64;
     let by_time = seconds
         .map_or(usize::MAX, |seconds| (SHARE * seconds * children as f64 / (each * TIMES as f64).max(1e-9)) as usize);
-    let by_trials = (SHARE * trials as f64) as usize / TIMES;
-    let many = by_time.min(if seconds.is_some() { usize::MAX } else { by_trials }).min(MODELS);
+    let by_trials = trials.map_or(usize::MAX, |trials| (SHARE * trials as f64) as usize / TIMES);
+    let many = by_time.min(by_trials).min(MODELS);
     if many < 2 { Vec::new() } else { best().take(many).map(|standing| standing.architecture.clone()).collect() }
 }
 
@@ -91,7 +93,15 @@ pub(super) fn winner(standings: &[Standing], finalists: &[Architecture]) -> Opti
     standings.iter().find(is_in).cloned()
 }
 
-/// Proposes each finalist in turn.
+/// How many trials the finals still want, those of an earlier run being on the board already.
+pub(super) fn wanted(board: &Board, finalists: &[Architecture]) -> usize {
+    let tried = |finalist: &Architecture| {
+        board.done(0).filter(|(_, proposal, _)| proposal.finals && proposal.architecture == *finalist).count()
+    };
+    finalists.iter().map(|finalist| TIMES.saturating_sub(tried(finalist))).sum()
+}
+
+/// Proposes each finalist in turn, as long as it wants trials.
 pub(super) struct Again {
     finalists: Vec<Architecture>,
     next: usize,
@@ -106,9 +116,8 @@ impl Again {
 
 impl Strategy for Again {
     fn propose(&mut self, archive: &Archive, _: &mut Random) -> Architecture {
-        // In turns, those first that were tried least often.
-        let nth = (0..self.finalists.len()).map(|step| (self.next + step) % self.finalists.len());
-        let nth = nth.min_by_key(|&nth| archive.times(&self.finalists[nth])).unwrap_or(0);
+        let turn = (0..self.finalists.len()).map(|step| (self.next + step) % self.finalists.len());
+        let nth = turn.clone().find(|&nth| archive.times(&self.finalists[nth]) < TIMES).unwrap_or(0);
         self.next = nth + 1;
         self.finalists[nth].clone()
     }

@@ -63,6 +63,7 @@ pub(crate) fn idle(
         seeds: 1,
         rungs: vec![1],
         begins: 0,
+        finals: false,
         control: false,
         budget: trials,
         first: AtomicUsize::new(0),

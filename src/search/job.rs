@@ -47,6 +47,8 @@ pub(super) struct Search<'s> {
     /// By rung the passes of a trial; one where nothing is halved. What is proposed begins on rung `begins`.
     pub(super) rungs: Vec<u32>,
     pub(super) begins: usize,
+    /// What is proposed is tried in the finals.
+    pub(super) finals: bool,
     /// The search is random search to compare with.
     pub(super) control: bool,
     /// The number of the trial that is not begun any more.
@@ -96,8 +98,8 @@ impl<'s> Search<'s> {
         let slot = self.board.slot(number);
         let (Some(proposal), Some(outcome)) = (slot.proposal.get(), slot.outcome.get()) else { return None };
         desk.ladder.put(proposal.rung, outcome.reward, number);
-        // What was promoted is known from the rung that all are tried on alike.
-        if proposal.rung != self.begins {
+        // What was promoted is known from the rung that all are tried on alike, and finals are a search of their own.
+        if proposal.rung != self.begins || proposal.finals != self.finals {
             return None;
         }
         desk.archive.put(proposal.architecture.clone(), outcome.reward);
@@ -107,10 +109,15 @@ impl<'s> Search<'s> {
     /// The same of a trial of its own, which the log is told of.
     fn learn_own(&self, desk: &mut Desk<'s>, number: usize) {
         let update = self.learn(desk, number, true);
+        let slot = self.board.slot(number);
         if let Some(update) = update {
-            let _ = self.board.slot(number).update.set(update);
+            let _ = slot.update.set(update);
         }
         self.tell(number, update);
+        // Of what the log has not, nobody is to believe that it was learned.
+        if self.failure.get().is_none() {
+            slot.learned.store(true, Ordering::Release);
+        }
     }
 
     /// Hears of what others have done since the last time.
@@ -153,6 +160,9 @@ impl<'s> Search<'s> {
                 desk.strategy.learn(&architecture, reward, true);
             }
         }
+        if self.finals {
+            return None;
+        }
         let drawn = (0..DRAWN).map(|_| self.space.draw(&mut desk.random)).collect::<Vec<_>>();
         let new = drawn.into_iter().find(|architecture| self.is_new(desk, architecture));
         new.or_else(|| self.space.all().find(|architecture| self.is_new(desk, architecture)))
@@ -161,11 +171,12 @@ impl<'s> Search<'s> {
 
     /// Whether an architecture may be tried: neither tried often enough, nor in somebody's hands.
     fn is_new(&self, desk: &Desk<'s>, architecture: &Architecture) -> bool {
-        let in_hands = |number: &usize| {
-            let proposal = self.board.slot(*number).proposal.get();
+        let in_hands = |number: &&usize| {
+            let proposal = self.board.slot(**number).proposal.get();
             proposal.is_some_and(|proposal| proposal.rung == self.begins && proposal.architecture == *architecture)
         };
-        desk.archive.times(architecture) < self.seeds && !desk.open.iter().any(|number| in_hands(number))
+        let times = desk.archive.times(architecture);
+        times < self.seeds && times + desk.open.iter().filter(in_hands).count() < self.seeds
     }
 
     /// Writes trial number `number` into the log.
@@ -190,6 +201,7 @@ impl<'s> Search<'s> {
             seconds: outcome.seconds,
             seed: proposal.seed,
             rung: proposal.rung,
+            finals: proposal.finals,
             controller: proposal.controller,
             child: outcome.child,
             control: self.control,
@@ -220,14 +232,20 @@ impl<'s> Job for Search<'s> {
         };
         for trial in 0..self.board.dealt() {
             let slot = self.board.slot(trial);
-            let own = slot.proposal.get().is_some_and(|proposal| proposal.controller == number);
-            if slot.outcome.get().is_none() {
-                desk.open.push(trial);
-            } else if own && !slot.heard.swap(true, Ordering::Relaxed) {
-                // Of a run that was killed before Θ was saved, or the one that this controller has died of.
-                self.learn_own(&mut desk, trial);
-            } else {
-                self.learn(&mut desk, trial, false);
+            let own = slot.proposal.get().filter(|proposal| proposal.controller == number);
+            let own = own.filter(|_| !slot.heard.load(Ordering::Relaxed));
+            let is_done = slot.outcome.get().is_some();
+            // Of a run that was killed before Θ was saved, or one that this controller had in hands when it died.
+            if let Some(proposal) = own {
+                desk.strategy.recall(&proposal.architecture);
+            }
+            match (is_done, own) {
+                (false, _) => desk.open.push(trial),
+                (true, Some(_)) => {
+                    slot.heard.store(true, Ordering::Relaxed);
+                    self.learn_own(&mut desk, trial);
+                }
+                (true, None) => drop(self.learn(&mut desk, trial, false)),
             }
         }
         desk.next = self.board.dealt();
@@ -246,7 +264,11 @@ impl<'s> Job for Search<'s> {
         self.catch_up(desk);
         let Some((architecture, rung)) = self.next(desk) else { return false };
         let seed = mix(self.seed ^ mix(number as u64));
-        self.board.propose(number, Proposal { architecture, controller: desk.number, seed, rung });
+        // It is open from now on, so that it is heard of once.
+        let next = desk.next.max(number + 1);
+        desk.open.extend(desk.next..next);
+        desk.next = next;
+        self.board.propose(number, Proposal { architecture, controller: desk.number, seed, rung, finals: self.finals });
         true
     }
 

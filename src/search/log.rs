@@ -39,6 +39,9 @@ pub struct Trial {
     pub controller: usize,
     /// Which child tried it.
     pub child: usize,
+    /// True of trials of the finals, which are none of the budget.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub finals: bool,
     /// True of random search that was run to compare with.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub control: bool,
@@ -64,7 +67,14 @@ fn is_zero(number: &usize) -> bool {
 /// A log that is being written; by whole lines, so that all controllers may.
 pub(super) struct TrialLog {
     path: PathBuf,
-    sink: Mutex<Box<dyn Sink>>,
+    lines: Mutex<Lines>,
+}
+
+/// Where the lines go.
+struct Lines {
+    sink: Box<dyn Sink>,
+    /// Why a line was not written whole. Nothing may stand behind it.
+    cut: Option<io::Error>,
 }
 
 impl TrialLog {
@@ -74,7 +84,7 @@ impl TrialLog {
     /// [`Error::Io`] where it cannot be written.
     pub(super) fn create(store: &dyn Store, path: &Path, head: &impl Serialize) -> Result<Self> {
         let wrong = |error| Error::io(path, "write the log of the search", error);
-        let log = Self { path: path.to_path_buf(), sink: Mutex::new(store.create(path).map_err(wrong)?) };
+        let log = Self::new(path, store.create(path).map_err(wrong)?);
         log.line(head)?;
         log.sync()?;
         Ok(log)
@@ -88,7 +98,11 @@ impl TrialLog {
         let wrong = |error| Error::io(path, "write the log of the search", error);
         let cut = |path: &Path| fs::File::options().write(true).open(path)?.set_len(length);
         cut(path).map_err(wrong)?;
-        Ok(Self { path: path.to_path_buf(), sink: Mutex::new(store.append(path).map_err(wrong)?) })
+        Ok(Self::new(path, store.append(path).map_err(wrong)?))
+    }
+
+    fn new(path: &Path, sink: Box<dyn Sink>) -> Self {
+        Self { path: path.to_path_buf(), lines: Mutex::new(Lines { sink, cut: None }) }
     }
 
     /// Writes a line.
@@ -96,13 +110,20 @@ impl TrialLog {
     /// # Errors
     /// [`Error::Io`] where it cannot be written.
     pub(super) fn line(&self, line: &impl Serialize) -> Result<()> {
-        let mut sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
-        let written = serde_json::to_vec(line).map_err(io::Error::from).and_then(|mut line| {
-            line.push(b'\n');
-            sink.write_all(&line)?;
-            sink.flush()
-        });
-        written.map_err(|error| Error::io(&self.path, "write the log of the search", error))
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let Lines { sink, cut } = &mut *lines;
+        let written = match cut {
+            Some(error) => Err(same(error)),
+            None => serde_json::to_vec(line).map_err(io::Error::from).and_then(|mut line| {
+                line.push(b'\n');
+                sink.write_all(&line)?;
+                sink.flush()
+            }),
+        };
+        written.map_err(|error| {
+            *cut = Some(same(&error));
+            Error::io(&self.path, "write the log of the search", error)
+        })
     }
 
     /// Returns once every line would survive a power cut.
@@ -110,10 +131,18 @@ impl TrialLog {
     /// # Errors
     /// [`Error::Io`] where the system cannot say so.
     pub(super) fn sync(&self) -> Result<()> {
-        let mut sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
-        sink.sync().map_err(|error| Error::io(&self.path, "write the log of the search", error))
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.sink.sync().map_err(|error| Error::io(&self.path, "write the log of the search", error))
     }
 }
+
+/// The same error once more.
+fn same(error: &io::Error) -> io::Error {
+    error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
+}
+
+/// What every log begins with.
+const BEGINS: &[u8] = br#"{"event":"search","#;
 
 /// A log that was read.
 #[derive(Debug)]
@@ -127,22 +156,32 @@ pub(super) struct Written {
 }
 
 impl Written {
-    /// Reads the log at `path`.
+    /// Reads the log at `path`; none where its writer ended before the first line was whole.
     ///
     /// # Errors
-    /// [`Error::Io`] where it cannot be read, [`Error::Line`] for a line that is no trial.
-    pub(super) fn read(path: &Path) -> Result<Self> {
-        let text = fs::read(path).map_err(|error| Error::io(path, "read the log of the search", error))?;
+    /// [`Error::Usage`] where there is none, [`Error::Io`] where it cannot be read, [`Error::Line`] for a line that is no trial.
+    pub(super) fn read(path: &Path) -> Result<Option<Self>> {
+        let text = fs::read(path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => {
+                let what =
+                    format!("{} is not there, so nothing can be gone on with: begin without --resume", path.display());
+                Error::Usage(what)
+            }
+            _ => Error::io(path, "read the log of the search", error),
+        })?;
         let length = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
         let wrong = |line: usize, what: String| Error::Line { path: path.to_path_buf(), line: line as u64 + 1, what };
         let mut lines = text[..length].split_inclusive(|&byte| byte == b'\n').enumerate();
         let Some((_, first)) = lines.next() else {
-            return Err(wrong(0, "is empty: a log of hogback search was expected".to_owned()));
+            if text.starts_with(BEGINS) || BEGINS.starts_with(&text) {
+                return Ok(None);
+            }
+            return Err(wrong(0, "no log of hogback search begins like this".to_owned()));
         };
         let head = serde_json::from_slice(first)
             .map_err(|error| wrong(0, format!("no log of hogback search begins like this: {error}")))?;
         let trial =
             |(line, text)| serde_json::from_slice(text).map_err(|error| wrong(line, format!("no trial: {error}")));
-        Ok(Self { head, trials: lines.map(trial).collect::<Result<_>>()?, length: length as u64 })
+        Ok(Some(Self { head, trials: lines.map(trial).collect::<Result<_>>()?, length: length as u64 }))
     }
 }

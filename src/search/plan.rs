@@ -46,7 +46,7 @@ impl Ways {
 ///
 /// # Errors
 /// What is wrong with the space.
-pub(super) fn space(request: &Request, files: &[DataFile]) -> Result<Space> {
+pub(super) fn space(request: &Request, files: &[DataFile], notice: &dyn Fn(&str)) -> Result<Space> {
     let space = match &request.space {
         Some(wanted) => Space::open(wanted)?,
         None => {
@@ -56,7 +56,14 @@ pub(super) fn space(request: &Request, files: &[DataFile]) -> Result<Space> {
         }
     };
     let has_fields = FieldSource::of_files("ffm", files, files[0].dictionary()).is_ok();
-    if has_fields { Ok(space) } else { space.without_fields() }
+    if has_fields {
+        return Ok(space);
+    }
+    let part = space.without_fields()?;
+    if part != space {
+        notice("note: the data has no fields: ffm, deep and products of features are left out of the space");
+    }
+    Ok(part)
 }
 
 /// Passes of a trial on so many rows where nobody says.

@@ -1,6 +1,7 @@
 //! Θ of a search, the policy, as generations of a directory of its own: committed while the search goes on, restored by a resume.
 
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -27,6 +28,7 @@ pub(super) struct Keeper<'a> {
 }
 
 /// Which trials Θ has heard of.
+#[derive(Default)]
 pub(super) struct Known {
     /// All below this number,
     below: usize,
@@ -35,11 +37,11 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// Those of `board` that the strategies have learned from by now.
+    /// Those of `board` that the strategies have learned from by now, and that the log has.
     fn of(board: &Board) -> Self {
-        let told = |number: &usize| board.slot(*number).told.load(std::sync::atomic::Ordering::Relaxed);
+        let learned = |number: &usize| board.slot(*number).learned.load(Ordering::Acquire);
         let below = board.dealt();
-        Self { below, but: (0..below).filter(|number| !told(number)).collect() }
+        Self { below, but: (0..below).filter(|number| !learned(number)).collect() }
     }
 
     /// Whether trial number `number` is one of them.

@@ -53,6 +53,7 @@ fn request(data: &Path, model: PathBuf) -> Request {
         head: None,
         merge: None,
         checkpoint_every: Duration::from_secs(3600),
+        tests_once: false,
         backend: Backend::best(),
         faults: Faults::none(),
     }

@@ -212,7 +212,7 @@ fn probabilities_of_all_architectures_sum_to_one() {
     let policy = Policy::new(&space, Backend::best());
     let weights = large(&policy, 4);
     let mut walk = policy.walk();
-    for depth in [None, Some(0), Some(1), Some(2), Some(7)] {
+    for depth in [None, Some(0), Some(2)] {
         let allowed = policy.allowed(depth);
         let p = |a: &Architecture| f64::from(policy.follow(&weights, &allowed, a, &mut walk).log_probability).exp();
         let sum: f64 = all(&space).iter().map(p).sum();

@@ -102,6 +102,7 @@ pub fn flags(settings: &Settings, hashing: Option<&Hashing>) -> Vec<String> {
     flag("loss", settings.loss.map(|loss| loss.name().to_owned()));
     flag("optimizer", settings.optimizer.map(|optimizer| optimizer.name().to_owned()));
     flag("lr", settings.lr.map(short));
+    flag("passes", settings.passes.map(|passes| passes.to_string()));
     flag("l1", settings.l1.map(short));
     flag("l2", settings.l2.map(short));
     flag("schedule", settings.schedule.map(|schedule| schedule.name().to_owned()));

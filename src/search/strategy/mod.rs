@@ -96,6 +96,10 @@ pub trait Strategy: Send {
     /// `propose` is asked again.
     fn propose(&mut self, archive: &Archive, random: &mut Random) -> Architecture;
 
+    /// Hears that `architecture`, which it has not proposed as far as it knows, is its own: it was in an earlier life, of a run that was
+    /// killed or a controller that died, and nobody has learned from what came of it. That is still to be heard.
+    fn recall(&mut self, _architecture: &Architecture) {}
+
     /// Hears what came of a trial, R being 0 where it failed; `mine` where this strategy proposed it. What it did with that, where it learns.
     fn learn(&mut self, architecture: &Architecture, reward: f32, mine: bool) -> Option<Update>;
 }

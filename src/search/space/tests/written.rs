@@ -180,6 +180,15 @@ fn presets_are_the_files_they_are_and_train_takes_all_they_hold() {
 }
 
 #[test]
+fn the_spaces_of_the_documentation_are_spaces() {
+    let text = include_str!("../../../../docs/search.md");
+    let blocks: Vec<_> = text.split("```toml\n").skip(1).filter_map(|rest| rest.split_once("```")).collect();
+    let told = |(block, _): &(&str, &str)| Space::parse(block, Path::new("s.toml")).unwrap().to_string();
+    let told: Vec<String> = blocks.iter().map(told).collect();
+    assert_eq!(told, ["small: 7 decisions, 3,920 architectures", "s: 7 decisions, 60 architectures"]);
+}
+
+#[test]
 fn data_without_fields_is_searched_without_what_needs_some() {
     let space = Space::named("sparse").unwrap().without_fields().unwrap();
     assert_eq!(values(&space, "kind"), ["linear", "fm"]);

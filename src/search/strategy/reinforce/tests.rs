@@ -143,7 +143,7 @@ fn theta_stays_finite_whatever_comes() {
     for setting in [wild, Setting { clip: None, normalise: false, ..wild }] {
         let shared = shared(&space, 2, 6);
         let count = std::sync::atomic::AtomicU64::new(0);
-        search(&shared, (setting, 2, 3000), 6, |_| {
+        search(&shared, (setting, 2, 1000), 6, |_| {
             let nth = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             [0.0, 1.0, f32::NAN, 1e-30, f32::INFINITY, 0.5, 0.0][nth as usize % 7]
         });

@@ -1,0 +1,60 @@
+//! What a search does with its time.
+
+use super::{folder, trials};
+use crate::common::Folder;
+use std::time::{Duration, Instant};
+
+/// How long a search of so many seconds takes, all of the process, and its summary.
+fn taken(folder: &Folder, seconds: &str, flags: &[&str]) -> (Duration, serde_json::Value) {
+    let always = ["search", "@digits", "--model", "m", "--overwrite", "--quiet", "--json", "--time", seconds];
+    let begun = Instant::now();
+    let run = folder.run(&[&always[..], flags].concat()).done();
+    (begun.elapsed(), run.summary())
+}
+
+#[test]
+fn the_time_is_kept_last_training_and_scoring_included() {
+    let folder = folder();
+    for (seconds, flags) in
+        [(2.0, &["--space", "space.toml"][..]), (3.0, &["--control", "random"]), (2.0, &["--halving"])]
+    {
+        let (took, summary) = taken(&folder, &seconds.to_string(), flags);
+        let told = summary["seconds"]["total"].as_f64().unwrap();
+        assert!(told <= took.as_secs_f64(), "{told} of {took:?}");
+        // A child's pass takes some milliseconds; the rest is for a machine that has other things to do.
+        assert!(took.as_secs_f64() < seconds + 1.0, "{took:?} of {seconds} s: {}", summary["seconds"]);
+        // And it is used.
+        assert!(took.as_secs_f64() > 0.5 * seconds, "{took:?} of {seconds} s: {}", summary["seconds"]);
+        assert!(summary["trials"].as_u64().unwrap() > 4, "{summary}");
+    }
+}
+
+#[test]
+fn whatever_comes_first_ends_a_search_of_a_budget_and_a_time() {
+    let folder = folder();
+    let (took, summary) = taken(&folder, "60", &["--budget", "5", "--space", "space.toml", "--child-passes", "1"]);
+    assert!(took.as_secs_f64() < 20.0 && summary["trials"] == 5, "{took:?}: {summary}");
+    let (took, summary) = taken(&folder, "1", &["--budget", "1000000"]);
+    assert!(took.as_secs_f64() < 2.0 && summary["trials"].as_u64().unwrap() < 1_000_000, "{took:?}: {summary}");
+}
+
+#[test]
+fn a_trial_that_takes_too_long_has_failed_and_the_search_goes_on() {
+    let folder = folder();
+    // Some are too slow, and some are not.
+    folder.write("slow.toml", "kind = \"mlp\"\nhidden = [\"4\", \"4096,4096\"]\nlr-factor = [0.25, 0.5, 1, 2]\n");
+    let always =
+        ["search", "@digits", "--space", "slow.toml", "--model", "m", "--quiet", "--json", "--child-passes", "1"];
+    let flags = ["--child-time", "0.25", "--budget", "8", "--children", "2", "--strategy", "random"];
+    let summary = folder.run(&[&always[..], &flags].concat()).done().summary();
+    let trials = trials(&folder, "m.trials.jsonl");
+    let failed: Vec<_> = trials.iter().filter(|trial| !trial["failed"].is_null()).collect();
+    assert_eq!((failed.len(), &summary["failed"], &summary["trials"]), (4, &4.into(), &8.into()), "{trials:?}");
+    for trial in failed {
+        assert_eq!(trial["architecture"]["hidden"], "4096,4096");
+        assert_eq!((&trial["failed"], &trial["reward"]), (&"took longer than 0.2 s".into(), &0.0.into()));
+        // The row that it had in hand was finished, or the batch.
+        assert!((0.25..3.0).contains(&trial["seconds"].as_f64().unwrap()), "{trial}");
+    }
+    assert_eq!(summary["best"]["hidden"], "4");
+}
