@@ -66,17 +66,7 @@ impl Setting {
 
 impl Setting {
     /// Steps large enough for some hundred trials.
-    pub const QUICK: Self = Self {
-        rate: 0.02,
-        entropy: 0.01,
-        decay: 0.9,
-        normalise: true,
-        batch: 1,
-        updates: 1,
-        clip: None,
-        depth: None,
-        half_life: f32::INFINITY,
-    };
+    pub const QUICK: Self = Self { rate: 0.02, entropy: 0.01, decay: 0.9, normalise: true, depth: None, ..Self::PAPER };
 }
 
 impl Depth {
@@ -191,14 +181,6 @@ impl Strategy for Reinforce<'_> {
         let odds = self.walk.odds();
         self.flights.push(Flight { architecture: architecture.clone(), odds, updates, own: self.own });
         architecture
-    }
-
-    fn recall(&mut self, architecture: &Architecture) {
-        // As if it had been drawn just now.
-        let updates = self.pull();
-        let Self { shared, weights, allowed, walk, .. } = self;
-        let odds = shared.policy().follow(weights.as_slice(), allowed, architecture, walk);
-        self.flights.push(Flight { architecture: architecture.clone(), odds, updates, own: self.own });
     }
 
     fn learn(&mut self, architecture: &Architecture, reward: f32, mine: bool) -> Option<Update> {
