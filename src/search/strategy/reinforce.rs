@@ -82,7 +82,7 @@ impl Depth {
 pub struct Reinforce<'s> {
     shared: &'s SharedPolicy<'s>,
     setting: Setting,
-    /// The weights as pulled, and how many updates had begun by then; none at first.
+    /// The weights as pulled, and how many updates were done by then; none at first.
     weights: Aligned,
     pulled: Option<u64>,
     gradient: Aligned,
@@ -104,7 +104,7 @@ pub struct Reinforce<'s> {
 struct Flight {
     architecture: Architecture,
     odds: Odds,
-    /// How many updates had begun when its weights were pulled, and how many of this controller were made.
+    /// How many updates were done when its weights were pulled, and how many of this controller were made.
     updates: u64,
     own: u64,
 }
@@ -130,7 +130,7 @@ impl<'s> Reinforce<'s> {
         }
     }
 
-    /// Pulls the weights, if they have moved; how many updates had begun by then.
+    /// Pulls the weights, if they have moved; how many updates were done by then.
     fn pull(&mut self) -> u64 {
         match self.pulled {
             Some(pulled) if pulled == self.shared.updates() => pulled,
@@ -181,6 +181,20 @@ impl Strategy for Reinforce<'_> {
         let odds = self.walk.odds();
         self.flights.push(Flight { architecture: architecture.clone(), odds, updates, own: self.own });
         architecture
+    }
+
+    fn recall(&mut self, architecture: &Architecture) {
+        // As if it had been drawn just now.
+        let updates = self.pull();
+        let Self { shared, weights, allowed, walk, .. } = self;
+        let odds = shared.policy().follow(weights.as_slice(), allowed, architecture, walk);
+        self.flights.push(Flight { architecture: architecture.clone(), odds, updates, own: self.own });
+    }
+
+    fn forget(&mut self, architecture: &Architecture) {
+        if let Some(nth) = self.flights.iter().rposition(|flight| flight.architecture == *architecture) {
+            self.flights.remove(nth);
+        }
     }
 
     fn learn(&mut self, architecture: &Architecture, reward: f32, mine: bool) -> Option<Update> {
