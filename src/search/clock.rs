@@ -46,6 +46,11 @@ impl Clock<'_> {
         (fit as u32).clamp(standing.passes, most)
     }
 
+    /// How long it will take, by what trials took.
+    pub(super) fn takes(&self, standing: &Standing) -> Duration {
+        Duration::from_secs_f64(self.pass(standing) * f64::from(self.passes(standing))) + AROUND + self.reading
+    }
+
     /// When search number `part` is to be over, since the run began; its finals as well, or, where `finals` are to come, before them. `best`
     /// is the best model so far.
     pub(super) fn until(&self, part: u32, best: Option<&Standing>, finals: bool) -> Option<Duration> {
@@ -64,9 +69,7 @@ impl Clock<'_> {
     /// have the share that they may take at most.
     fn share(&self, time: Duration, best: Option<&Standing>) -> Duration {
         let last = match best {
-            Some(best) => {
-                Duration::from_secs_f64(self.pass(best) * f64::from(self.passes(best))) + AROUND + self.reading
-            }
+            Some(best) => self.takes(best),
             None => time.mul_f64(SHARE) / self.parts,
         };
         time.saturating_sub(self.reading + last * self.parts) / self.parts

@@ -38,6 +38,7 @@ pub fn search(request: &Request, topology: &Topology, store: &dyn Store, ears: E
     drop(Writer::new(store, &request.train.model, existing)?);
     // One search at a time has a log.
     let _lock = Lock::take(&plan::log(request))?;
+    plan::keep_log(request, store)?;
 
     let base = &request.train.settings;
     let plain = train::read(&request.train.data, &request.train.read, store, ears)?;
@@ -56,6 +57,7 @@ pub fn search(request: &Request, topology: &Topology, store: &dyn Store, ears: E
     let holdout = base.holdout.unwrap_or(HOLDOUT);
     let shares = Shares { test: holdout, valid: holdout, seed: base.seed.unwrap_or(0) };
     let settings = Settings { holdout: Some(holdout), ..base.clone() };
+    let settings = plan::said(&space, settings)?;
     let children = (request.train.backend, plan.children());
     let ground = Ground::new(&settings, (&files, &readings), &ways.kinds, shares, children, &notice)?;
     let reading = begun.elapsed();
@@ -67,6 +69,11 @@ pub fn search(request: &Request, topology: &Topology, store: &dyn Store, ears: E
     let learned = ground.rows();
     let passes = request.child_passes.unwrap_or_else(|| plan::passes(learned));
     let rungs = if request.halving { halving::rungs(passes) } else { vec![passes] };
+    if request.halving && rungs.len() == 1 {
+        notice(
+            "note: --halving has nothing to halve: a trial has too few passes, --child-passes 9 or more give three rungs",
+        );
+    }
     let head = Head::new(request, &space, &files[0], holdout, &rungs);
     let (log, boards) = open_log(request, store, &head, &space, (plan.controllers.len(), rungs.len()))?;
     let of =

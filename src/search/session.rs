@@ -120,8 +120,12 @@ impl Run<'_, '_> {
         };
         let words = |architecture: &Architecture| self.sentence(architecture);
         let is_of_numbers = self.ground.is_of_numbers();
-        let mut showing =
-            Showing::new(self.ears.progress, &words, Some(if is_of_numbers { "skill" } else { "accuracy" }), board);
+        let mut showing = Showing::new(
+            (self.ears.progress, self.ears.log),
+            &words,
+            Some(if is_of_numbers { "skill" } else { "accuracy" }),
+            board,
+        );
         let budget = request.budget.map_or(MOST, |budget| {
             let done = board.done(0).filter(|(_, proposal, _)| !proposal.finals).count();
             (board.dealt() + budget.saturating_sub(done)).min(MOST)
@@ -184,7 +188,7 @@ impl Run<'_, '_> {
             };
             mark(board, None);
             set(&search, false);
-            let mut quiet = Showing::new(self.ears.progress, &words, None, board);
+            let mut quiet = Showing::new((self.ears.progress, self.ears.log), &words, None, board);
             hunt(self.plan, &search, faults, &mut quiet, &mut || Ok(()))?;
             self.go_on(board)?;
         }

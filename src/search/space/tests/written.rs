@@ -435,7 +435,11 @@ fn architectures_that_train_would_refuse_are_refused_at_once() {
             "s.toml:2: --optimizer adam is for layers; --kind linear is learned by adagrad, sgd or ftrl; `when` with `optimizer` says where it is chosen",
         ),
         (
-            &[r#"kind = "fm""#, "lr = [1, 2]", r#"loss = ["logistic", "hinge"]"#],
+            &["lr = [1, 2]", r#"loss = ["logistic", "hinge"]"#],
+            "s.toml:2: `loss` is the same for all models, which are compared by what they predict: name one",
+        ),
+        (
+            &[r#"kind = "fm""#, "lr = [1, 2]", r#"loss = "hinge""#],
             "s.toml:3: --kind fm learns by --loss logistic, softmax or squared; this is hinge",
         ),
         (
