@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::Request;
 use super::space::{Decision, Space, Value as Choice};
@@ -39,6 +40,11 @@ const TOLD: [(&str, &str); 9] = [
 ];
 
 impl Head {
+    /// What tells this search from others.
+    pub(super) fn hash(&self) -> u64 {
+        xxh3_64(&serde_json::to_vec(self).unwrap_or_default())
+    }
+
     /// The head of a search for `request` on `files`, whose trials have these passes.
     pub(super) fn new(request: &Request, space: &Space, files: &[DataFile], holdout: f64, passes: &[u32]) -> Self {
         let decision = |decision: &Decision| {

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
+use rustc_hash::FxHashSet;
+
 use super::board::{Board, MOST, Outcome, Proposal};
 use super::head::Head;
 use super::log::{Trial, TrialLog, Written};
@@ -20,7 +22,7 @@ pub(super) fn open_log(
     store: &dyn Store,
     head: &Head,
     space: &Space,
-    controllers: usize,
+    (controllers, rungs): (usize, usize),
 ) -> Result<(TrialLog, (Board, Board))> {
     let (path, boards) = (plan::log(request), (Board::new(), Board::new()));
     let Some(written) = request.resume.then(|| Written::read(&path)).transpose()?.flatten() else {
@@ -48,8 +50,11 @@ pub(super) fn open_log(
         let Some(architecture) = space.find(&architecture) else {
             return Err(Error::data(&path, format!("trial {trial} is of no architecture of this space")));
         };
-        if trial >= MOST {
-            return Err(Error::data(&path, format!("there is no trial {trial}: a search has {MOST} at most")));
+        let is_whole = (0.0..=1.0).contains(&reward) && (0.0..=1.0).contains(&accuracy) && loss.is_finite();
+        if trial >= MOST || rung >= rungs || !is_whole || !(0.0..1e9).contains(&seconds) {
+            let what =
+                format!("trial {trial} cannot be: its number, rung, R, accuracy, loss or seconds are out of range");
+            return Err(Error::data(&path, what));
         }
         let board = if control { &boards.1 } else { &boards.0 };
         let controller = controller % controllers;
@@ -58,7 +63,19 @@ pub(super) fn open_log(
         let _ = slot.outcome.set(Outcome { reward, skill: accuracy, loss, passes, seconds, child, failed });
         slot.told.store(true, Ordering::Relaxed);
     }
+    [&boards.0, &boards.1].into_iter().for_each(promote);
     Ok((TrialLog::go_on(store, &path, written.length)?, boards))
+}
+
+/// Marks the trials whose architectures were tried on a higher rung.
+fn promote(board: &Board) {
+    let of = |proposal: &Proposal| (proposal.architecture.clone(), proposal.rung);
+    let tried: FxHashSet<_> = board.done(0).map(|(_, proposal, _)| of(proposal)).collect();
+    for (number, proposal, _) in board.done(0) {
+        if tried.contains(&(proposal.architecture.clone(), proposal.rung + 1)) {
+            board.slot(number).promoted.store(true, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Run<'_, '_> {
@@ -66,11 +83,16 @@ impl Run<'_, '_> {
     pub(super) fn keep(&self, shared: &SharedPolicy<'_>, board: &Board) -> Result<Keeper<'_>> {
         let directory = plan::policy(self.request);
         let resumes = self.request.resume && directory.exists();
-        let known = if resumes { Some(saved::restore(&directory, shared)?) } else { None };
+        let known = if resumes { saved::restore(&directory, shared, self.head)? } else { None };
         // Nothing is known to a fresh Θ: what the log has is learned again.
-        mark(board, Some(&known.unwrap_or_default()));
+        mark(board, Some(known.as_ref().unwrap_or(&Known::default())));
         let every = (self.request.train.checkpoint_every, self.plan.shards);
-        Keeper::new(self.store, &directory, every, resumes, self.space.name())
+        let mut keeper = Keeper::new(self.store, &directory, every, known.is_some(), self.head)?;
+        if known.is_none() {
+            // From now on what is there is of this search.
+            keeper.commit(shared, board)?;
+        }
+        Ok(keeper)
     }
 }
 

@@ -11,11 +11,12 @@ use super::space::Architecture;
 use super::strategy::Strategies;
 use super::summary::{Seconds, Summary};
 use super::{Request, halving};
-use crate::checkpoint::{Existing, Writer};
+use crate::checkpoint::{Existing, Lock, Writer};
 use crate::data::DataFile;
 use crate::engine::plan::Plan;
 use crate::engine::topology::Topology;
 use crate::error::{Error, Result};
+use crate::model::configuration::Kind;
 use crate::store::Store;
 use crate::train::ground::{Ground, Shares};
 use crate::train::{self, Ears, Settings};
@@ -33,8 +34,10 @@ pub fn search(request: &Request, topology: &Topology, store: &dyn Store, ears: E
     let (plan, warnings) = Plan::choose(topology, &request.train.machine)?;
     warnings.iter().for_each(|warning| notice(&format!("warning: {warning}")));
     // What cannot be saved is found out before any time is spent on it.
-    let existing = if request.resume { Existing::Replace } else { request.train.existing };
+    let existing = if request.resume { Existing::KeepPrevious } else { request.train.existing };
     drop(Writer::new(store, &request.train.model, existing)?);
+    // One search at a time has a log.
+    let _lock = Lock::take(&plan::log(request))?;
 
     let base = &request.train.settings;
     let plain = train::read(&request.train.data, &request.train.read, store, ears)?;
@@ -65,7 +68,7 @@ pub fn search(request: &Request, topology: &Topology, store: &dyn Store, ears: E
     let passes = request.child_passes.unwrap_or_else(|| plan::passes(learned));
     let rungs = if request.halving { halving::rungs(passes) } else { vec![passes] };
     let head = Head::new(request, &space, &files[0], holdout, &rungs);
-    let (log, boards) = open_log(request, store, &head, &space, plan.controllers.len())?;
+    let (log, boards) = open_log(request, store, &head, &space, (plan.controllers.len(), rungs.len()))?;
     let of =
         |architecture: &Architecture| Settings { seed: None, ..merged(space.settings(architecture, rows), &settings) };
     let run = Run {
@@ -76,12 +79,14 @@ pub fn search(request: &Request, topology: &Topology, store: &dyn Store, ears: E
             reading,
             parts: if request.control { 2 } else { 1 },
             more: (1.0 - holdout) * rows as f64 / learned.max(1) as f64,
+            is_layered: &|architecture| of(architecture).kind.is_some_and(Kind::has_layers),
         },
         plan: &plan,
         space: &space,
         ways: &ways,
         ground: &ground,
         log: &log,
+        head: head.hash(),
         settings: &of,
         rungs,
         ears,

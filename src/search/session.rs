@@ -28,17 +28,21 @@ use crate::train::ground::Ground;
 use crate::train::{Ears, Settings, out_of_memory};
 
 /// The share of the time that a trial may take where nobody says.
-const OF_TIME: u32 = 10;
+const OF_TIME: u32 = 4;
+/// How often it is looked at how much time there is for trials.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// A search under way.
 pub(super) struct Run<'a, 'd> {
     pub(super) request: &'a Request,
-    pub(super) clock: Clock,
+    pub(super) clock: Clock<'a>,
     pub(super) plan: &'a Plan,
     pub(super) space: &'a Space,
     pub(super) ways: &'a Ways,
     pub(super) ground: &'a Ground<'d>,
     pub(super) log: &'a TrialLog,
+    /// What tells this search from others.
+    pub(super) head: u64,
     pub(super) settings: &'a (dyn Fn(&Architecture) -> Settings + Sync),
     pub(super) rungs: Vec<u32>,
     pub(super) ears: Ears<'a>,
@@ -124,21 +128,28 @@ impl Run<'_, '_> {
         });
         let mut search = self.search(board, &child, &make, (budget, control));
         let set = |search: &Search<'_>, finals: bool| {
-            let best = finals::standings(board, true).into_iter().next();
-            search.set_until(self.clock.until(part, best.as_ref(), finals).unwrap_or(Duration::MAX));
+            if self.clock.time.is_some() {
+                let best = finals::standings(board).into_iter().next();
+                search.set_until(self.clock.until(part, best.as_ref(), finals).unwrap_or(Duration::MAX));
+            }
         };
         set(&search, true);
-        let mut looked = Instant::now();
+        let (mut looked, mut took) = (Instant::now(), Duration::ZERO);
         let failed_tasks = {
             let search = &search;
             hunt(self.plan, search, faults, &mut showing, &mut || {
                 // The best changes seldom, and looking for it takes as long as there are trials.
-                if looked.elapsed() > Duration::from_millis(500) {
-                    set(search, true);
+                if looked.elapsed() > LOOK.max(took * 20) {
                     looked = Instant::now();
+                    set(search, true);
+                    took = looked.elapsed();
                 }
                 match (&mut keeper, &shared) {
-                    (Some(keeper), Some(shared)) if keeper.is_due() => keeper.commit(shared, board).map(drop),
+                    (Some(keeper), Some(shared)) if keeper.is_due() => {
+                        // After a power cut, too, the log has what Θ knows.
+                        self.log.sync()?;
+                        keeper.commit(shared, board).map(drop)
+                    }
                     _ => Ok(()),
                 }
             })?
@@ -146,6 +157,7 @@ impl Run<'_, '_> {
         if failed_tasks > 0 {
             self.ears.progress.notice(&format!("warning: {failed_tasks} tasks failed and were dealt again"));
         }
+        self.log.sync()?;
         if let (Some(keeper), Some(shared)) = (&mut keeper, &shared) {
             keeper.commit(shared, board)?;
         }
@@ -155,9 +167,9 @@ impl Run<'_, '_> {
         let rewards: Vec<f64> = hunted.map(|(.., outcome)| outcome.reward.into()).collect();
         let last = mean(&rewards[rewards.len().saturating_sub(100)..]);
 
-        let standings = finals::standings(board, false);
+        let standings = finals::standings(board);
         let all = (request.time.is_none() || request.budget.is_some()).then_some(rewards.len());
-        let seconds = self.clock.each().map(|time| time.as_secs_f64());
+        let seconds = self.clock.finals(standings.first()).map(|time| time.as_secs_f64());
         let finalists = finals::finalists(&standings, all, seconds, self.plan.children());
         if !finalists.is_empty() {
             self.ears.progress.doing(&format!("finals: {} models, {} times each", finalists.len(), finals::TIMES));
@@ -176,7 +188,7 @@ impl Run<'_, '_> {
             hunt(self.plan, &search, faults, &mut quiet, &mut || Ok(()))?;
             self.go_on(board)?;
         }
-        let Some(winner) = finals::winner(&finals::standings(board, true), &finalists) else {
+        let Some(winner) = finals::winner(board, &finalists) else {
             let what = "no trial was done: give it more --time, or fewer --child-passes";
             return Err(Error::Engine(what.to_owned()));
         };

@@ -3,6 +3,7 @@
 use hogback_kernels::{Matrix, MatrixMut};
 
 use super::layout::{SEEN, UNITS};
+use super::skips::link;
 use super::{Allowed, Policy, Walk};
 
 impl Policy<'_> {
@@ -39,7 +40,7 @@ impl Policy<'_> {
         gradient: &mut [f32],
     ) {
         let decision = walk.steps[step].start;
-        if self.space.decisions()[decision].skip.is_some() {
+        if link(&self.space.decisions()[decision]).is_some() {
             return self.skip_back(walk, step, scales);
         }
         let count = self.slopes(walk, decision, scales);

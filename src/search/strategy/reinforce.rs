@@ -66,17 +66,7 @@ impl Setting {
 
 impl Setting {
     /// Steps large enough for some hundred trials.
-    pub const QUICK: Self = Self {
-        rate: 0.02,
-        entropy: 0.01,
-        decay: 0.9,
-        normalise: true,
-        batch: 1,
-        updates: 1,
-        clip: None,
-        depth: None,
-        half_life: f32::INFINITY,
-    };
+    pub const QUICK: Self = Self { rate: 0.02, entropy: 0.01, decay: 0.9, normalise: true, depth: None, ..Self::PAPER };
 }
 
 impl Depth {
@@ -92,7 +82,7 @@ impl Depth {
 pub struct Reinforce<'s> {
     shared: &'s SharedPolicy<'s>,
     setting: Setting,
-    /// The weights as pulled, and how many updates had begun by then; none at first.
+    /// The weights as pulled, and how many updates were done by then; none at first.
     weights: Aligned,
     pulled: Option<u64>,
     gradient: Aligned,
@@ -114,7 +104,7 @@ pub struct Reinforce<'s> {
 struct Flight {
     architecture: Architecture,
     odds: Odds,
-    /// How many updates had begun when its weights were pulled, and how many of this controller were made.
+    /// How many updates were done when its weights were pulled, and how many of this controller were made.
     updates: u64,
     own: u64,
 }
@@ -140,7 +130,7 @@ impl<'s> Reinforce<'s> {
         }
     }
 
-    /// Pulls the weights, if they have moved; how many updates had begun by then.
+    /// Pulls the weights, if they have moved; how many updates were done by then.
     fn pull(&mut self) -> u64 {
         match self.pulled {
             Some(pulled) if pulled == self.shared.updates() => pulled,
@@ -199,6 +189,12 @@ impl Strategy for Reinforce<'_> {
         let Self { shared, weights, allowed, walk, .. } = self;
         let odds = shared.policy().follow(weights.as_slice(), allowed, architecture, walk);
         self.flights.push(Flight { architecture: architecture.clone(), odds, updates, own: self.own });
+    }
+
+    fn forget(&mut self, architecture: &Architecture) {
+        if let Some(nth) = self.flights.iter().rposition(|flight| flight.architecture == *architecture) {
+            self.flights.remove(nth);
+        }
     }
 
     fn learn(&mut self, architecture: &Architecture, reward: f32, mine: bool) -> Option<Update> {
