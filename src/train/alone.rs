@@ -171,7 +171,9 @@ impl<'m, 'd> Alone<'m, 'd> {
                 return Ok(None);
             }
         }
-        let bias = arena.bias.as_slice().iter().chain(arena.layers.weights());
+        // The layers may be those of a model before this one.
+        let layers = if self.learner.network().is_some() { arena.layers.weights() } else { &[] };
+        let bias = arena.bias.as_slice().iter().chain(layers);
         if !bias.fold(true, |finite, word| finite & word.is_finite())
             || Guard::diverged(tally.loss, tally.constant, self.scorer.constant.loss.max(1.0))
         {
@@ -267,3 +269,6 @@ impl<'m, 'd> Alone<'m, 'd> {
         Ok(Some(tally))
     }
 }
+
+#[cfg(test)]
+mod tests;
