@@ -1,5 +1,6 @@
 //! A search from its beginning to its end: read, hunt, finals, the last training, the summary.
 
+use std::path::Path;
 use std::time::Instant;
 
 use super::clock::Clock;
@@ -37,7 +38,7 @@ pub fn search(request: &Request, topology: &Topology, store: &dyn Store, ears: E
     let existing = if request.resume { Existing::KeepPrevious } else { request.train.existing };
     drop(Writer::new(store, &request.train.model, existing)?);
     // One search at a time has a log.
-    let _lock = Lock::take(&plan::log(request))?;
+    let _lock = lock(&plan::log(request))?;
     plan::keep_log(request, store)?;
 
     let base = &request.train.settings;
@@ -139,6 +140,17 @@ pub fn search(request: &Request, topology: &Topology, store: &dyn Store, ears: E
     };
     ears.log.event("summary", &summary)?;
     Ok(summary)
+}
+
+/// The right to write a log.
+fn lock(log: &Path) -> Result<Lock> {
+    Lock::take(log).map_err(|error| match error {
+        Error::Io { source, .. } => Error::io(log, "write the log of the search", source),
+        Error::Model { .. } => {
+            Error::model(log, "another search is writing this log; wait for it or choose another --log")
+        }
+        other => other,
+    })
 }
 
 /// What is said of every model, where an architecture does not say it.

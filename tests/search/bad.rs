@@ -3,6 +3,8 @@
 use super::{FEW, folder, trials};
 use crate::common::{Folder, csv, svm};
 use std::fs;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 const LOG: &str = "m.trials.jsonl";
 
@@ -150,7 +152,7 @@ fn a_resume_of_another_search_is_refused_and_the_difference_named() {
         (&["--reward-power", "2"][..], "--reward-power was another"),
         (&["--seeds", "2"], "--seeds was another"),
         (&["--halving"], "--child-passes or --halving was another"),
-        (&["--loss", "hinge"], "--loss, --quantile, --class-weight or --min-count was another"),
+        (&["--class-weight", "balanced"], "--loss, --quantile, --class-weight or --min-count was another"),
     ] {
         let run = folder.run(&[&few(&flags)[..], more, &["--resume"]].concat());
         run.failed_with(2, &["m.trials.jsonl is the log of another search: ", part]);
@@ -179,9 +181,6 @@ fn a_log_that_cannot_be_written() {
     folder.run(&few(&["--log", "no/l.jsonl"])).failed_with(1, &["no/l.jsonl", cannot, "no such file or directory"]);
     fs::create_dir(folder.path("dir")).unwrap();
     folder.run(&few(&["--log", "dir"])).failed_with(2, &["dir exists"]);
-    fs::create_dir(folder.path(LOG)).unwrap();
-    folder.run(&few(&[])).failed_with(1, &["m.trials.jsonl", cannot, "is a directory"]);
-    fs::remove_dir(folder.path(LOG)).unwrap();
     folder.run(&few(&["--log", "/proc/l.jsonl"])).failed_with(1, &["/proc/l.jsonl", cannot]);
     folder.run(&few(&["--log", "/dev/full"])).failed(2);
     assert!(!folder.has("m"));
@@ -194,6 +193,26 @@ fn a_log_that_cannot_be_written() {
         let flags = few(&["--resume", "--log", "read-only.jsonl"]);
         folder.run(&flags).failed_with(1, &["read-only.jsonl", cannot, "permission denied"]);
     }
+}
+
+#[test]
+fn a_log_that_another_search_is_writing() {
+    let folder = folder();
+    let first =
+        ["search", "@digits", "--space", "space.toml", "--model", "m", "--log", "l.jsonl", "--time", "60", "--quiet"];
+    let mut writing = folder.spawn(&first);
+    let begun = Instant::now();
+    while !folder.has("l.jsonl") && begun.elapsed() < Duration::from_secs(20) {
+        sleep(Duration::from_millis(10));
+    }
+    let second =
+        ["search", "@digits", "--space", "space.toml", "--model", "n", "--log", "l.jsonl", "--resume", "--quiet"];
+    let refused = folder.run(&second);
+    writing.kill().unwrap();
+    writing.wait().unwrap();
+    refused.failed_with(1, &["l.jsonl: another search is writing this log", "--log"]);
+    // It is nobody's when its writer is gone.
+    folder.run(&[&second[..], &["--budget", "1"]].concat()).done();
 }
 
 #[test]
@@ -217,9 +236,10 @@ fn what_is_there_is_not_written_over_unasked() {
     // Without a name for the model the one before is kept.
     let unnamed = ["search", "@digits", "--space", "few.toml", "--budget", "4", "--quiet"];
     folder.run(&unnamed).done();
-    let first = folder.model_bytes("hogback-model");
+    let (first, log) = (folder.model_bytes("hogback-model"), folder.read("hogback-model.trials.jsonl"));
     folder.run(&unnamed).done();
-    assert!(folder.model_bytes("hogback-model.previous") == first && folder.has("hogback-model.trials.jsonl"));
+    assert!(folder.model_bytes("hogback-model.previous") == first);
+    assert!(folder.read("hogback-model.trials.jsonl.previous") == log && folder.has("hogback-model.trials.jsonl"));
 }
 
 #[test]
@@ -228,18 +248,14 @@ fn a_policy_of_another_space_or_a_damaged_one() {
     let flags = ["--strategy", "reinforce", "--children", "1"];
     folder.run(&few(&flags)).done();
     let resume = || folder.run(&few(&[&flags[..], &["--resume"]].concat()));
-    // Of another space.
+    // One of another search is none of this one's: what the log has is learned again.
     let other = ["search", "@digits", "--space", "space.toml", "--model", "n", "--budget", "4", "--quiet"];
     folder.run(&[&other[..], &flags].concat()).done();
     fs::rename(folder.path("m.policy"), folder.path("kept")).unwrap();
     fs::rename(folder.path("n.policy"), folder.path("m.policy")).unwrap();
-    resume().failed_with(1, &["m.policy", "holds no policy of this space: begin anew without --resume"]);
-    // Of a model.
-    fs::rename(folder.path("m.policy"), folder.path("n.policy")).unwrap();
-    fs::rename(folder.path("n"), folder.path("m.policy")).unwrap();
-    resume().failed_with(1, &["m.policy", "holds no policy of this space"]);
+    resume().done();
     // A byte of it is another.
-    fs::rename(folder.path("m.policy"), folder.path("n")).unwrap();
+    fs::remove_dir_all(folder.path("m.policy")).unwrap();
     fs::rename(folder.path("kept"), folder.path("m.policy")).unwrap();
     let weights = fs::read_dir(folder.path("m.policy/latest")).unwrap().map(|entry| entry.unwrap().path());
     let weights = weights.into_iter().find(|path| path.to_str().unwrap().contains("weights")).unwrap();

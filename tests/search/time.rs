@@ -58,7 +58,8 @@ fn a_trial_that_takes_too_long_has_failed_and_the_search_goes_on() {
     assert_eq!((failed.len(), &summary["failed"], &summary["trials"]), (4, &4.into(), &8.into()), "{trials:?}");
     for trial in failed {
         assert_eq!(trial["architecture"]["hidden"], "4096,4096");
-        assert_eq!((&trial["failed"], &trial["reward"]), (&"took longer than 0.2 s".into(), &0.0.into()));
+        assert!(trial["failed"].as_str().unwrap().starts_with("it took longer than 0.250 s"), "{trial}");
+        assert_eq!(trial["reward"], 0.0);
         // The row that it had in hand was finished, or the batch.
         assert!((0.25..3.0).contains(&trial["seconds"].as_f64().unwrap()), "{trial}");
     }
