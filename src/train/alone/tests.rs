@@ -170,7 +170,7 @@ fn assert_alike(set: &Set, settings: &Settings, arena: &mut Arena) {
     }
     // And so are the rows that neither learned.
     let all = [plot.valid.as_slice(), plot.test.as_slice()].concat();
-    let (tally, valid) = (model.score(arena, &all).unwrap(), summary.valid.unwrap());
+    let (tally, valid) = (model.score(arena, &all, &|| true).unwrap().unwrap(), summary.valid.unwrap());
     if let Some(logloss) = valid.logloss {
         assert!((tally.mean_loss() / logloss - 1.0).abs() < 1e-6, "{story}: {} {logloss}", tally.mean_loss());
     }
@@ -258,7 +258,7 @@ fn an_arena_that_has_served_others_changes_nothing() {
         let plot = ground.plot(settings.kind.unwrap(), 0);
         let model = ground.model(plot, &settings).unwrap();
         let tally = learn(&model, arena);
-        let scored = model.score(arena, &plot.valid).unwrap();
+        let scored = model.score(arena, &plot.valid, &|| true).unwrap().unwrap();
         (words(&model, arena), tally.loss.to_bits(), scored.loss.to_bits(), scored.score.to_bits())
     };
     let fresh: Vec<_> = models.iter().map(|model| tried(&mut Arena::new(backend), model)).collect();
