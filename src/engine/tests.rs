@@ -1,6 +1,7 @@
 //! The engine at work on small jobs; what it does when something fails stands in `tests/faults.rs`.
 
 mod faults;
+mod late;
 
 use std::io::Write;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};

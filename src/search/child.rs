@@ -50,7 +50,10 @@ impl Trying<'_, '_> {
                 return Some(Outcome { reward, seconds: begun.elapsed().as_secs_f64(), ..outcome });
             }
             Ok(Ok(None)) if in_time() => return None,
-            Ok(Ok(None)) => format!("took longer than {:.1} s", self.limit.as_secs_f64()),
+            Ok(Ok(None)) => format!(
+                "it took longer than {:.3} s: give it more (--child-time, --time), or less to do (--child-passes)",
+                self.limit.as_secs_f64()
+            ),
             Ok(Err(error)) => error.to_string(),
             Err(panic) => {
                 // What the panic has left of it is not known.
@@ -80,7 +83,7 @@ impl Trying<'_, '_> {
                 return Err(Error::Diverged("an injected fault".to_owned()));
             }
             if pass + LAST >= passes {
-                let tally = model.score(arena, &plot.valid)?;
+                let Some(tally) = model.score(arena, &plot.valid, goes_on)? else { return Ok(None) };
                 outcome.skill = outcome.skill.max(skill(model.configuration(), &tally));
                 outcome.loss = tally.mean_loss();
             }

@@ -1,8 +1,12 @@
 //! The finals: the models that did best in their one trial are tried again with other seeds, and the one with the best mean is taken. The
 //! best of thousands of trials was lucky as well as good.
 
+use std::cmp::Ordering;
+
+use rustc_hash::FxHashMap;
+
 use super::archive::Archive;
-use super::board::Board;
+use super::board::{Board, Outcome, Proposal};
 use super::space::Architecture;
 use super::strategy::{Strategy, Update};
 use crate::random::Random;
@@ -11,69 +15,76 @@ use crate::random::Random;
 const MODELS: usize = 10;
 pub(super) const TIMES: usize = 4;
 /// The share of trials, or of the time, that they are to take at most.
-const SHARE: f64 = 0.1;
+pub(super) const SHARE: f64 = 0.1;
 
 /// What is known of an architecture.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Standing {
     pub(super) architecture: Architecture,
-    /// Trials on the highest rung that it reached.
+    /// The highest rung that it reached, and its trials there.
     pub(super) rung: usize,
     pub(super) trials: usize,
-    /// Their means.
+    /// How many of them did not fail.
+    pub(super) good: usize,
+    /// The mean R and accuracy of all, those that failed being 0; loss and seconds of those that did not fail.
     pub(super) reward: f64,
     pub(super) skill: f64,
     pub(super) loss: f64,
     pub(super) seconds: f64,
+    /// Passes of a trial.
     pub(super) passes: u32,
 }
 
-/// All architectures that were tried and did not fail, the best first: on the highest rung, by R, and where that is the same by loss.
-/// What the finals have shown counts only where `finals` says so.
-pub(super) fn standings(board: &Board, finals: bool) -> Vec<Standing> {
-    let mut known: rustc_hash::FxHashMap<&Architecture, Standing> = rustc_hash::FxHashMap::default();
-    for (_, proposal, outcome) in board.done(0) {
-        if outcome.failed.is_some() || proposal.finals && !finals {
-            continue;
-        }
-        let fresh = || Standing {
-            architecture: proposal.architecture.clone(),
-            rung: proposal.rung,
-            trials: 0,
-            reward: 0.0,
-            skill: 0.0,
-            loss: 0.0,
-            seconds: 0.0,
-            passes: outcome.passes,
-        };
-        let standing = known.entry(&proposal.architecture).or_insert_with(fresh);
-        if proposal.rung < standing.rung {
-            continue;
-        }
-        if proposal.rung > standing.rung {
-            *standing = fresh();
-        }
-        standing.trials += 1;
-        let share = 1.0 / standing.trials as f64;
-        let to = |mean: &mut f64, value: f64| *mean += (value - *mean) * share;
-        to(&mut standing.reward, outcome.reward.into());
-        to(&mut standing.skill, outcome.skill);
-        to(&mut standing.loss, outcome.loss);
-        to(&mut standing.seconds, outcome.seconds);
+impl Standing {
+    fn new(proposal: &Proposal) -> Self {
+        let (architecture, rung) = (proposal.architecture.clone(), proposal.rung);
+        let (reward, skill, loss, seconds) = (0.0, 0.0, 0.0, 0.0);
+        Self { architecture, rung, trials: 0, good: 0, reward, skill, loss, seconds, passes: 0 }
     }
-    let mut all: Vec<Standing> = known.into_values().collect();
-    all.sort_by(|one, other| {
-        let by_reward = (other.rung, other.reward).partial_cmp(&(one.rung, one.reward));
-        let by_reward = by_reward.unwrap_or(std::cmp::Ordering::Equal);
-        by_reward.then(one.loss.total_cmp(&other.loss)).then_with(|| one.architecture.cmp(&other.architecture))
-    });
+
+    fn add(&mut self, outcome: &Outcome) {
+        let to = |mean: &mut f64, value: f64, of: usize| *mean += (value - *mean) / of as f64;
+        self.trials += 1;
+        to(&mut self.reward, outcome.reward.into(), self.trials);
+        to(&mut self.skill, outcome.skill, self.trials);
+        if outcome.failed.is_none() {
+            self.good += 1;
+            to(&mut self.loss, outcome.loss, self.good);
+            to(&mut self.seconds, outcome.seconds, self.good);
+            self.passes = outcome.passes;
+        }
+    }
+
+    /// Whether it is better than `other`: on a higher rung, by R, and where that is the same by loss.
+    fn compare(&self, other: &Self) -> Ordering {
+        let by_reward = self.rung.cmp(&other.rung).then(self.reward.total_cmp(&other.reward));
+        let by_loss = other.loss.total_cmp(&self.loss);
+        by_reward.then(by_loss).then_with(|| other.architecture.cmp(&self.architecture))
+    }
+}
+
+/// All architectures that were tried and did not always fail, the best first; what finals have shown is left out.
+pub(super) fn standings(board: &Board) -> Vec<Standing> {
+    let mut known: FxHashMap<&Architecture, Standing> = FxHashMap::default();
+    for (_, proposal, outcome) in board.done(0).filter(|(_, proposal, _)| !proposal.finals) {
+        let standing = known.entry(&proposal.architecture).or_insert_with(|| Standing::new(proposal));
+        if proposal.rung > standing.rung {
+            *standing = Standing::new(proposal);
+        }
+        if proposal.rung == standing.rung {
+            standing.add(outcome);
+        }
+    }
+    let mut all: Vec<Standing> = known.into_values().filter(|standing| standing.good > 0).collect();
+    all.sort_by(|one, other| other.compare(one));
     all
 }
 
-/// Who is in the finals: the best, as many as may take that share of `trials`, or of the seconds that a search has.
+/// Who is in the finals: the best, as many as may take that share of `trials`, where these ended the search or might have, and of the seconds
+/// that it has.
 pub(super) fn finalists(
     standings: &[Standing],
-    trials: usize,
+    trials: Option<usize>,
     seconds: Option<f64>,
     children: usize,
 ) -> Vec<Architecture> {
@@ -81,15 +92,27 @@ pub(super) fn finalists(
     let each = best().map(|standing| standing.seconds).sum::<f64>() / best().count().max(1) as f64;
     let by_time = seconds
         .map_or(usize::MAX, |seconds| (SHARE * seconds * children as f64 / (each * TIMES as f64).max(1e-9)) as usize);
-    let by_trials = (SHARE * trials as f64) as usize / TIMES;
-    let many = by_time.min(if seconds.is_some() { usize::MAX } else { by_trials }).min(MODELS);
+    let by_trials = trials.map_or(usize::MAX, |trials| (SHARE * trials as f64) as usize / TIMES);
+    let many = by_time.min(by_trials).min(MODELS);
     if many < 2 { Vec::new() } else { best().take(many).map(|standing| standing.architecture.clone()).collect() }
 }
 
-/// The best of those that were in the finals; of all where none were.
-pub(super) fn winner(standings: &[Standing], finalists: &[Architecture]) -> Option<Standing> {
-    let is_in = |standing: &&Standing| finalists.is_empty() || finalists.contains(&standing.architecture);
-    standings.iter().find(is_in).cloned()
+/// The best of those that were in the finals, by what these have shown alone: what they came in by was luck as well. Rounds count that all
+/// of them were in. The best of all where there were none, or they never came so far.
+pub(super) fn winner(board: &Board, finalists: &[Architecture]) -> Option<Standing> {
+    let of = |finalist: &Architecture| -> Vec<(&Proposal, &Outcome)> {
+        let finals = board.done(0).filter(|(_, proposal, _)| proposal.finals && proposal.architecture == *finalist);
+        finals.map(|(_, proposal, outcome)| (proposal, outcome)).collect()
+    };
+    let trials: Vec<_> = finalists.iter().map(of).collect();
+    let rounds = trials.iter().map(Vec::len).min().unwrap_or(0);
+    let standing = |trials: &Vec<(&Proposal, &Outcome)>| {
+        let mut standing = Standing::new(trials.first()?.0);
+        trials[..rounds].iter().for_each(|(_, outcome)| standing.add(outcome));
+        (standing.good > 0).then_some(standing)
+    };
+    let best = trials.iter().filter(|_| rounds > 0).filter_map(standing).max_by(Standing::compare);
+    best.or_else(|| standings(board).into_iter().next())
 }
 
 /// How many trials the finals still want, those of an earlier run being on the board already.

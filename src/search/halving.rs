@@ -20,26 +20,44 @@ pub(super) fn rungs(passes: u32) -> Vec<u32> {
 /// What was done on each rung, as one controller knows it.
 #[derive(Debug, Default)]
 pub(super) struct Ladder {
-    /// By rung: R and the number of each trial, R falling.
-    rungs: Vec<Vec<(f32, usize)>>,
+    rungs: Vec<Rung>,
+}
+
+/// What was done on a rung.
+#[derive(Debug, Default)]
+struct Rung {
+    /// R and the number of each trial, R falling.
+    trials: Vec<(f32, usize)>,
+    /// So many of the first are known to have gone on.
+    gone: usize,
 }
 
 impl Ladder {
     /// Puts down a trial that is done.
     pub(super) fn put(&mut self, rung: usize, reward: f32, number: usize) {
-        self.rungs.resize_with(self.rungs.len().max(rung + 1), Vec::new);
-        let here = &mut self.rungs[rung];
-        let at = here.partition_point(|(other, _)| *other >= reward);
-        here.insert(at, (reward, number));
+        self.rungs.resize_with(self.rungs.len().max(rung + 1), Rung::default);
+        let Rung { trials, gone } = &mut self.rungs[rung];
+        let at = trials.partition_point(|(other, _)| *other >= reward);
+        trials.insert(at, (reward, number));
+        *gone = at.min(*gone);
     }
 
-    /// The trials that may go on from one of the first `rungs` rungs, with their rung: the highest rung first, and on it the best first.
-    pub(super) fn may_go_on(&self, rungs: usize) -> impl Iterator<Item = (usize, usize)> + '_ {
-        let here = self.rungs.iter().take(rungs).enumerate().rev();
-        here.flat_map(|(rung, trials)| {
-            let best = trials[..trials.len() / OF].iter().filter(|(reward, _)| *reward > 0.0);
-            best.map(move |&(_, number)| (rung, number))
-        })
+    /// A trial that may go on from one of the first `rungs` rungs, with its rung, and that `claims` then: the highest rung first, and on it
+    /// the best first.
+    pub(super) fn next(&mut self, rungs: usize, claims: impl Fn(usize) -> bool) -> Option<(usize, usize)> {
+        for (nth, Rung { trials, gone }) in self.rungs.iter_mut().take(rungs).enumerate().rev() {
+            let third = trials.len() / OF;
+            for &(reward, number) in &trials[(*gone).min(third)..third] {
+                if reward <= 0.0 {
+                    break;
+                }
+                *gone += 1;
+                if claims(number) {
+                    return Some((nth, number));
+                }
+            }
+        }
+        None
     }
 }
 
@@ -56,18 +74,22 @@ mod tests {
     }
 
     #[test]
-    fn the_best_third_goes_on_and_nobody_who_failed() {
+    fn the_best_third_goes_on_once_and_nobody_who_failed() {
         let mut ladder = Ladder::default();
-        assert_eq!(ladder.may_go_on(2).count(), 0);
+        assert_eq!(ladder.next(2, |_| true), None);
         for (number, reward) in [0.1, 0.9, 0.3, 0.5, 0.7, 0.2].into_iter().enumerate() {
             ladder.put(0, reward, number);
         }
-        assert_eq!(ladder.may_go_on(2).collect::<Vec<_>>(), [(0, 1), (0, 4)]);
+        // Another controller has claimed the best.
+        assert_eq!(ladder.next(2, |number| number != 1), Some((0, 4)));
+        assert_eq!(ladder.next(2, |_| true), None);
         (0..3).for_each(|number| ladder.put(1, 0.5, number));
-        assert_eq!(ladder.may_go_on(2).collect::<Vec<_>>(), [(1, 0), (0, 1), (0, 4)]);
-        assert_eq!(ladder.may_go_on(1).collect::<Vec<_>>(), [(0, 1), (0, 4)]);
+        assert_eq!((ladder.next(1, |_| true), ladder.next(2, |_| true)), (None, Some((1, 0))));
+        // A new best one, and with it a third more.
+        (6..9).for_each(|number| ladder.put(0, 0.95, number));
+        assert_eq!(ladder.next(2, |number| ![1, 4].contains(&number)), Some((0, 6)));
         let mut failing = Ladder::default();
         (0..9).for_each(|number| failing.put(0, 0.0, number));
-        assert_eq!(failing.may_go_on(2).count(), 0);
+        assert_eq!(failing.next(2, |_| true), None);
     }
 }

@@ -2,11 +2,13 @@
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::Request;
 use super::space::{Decision, Space, Value as Choice};
 use crate::data::DataFile;
 use crate::error::{Error, Result};
+use crate::train::ClassWeights;
 
 /// The head of a log.
 #[derive(Debug, Serialize)]
@@ -21,10 +23,11 @@ pub(super) struct Head {
     passes: Vec<u32>,
     reward_power: f64,
     seeds: usize,
+    training: Value,
 }
 
 /// What the fields of a head are called where two differ, and what to say to it.
-const TOLD: [(&str, &str); 8] = [
+const TOLD: [(&str, &str); 9] = [
     ("data", "the data is another"),
     ("strategy", "--strategy was another"),
     ("policy", "--policy was another"),
@@ -33,9 +36,15 @@ const TOLD: [(&str, &str); 8] = [
     ("passes", "--child-passes or --halving was another"),
     ("reward_power", "--reward-power was another"),
     ("seeds", "--seeds was another"),
+    ("training", "--loss, --quantile, --class-weight or --min-count was another"),
 ];
 
 impl Head {
+    /// What tells this search from others.
+    pub(super) fn hash(&self) -> u64 {
+        xxh3_64(&serde_json::to_vec(self).unwrap_or_default())
+    }
+
     /// The head of a search for `request` on `files`, whose trials have these passes.
     pub(super) fn new(request: &Request, space: &Space, files: &[DataFile], holdout: f64, passes: &[u32]) -> Self {
         let decision = |decision: &Decision| {
@@ -46,6 +55,11 @@ impl Head {
             let when = decision.when.as_ref().map(|when| json!([space.decisions()[when.decision].name, when.choices]));
             json!({ "name": decision.name, "values": values.collect::<Vec<_>>(), "when": when })
         };
+        let told = &request.train.settings;
+        let class_weight = told.class_weights.as_ref().map(|weights| match weights {
+            ClassWeights::Balanced => json!("balanced"),
+            ClassWeights::Named(weights) => json!(weights),
+        });
         let of_files = |sum: fn(&DataFile) -> f64| files.iter().map(sum).sum::<f64>();
         Self {
             event: "search",
@@ -56,6 +70,7 @@ impl Head {
             data: json!({
                 "rows": files.iter().map(DataFile::rows).sum::<u64>(),
                 "nonzeros": files.iter().map(DataFile::nonzeros).sum::<u64>(),
+                "first": of_files(first),
                 "sums": of_files(|file| file.labels().mean + file.sum_squares()),
             }),
             strategy: request.strategy.name(),
@@ -65,6 +80,12 @@ impl Head {
             passes: passes.to_vec(),
             reward_power: request.power,
             seeds: request.seeds,
+            training: json!({
+                "loss": told.loss,
+                "quantile": told.quantile,
+                "class_weight": class_weight,
+                "min_count": told.min_count,
+            }),
         }
     }
 
@@ -98,4 +119,16 @@ impl Head {
             None => Ok(()),
         }
     }
+}
+
+/// What the first rows of a file are, by their labels and features: it tells rows in another order from these.
+fn first(file: &DataFile) -> f64 {
+    let table = file.table();
+    let Ok(block) = table.block(0) else { return 0.0 };
+    let rows = 0..block.rows().min(1000);
+    let row = |row: usize| {
+        let ids = block.ids(row).as_slice().iter().map(|&id| f64::from(id)).sum::<f64>();
+        (row + 1) as f64 * (f64::from(block.label(row)) + ids)
+    };
+    rows.map(row).sum()
 }

@@ -48,6 +48,8 @@ pub(super) fn hunt(
                     failure = watch().err();
                 }
                 if hopeless || failure.is_some() {
+                    // Trials under way are left off as well.
+                    search.set_until(Duration::ZERO);
                     running.stop();
                 }
             })?;

@@ -19,6 +19,7 @@ use super::strategy::{Strategy, begin};
 use crate::engine::plan::Plan;
 use crate::error::Result;
 use crate::fault::Faults;
+use crate::report::log::RunLog;
 use crate::report::progress::{Progress, ProgressMode};
 use crate::store::Disk;
 use crate::sys::signal::StopRequest;
@@ -72,9 +73,9 @@ pub(crate) fn idle(
         stop: &stop,
         failure: OnceLock::new(),
     };
-    let progress = Progress::new(ProgressMode::Quiet);
+    let (progress, lines) = (Progress::new(ProgressMode::Quiet), RunLog::off());
     let words = |_: &_| String::new();
-    let mut showing = Showing::new(&progress, &words, None, &board);
+    let mut showing = Showing::new((&progress, &lines), &words, None, &board);
     let begun = Instant::now();
     hunt(plan, &search, &faults, &mut showing, &mut || Ok(()))?;
     let took = begun.elapsed();

@@ -93,11 +93,18 @@ impl<'s> Search<'s> {
         now < self.until.load(Ordering::Relaxed) && !self.stop.requested()
     }
 
+    /// A seed of this search; what it is compared with has others.
+    fn seed_of(&self, nth: u64) -> u64 {
+        mix(self.seed ^ mix(nth ^ u64::from(self.control) << 40))
+    }
+
     /// Hears of trial number `number`, which is done; what the strategy did with it.
     fn learn(&self, desk: &mut Desk<'s>, number: usize, mine: bool) -> Option<Update> {
         let slot = self.board.slot(number);
         let (Some(proposal), Some(outcome)) = (slot.proposal.get(), slot.outcome.get()) else { return None };
-        desk.ladder.put(proposal.rung, outcome.reward, number);
+        if self.rungs.len() > 1 && !proposal.finals {
+            desk.ladder.put(proposal.rung, outcome.reward, number);
+        }
         // What was promoted is known from the rung that all are tried on alike, and finals are a search of their own.
         if proposal.rung != self.begins || proposal.finals != self.finals {
             return None;
@@ -143,22 +150,27 @@ impl<'s> Search<'s> {
     /// What to try next, and on which rung; none where everything was tried.
     fn next(&self, desk: &mut Desk<'s>) -> Option<(Architecture, usize)> {
         let promoting = if self.begins == 0 { self.rungs.len() - 1 } else { 0 };
-        for (rung, number) in desk.ladder.may_go_on(promoting) {
-            let slot = self.board.slot(number);
-            if !slot.promoted.swap(true, Ordering::Relaxed)
-                && let Some(proposal) = slot.proposal.get()
-            {
-                return Some((proposal.architecture.clone(), rung + 1));
-            }
+        let claims = |number: usize| {
+            let promoted = &self.board.slot(number).promoted;
+            !promoted.load(Ordering::Relaxed) && !promoted.swap(true, Ordering::Relaxed)
+        };
+        if let Some((rung, number)) = desk.ladder.next(promoting, claims)
+            && let Some(proposal) = self.board.slot(number).proposal.get()
+        {
+            return Some((proposal.architecture.clone(), rung + 1));
         }
+        let mut hears = true;
         for _ in 0..ASKED {
             let architecture = desk.strategy.propose(&desk.archive, &mut desk.random);
             if self.is_new(desk, &architecture) {
                 return Some((architecture, self.begins));
             }
-            if let Some(reward) = desk.archive.reward(&architecture) {
-                desk.strategy.learn(&architecture, reward, true);
+            // What is known already says little: a policy that is all but certain is told once, not as often as it is asked.
+            match desk.archive.reward(&architecture) {
+                Some(reward) if hears => drop(desk.strategy.learn(&architecture, reward, true)),
+                _ => desk.strategy.forget(&architecture),
             }
+            hears = false;
         }
         if self.finals {
             return None;
@@ -173,7 +185,9 @@ impl<'s> Search<'s> {
     fn is_new(&self, desk: &Desk<'s>, architecture: &Architecture) -> bool {
         let in_hands = |number: &&usize| {
             let proposal = self.board.slot(**number).proposal.get();
-            proposal.is_some_and(|proposal| proposal.rung == self.begins && proposal.architecture == *architecture)
+            proposal.is_some_and(|proposal| {
+                (proposal.rung, proposal.finals) == (self.begins, self.finals) && proposal.architecture == *architecture
+            })
         };
         let times = desk.archive.times(architecture);
         times < self.seeds && times + desk.open.iter().filter(in_hands).count() < self.seeds
@@ -226,7 +240,7 @@ impl<'s> Job for Search<'s> {
             strategy: (self.strategy)(number),
             archive: Archive::default(),
             ladder: Ladder::default(),
-            random: Random::new(mix(self.seed ^ mix(number as u64 ^ (self.board.dealt() as u64) << 16))),
+            random: Random::new(self.seed_of(number as u64 ^ (self.board.dealt() as u64) << 16)),
             open: Vec::new(),
             next: 0,
         };
@@ -242,8 +256,9 @@ impl<'s> Job for Search<'s> {
             match (is_done, own) {
                 (false, _) => desk.open.push(trial),
                 (true, Some(_)) => {
-                    slot.heard.store(true, Ordering::Relaxed);
-                    self.learn_own(&mut desk, trial);
+                    if !slot.heard.swap(true, Ordering::Relaxed) {
+                        self.learn_own(&mut desk, trial);
+                    }
                 }
                 (true, None) => drop(self.learn(&mut desk, trial, false)),
             }
@@ -254,16 +269,16 @@ impl<'s> Job for Search<'s> {
 
     fn deal(&self, desk: &mut Desk<'s>, number: u32, (): &()) -> bool {
         let number = self.first.load(Ordering::Relaxed) + number as usize;
-        if number >= self.budget.min(MOST) || !self.has_time() || self.failure.get().is_some() {
-            return false;
-        }
         // A controller may have died between the proposal and the deal.
         if self.board.slot(number).proposal.get().is_some() {
             return true;
         }
+        if number >= self.budget.min(MOST) || !self.has_time() || self.failure.get().is_some() {
+            return false;
+        }
         self.catch_up(desk);
         let Some((architecture, rung)) = self.next(desk) else { return false };
-        let seed = mix(self.seed ^ mix(number as u64));
+        let seed = self.seed_of(!(number as u64));
         // It is open from now on, so that it is heard of once.
         let next = desk.next.max(number + 1);
         desk.open.extend(desk.next..next);

@@ -3,12 +3,13 @@
 //!
 //! What flows in: a [`Request`]. What flows out: the best model, trained on all rows but those that are kept to test by, a log of trials,
 //! and a [`Summary`]. The way: `space` says what may be chosen; a `strategy` proposes, the `policy` among them; `job` has controllers deal
-//! proposals and hear of R, `child` is what a child does with one, `board` where both write; `hunt` leads through a search, `finals` picks
-//! the model, `last` trains it; `log` and `saved` keep what a resume goes on from.
+//! proposals and hear of R, `child` is what a child does with one, `board` where both write; `session` leads through a search, `finals` picks
+//! the model, `last` trains it, `clock` sees that there is time; `log` and `saved` keep what `resume` goes on from.
 
 pub mod archive;
 mod board;
 mod child;
+mod clock;
 mod finals;
 mod halving;
 mod head;
@@ -19,8 +20,10 @@ mod last;
 pub mod log;
 mod plan;
 pub mod policy;
+mod resume;
 mod run;
 mod saved;
+mod session;
 mod show;
 pub mod space;
 pub mod strategy;

@@ -7,11 +7,18 @@ use super::space::{Architecture, Space};
 use crate::data::{DataFile, FieldSource, Hashing, ReadOptions};
 use crate::error::{Error, Result};
 use crate::model::configuration::Kind;
+use crate::random::Random;
+use crate::store::Store;
+use crate::train::Settings;
 
 /// Rows that the trials of all their passes learn, about.
 const ROWS: u64 = 600_000;
 /// The most passes of a trial where nobody says.
 const PASSES: u32 = 10;
+/// Products of the features of any two of more fields are not tried where nobody asks for them.
+const FIELDS: usize = 16;
+/// How many models are drawn to see whether flags go with any.
+const DRAWN: usize = 200;
 /// What stands behind the name of a model, of its log, and of the policy.
 const LOG: &str = ".trials.jsonl";
 const POLICY: &str = ".policy";
@@ -35,10 +42,13 @@ impl Ways {
         Self { readings: readings.into_iter().map(|(hashing, _)| hashing).collect(), kinds }
     }
 
-    /// The kind of an architecture, and the number of its reading.
+    /// The number of the reading of an architecture.
     pub(super) fn reading(&self, space: &Space, architecture: &Architecture, ignored: &[String]) -> usize {
         let hashing = space.reading(architecture, ignored);
-        self.readings.iter().position(|reading| *reading == hashing).unwrap_or(0)
+        let Some(nth) = self.readings.iter().position(|reading| *reading == hashing) else {
+            unreachable!("an architecture of another space")
+        };
+        nth
     }
 }
 
@@ -55,15 +65,50 @@ pub(super) fn space(request: &Request, files: &[DataFile], notice: &dyn Fn(&str)
             Space::named(if is_dense { "mlp" } else { "sparse" })?
         }
     };
-    let has_fields = FieldSource::of_files("ffm", files, files[0].dictionary()).is_ok();
-    if has_fields {
-        return Ok(space);
-    }
-    let part = space.without_fields()?;
+    let fields = FieldSource::of_files("ffm", files, files[0].dictionary()).map(|fields| fields.names.len());
+    let has_names = files.iter().all(|file| file.columns().is_some() || file.namespaces().is_some());
+    let (part, left_out) = match (fields, has_names) {
+        (Ok(fields), true) if request.space.is_none() && fields > FIELDS => {
+            let what = format!(
+                "note: products of {fields} fields would be many: they are left out of the space, unless --space asks for it"
+            );
+            notice(&what);
+            return space.without_products();
+        }
+        (Ok(_), true) => return Ok(space),
+        (Ok(_), false) => (space.without_products()?, "names of fields: products of features are"),
+        (Err(_), _) => (space.without_fields()?, "fields: ffm, deep and products of features are"),
+    };
     if part != space {
-        notice("note: the data has no fields: ffm, deep and products of features are left out of the space");
+        notice(&format!("note: the data has no {left_out} left out of the space"));
     }
     Ok(part)
+}
+
+/// What is said of all models: by flags, and by the space.
+///
+/// # Errors
+/// [`Error::Usage`] where flags go with no model of the space, or say something else than it does.
+pub(super) fn said(space: &Space, flags: Settings) -> Result<Settings> {
+    let mut random = Random::new(0);
+    let mut refused = None;
+    for nth in 0..DRAWN {
+        let of = space.settings(&space.draw(&mut random), 1);
+        if let (Some(by_flag), Some(by_space)) = (flags.loss, of.loss)
+            && by_flag != by_space
+        {
+            let (flag, space) = (by_flag.name(), by_space.name());
+            return Err(Error::Usage(format!("--loss {flag}, but the space says loss = {space}: leave one out")));
+        }
+        let loss = flags.loss.or(of.loss);
+        let all = Settings { loss, quantile: flags.quantile, class_weights: flags.class_weights.clone(), ..of };
+        match all.check(None) {
+            Ok(()) => return Ok(Settings { loss, ..flags }),
+            Err(error) if nth + 1 == DRAWN => refused = Some(error),
+            Err(_) => {}
+        }
+    }
+    refused.map_or(Ok(flags), Err)
 }
 
 /// Passes of a trial on so many rows where nobody says.
@@ -85,6 +130,20 @@ pub(super) fn log(request: &Request) -> PathBuf {
 /// Where the policy of a search goes.
 pub(super) fn policy(request: &Request) -> PathBuf {
     beside(&request.train.model, POLICY)
+}
+
+/// Keeps the log of an earlier search as `.previous`, if a new one would replace it.
+///
+/// # Errors
+/// [`Error::Io`] where it cannot be renamed.
+pub(super) fn keep_log(request: &Request, store: &dyn Store) -> Result<()> {
+    let log = log(request);
+    if request.resume || !log.exists() {
+        return Ok(());
+    }
+    store
+        .rename(&log, &beside(&log, ".previous"))
+        .map_err(|error| Error::io(&log, "keep the log of the last search", error))
 }
 
 /// `path` with `end` behind its name.

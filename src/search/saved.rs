@@ -24,7 +24,8 @@ pub(super) struct Keeper<'a> {
     every: Duration,
     last: Instant,
     took: Duration,
-    space: String,
+    /// What the search is, as [`super::head::Head::hash`] has it.
+    search: u64,
 }
 
 /// Which trials Θ has heard of.
@@ -32,7 +33,7 @@ pub(super) struct Keeper<'a> {
 pub(super) struct Known {
     /// All below this number,
     below: usize,
-    /// but these.
+    /// but these, which rise.
     but: Vec<usize>,
 }
 
@@ -46,7 +47,7 @@ impl Known {
 
     /// Whether trial number `number` is one of them.
     pub(super) fn has(&self, number: usize) -> bool {
-        number < self.below && !self.but.contains(&number)
+        number < self.below && self.but.binary_search(&number).is_err()
     }
 }
 
@@ -60,11 +61,11 @@ impl<'a> Keeper<'a> {
         directory: &Path,
         (every, shards): (Duration, usize),
         resumes: bool,
-        space: &str,
+        search: u64,
     ) -> Result<Self> {
         let existing = if resumes { Existing::Continue } else { Existing::Replace };
         let writer = Writer::new(store, directory, existing)?;
-        Ok(Self { writer, shards, every, last: Instant::now(), took: Duration::ZERO, space: space.to_owned() })
+        Ok(Self { writer, shards, every, last: Instant::now(), took: Duration::ZERO, search })
     }
 
     /// Whether a commit is due.
@@ -93,7 +94,7 @@ impl<'a> Keeper<'a> {
             state: vec![tensor(1), tensor(2)],
             dictionary: Vec::new(),
             spec: Vec::new(),
-            configuration: json!({ "kind": "policy", "space": self.space }),
+            configuration: json!({ "kind": "policy", "search": self.search }),
             metrics: Value::Null,
             position: json!({ "updates": updates, "samples": samples, "below": known.below, "but": known.but }),
         };
@@ -104,12 +105,15 @@ impl<'a> Keeper<'a> {
     }
 }
 
-/// Puts Θ back as the directory has it; which trials it has heard of.
+/// Puts Θ back as the directory has it; which trials it has heard of. None where it is of another search than the one with this hash.
 ///
 /// # Errors
 /// [`Error::Model`] where the directory is damaged, or of another policy.
-pub(super) fn restore(directory: &Path, policy: &SharedPolicy<'_>) -> Result<Known> {
+pub(super) fn restore(directory: &Path, policy: &SharedPolicy<'_>, search: u64) -> Result<Option<Known>> {
     let loaded = load(directory)?;
+    if loaded.manifest.configuration["search"].as_u64() != Some(search) {
+        return Ok(None);
+    }
     let position = &loaded.manifest.position;
     let whole = |name: &str| position[name].as_u64();
     let tensors: Vec<_> = loaded.weights.iter().chain(&loaded.state).collect();
@@ -128,5 +132,5 @@ pub(super) fn restore(directory: &Path, policy: &SharedPolicy<'_>) -> Result<Kno
     policy.resume(updates, samples);
     let but = position["but"].as_array().map(Vec::as_slice).unwrap_or_default();
     let but = but.iter().filter_map(Value::as_u64).map(|number| number as usize).collect();
-    Ok(Known { below: below as usize, but })
+    Ok(Some(Known { below: below as usize, but }))
 }

@@ -6,6 +6,7 @@ use super::board::Board;
 use super::job::Search;
 use super::space::Architecture;
 use crate::report::format::{count, duration, percent};
+use crate::report::log::RunLog;
 use crate::report::progress::Progress;
 
 /// What remains of R now at each trial: it is of the last fifty or so.
@@ -65,6 +66,7 @@ impl Seen {
 /// Shows a search.
 pub(super) struct Showing<'a> {
     progress: &'a Progress,
+    log: &'a RunLog,
     /// An architecture in words.
     words: &'a dyn Fn(&Architecture) -> String,
     /// What the skill of a model is called; none where new best models are not told.
@@ -80,7 +82,7 @@ impl<'a> Showing<'a> {
     /// Shows on `progress` what becomes of `board`, on which there may be trials of an earlier run; new best models by a line each, if their skill has a
     /// name; `words` says what they are.
     pub(super) fn new(
-        progress: &'a Progress,
+        (progress, log): (&'a Progress, &'a RunLog),
         words: &'a dyn Fn(&Architecture) -> String,
         skill: Option<&'static str>,
         board: &Board,
@@ -88,7 +90,7 @@ impl<'a> Showing<'a> {
         let mut seen = Seen::default();
         seen.look(board);
         let before = seen.done;
-        Self { progress, words, skill, begun: Instant::now(), seen, has_header: false, before }
+        Self { progress, log, words, skill, begun: Instant::now(), seen, has_header: false, before }
     }
 
     /// What was seen so far.
@@ -115,6 +117,12 @@ impl<'a> Showing<'a> {
             }
             let (done, skill, words) = (count(self.seen.done as u64), percent(*skill), (self.words)(architecture));
             self.progress.notice(&format!("{done:>6}  {now:>6.4}  {reward:>6.4}  {skill:>8}  {words}"));
+            let line = serde_json::json!({
+                "trials": self.seen.done, "failed": self.seen.failed, "reward_now": now, "reward": reward,
+                "accuracy": self.seen.best.as_ref().map(|best| best.3), "architecture": search.space.told(architecture),
+            });
+            // Whoever does not want to hear it any more does not end the search.
+            let _ = self.log.event("best", &line);
         }
         let seconds = self.begun.elapsed().as_secs_f64();
         let text = || {

@@ -104,15 +104,16 @@ pub(super) fn wilson(share: f64, rows: f64) -> [f64; 2] {
     [middle - half, middle + half]
 }
 
-/// The mean of numbers, and between which the true one lies in 95 of 100 cases, as far as a normal distribution tells.
+/// The mean of numbers, and between which the true one lies in 95 of 100 cases, were they independent and enough for a normal distribution;
+/// 0 to 1, between which R is, of fewer than two.
 pub(super) fn mean(numbers: &[f64]) -> (f64, [f64; 2]) {
     let n = numbers.len() as f64;
-    if n == 0.0 {
-        return (0.0, [0.0, 0.0]);
+    let mean = numbers.iter().sum::<f64>() / n.max(1.0);
+    if numbers.len() < 2 {
+        return (mean, [0.0, 1.0]);
     }
-    let mean = numbers.iter().sum::<f64>() / n;
     let squares: f64 = numbers.iter().map(|number| (number - mean) * (number - mean)).sum();
-    let half = Z * (squares / (n - 1.0).max(1.0) / n).sqrt();
+    let half = Z * (squares / (n - 1.0) / n).sqrt();
     (mean, [mean - half, mean + half])
 }
 
@@ -136,6 +137,6 @@ mod tests {
         // The deviation of these is √(5/3), that of their mean half of it.
         let half = Z * (5.0f64 / 3.0).sqrt() / 2.0;
         assert!(middle == 2.5 && (high - 2.5 - half).abs() < 1e-12 && (2.5 - low - half).abs() < 1e-12);
-        assert_eq!(mean(&[]), (0.0, [0.0, 0.0]));
+        assert_eq!((mean(&[]), mean(&[0.5])), ((0.0, [0.0, 1.0]), (0.5, [0.0, 1.0])));
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! What flows in: a [`Material`] and settings. What flows out: what a pass has shown, and what rows that are held out show. Nothing is
 //! saved, nothing is shared, and the [`Arena`] serves model after model. A pass here is what a pass of one child is in `passes`, batch for
-//! batch: the same order of rows, the same rates, the same chance.
+//! batch: the same order of rows, the same rates, the same chance; but ratings are not arranged in blocks, and what diverges is not rescued.
 
 use hogback_kernels::{Backend, Layout, LearnerSpec, Row, Rule, Table};
 
@@ -17,6 +17,7 @@ use super::passes::tasks_of_pass;
 use super::prepare::fits_memory;
 use crate::data::order::{self, Holdout, Strips};
 use crate::engine::guard::Guard;
+use crate::engine::schedule::Schedule;
 use crate::error::{Error, Result};
 use crate::model::configuration::Configuration;
 use crate::model::factors::Fresh;
@@ -25,6 +26,8 @@ use crate::model::sparse::{Buffers, Sparse};
 use crate::model::tally::{Scored, Scorer, Tally};
 use crate::theta::private::{Aligned, Private};
 
+/// Rows that are scored between two looks at the time.
+const SCORED: usize = 16 * BATCH;
 /// Bytes of a table beyond which its rows are asked for ahead of use.
 const CACHE: usize = 1 << 20;
 
@@ -79,7 +82,7 @@ impl Arena {
 
 impl<'m, 'd> Alone<'m, 'd> {
     /// The model with these settings on `material`, of which `holdout` is not learned; `uses` says how many rows have each feature, where
-    /// that is known (see [`Material::uses`]). As many as `children` of its size are to fit into memory.
+    /// that is known (see [`Material::uses`]). It is to fit into `memory` bytes, where that is known.
     ///
     /// # Errors
     /// [`Error::Usage`] for settings that do not go together, and a model that is too large.
@@ -88,13 +91,18 @@ impl<'m, 'd> Alone<'m, 'd> {
         settings: &Settings,
         (holdout, uses): (Option<Holdout>, &[u32]),
         backend: Backend,
-        children: usize,
+        memory: Option<u64>,
     ) -> Result<Self> {
         let configuration = material.configuration(settings, true, None)?;
-        let (penalties, fresh) = material.begin(&configuration, uses)?;
+        if configuration.schedule == Schedule::Plateau {
+            let what =
+                "schedule plateau follows held-out losses, which a trial does not look at: choose another schedule";
+            return Err(Error::Usage(what.to_owned()));
+        }
+        let (penalties, fresh) = material.begin(&configuration, uses);
         let features = material.dictionary.len();
         let layered = Layered::new(backend, &configuration, features);
-        fits_memory(&configuration, features, layered.as_ref().map(Layered::network), children)?;
+        fits_memory(&configuration, features, layered.as_ref().map(Layered::network), 1, memory)?;
         let (rule, objective, layout) = (configuration.rule(), configuration.objective(), configuration.layout());
         let scorer = Scorer { backend, objective, constant: material.facts.constant.clone() };
         let spec = LearnerSpec {
@@ -163,7 +171,9 @@ impl<'m, 'd> Alone<'m, 'd> {
                 return Ok(None);
             }
         }
-        let bias = arena.bias.as_slice().iter().chain(arena.layers.weights());
+        // The layers may be those of a model before this one.
+        let layers = if self.learner.network().is_some() { arena.layers.weights() } else { &[] };
+        let bias = arena.bias.as_slice().iter().chain(layers);
         if !bias.fold(true, |finite, word| finite & word.is_finite())
             || Guard::diverged(tally.loss, tally.constant, self.scorer.constant.loss.max(1.0))
         {
@@ -216,16 +226,24 @@ impl<'m, 'd> Alone<'m, 'd> {
         Ok(true)
     }
 
-    /// What the rows at `held_out` show.
+    /// What the rows at `held_out` show, as long as `goes_on` says so; none where they were left off.
     ///
     /// # Errors
     /// A damaged block of a cache.
-    pub(crate) fn score(&self, arena: &mut Arena, held_out: &[Place]) -> Result<Tally> {
+    pub(crate) fn score(
+        &self,
+        arena: &mut Arena,
+        held_out: &[Place],
+        goes_on: &dyn Fn() -> bool,
+    ) -> Result<Option<Tally>> {
         let Arena { table, bias, layers, buffers, space, copies, spare, margins, rates, .. } = arena;
         let (table, bias) = (Table::whole(table.cells(), self.layout), bias.cells());
         let (step, stride) = (self.penalties.step(rates.0, rates.1), self.configuration.stride());
         let mut tally = Tally::default();
-        for places in held_out.chunks(BATCH) {
+        for (nth, places) in held_out.chunks(BATCH).enumerate() {
+            if (nth * BATCH) % SCORED == 0 && !goes_on() {
+                return Ok(None);
+            }
             let mut rows = recycled(std::mem::take(spare));
             self.material.corpus.fetch(places, copies, &mut rows)?;
             let margins = match &self.learner {
@@ -248,6 +266,9 @@ impl<'m, 'd> Alone<'m, 'd> {
             *spare = recycled(rows);
             self.scorer.tally(&mut tally, Scored { margins, targets: &targets[..n], weights: &weights[..n] });
         }
-        Ok(tally)
+        Ok(Some(tally))
     }
 }
+
+#[cfg(test)]
+mod tests;

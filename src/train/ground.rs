@@ -13,6 +13,7 @@ use crate::data::{DataFile, ReadOptions};
 use crate::error::{Error, Result};
 use crate::model::configuration::{Configuration, Kind};
 use crate::model::tally::Tally;
+use crate::sys::memory::available;
 
 /// Models that see data alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +67,8 @@ pub(crate) struct Ground<'d> {
     plots: Vec<(usize, Sort, Plot<'d>)>,
     holdout: Holdout,
     backend: Backend,
-    children: usize,
+    /// Bytes that a child may take for a model, by what was free before the first.
+    memory: Option<u64>,
 }
 
 /// Data as one sort of models sees it.
@@ -82,7 +84,7 @@ pub(crate) struct Plot<'d> {
 }
 
 impl<'d> Ground<'d> {
-    /// What `files`, by reading, are to models of these kinds, each with the number of the reading. `children` will be tried at a time.
+    /// What `files`, by reading, are to models of these kinds, each with the number of the reading, by an instruction set, so many at a time.
     ///
     /// # Errors
     /// Files that do not go together or not with a kind, data of one class, too few rows; a damaged block of a cache.
@@ -107,7 +109,8 @@ impl<'d> Ground<'d> {
             let settings = Settings { kind: Some(kind), ..settings.clone() };
             plots.push((nth, sort, Plot::new(&settings, (files, reading), shares, notice)?));
         }
-        Ok(Self { plots, holdout: shares.all(), backend, children })
+        let memory = available().map(|free| free / children.max(1) as u64);
+        Ok(Self { plots, holdout: shares.all(), backend, memory })
     }
 
     /// The data as models of `kind` see it, read in way number `reading`.
@@ -140,7 +143,7 @@ impl<'d> Ground<'d> {
     /// # Errors
     /// As [`Alone::new`].
     pub(crate) fn model<'g>(&'g self, plot: &'g Plot<'d>, settings: &Settings) -> Result<Alone<'g, 'd>> {
-        Alone::new(&plot.material, settings, (Some(self.holdout), &plot.uses), self.backend, self.children)
+        Alone::new(&plot.material, settings, (Some(self.holdout), &plot.uses), self.backend, self.memory)
     }
 
     /// An empty arena.

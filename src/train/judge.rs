@@ -87,6 +87,8 @@ impl<'a, 't, 'd> Judge<'a, 't, 'd> {
     /// Takes note of a pass that has shown `sums`, without a look at held-out rows.
     pub(super) fn pass_over(&mut self, sums: &Tally) -> Verdict {
         self.progressive = sums.metrics(self.configuration.loss, self.configuration.unit());
+        // Where the run goes back to if the next pass diverges.
+        self.best = Some(Best { theta: self.job.theta.snapshot(), valid: None, scores: Vec::new() });
         Verdict { best: false, stop: false }
     }
 

@@ -33,8 +33,8 @@ pub(crate) struct Material<'d> {
     pub(super) dictionary: Cow<'d, Dictionary>,
     pub(super) facts: LabelFacts,
     pub(super) content: Content,
-    /// The name of the first file, for messages.
-    name: String,
+    /// The field of each feature, where the kind wants to know it.
+    fields: Vec<u16>,
 }
 
 impl<'d> Material<'d> {
@@ -102,8 +102,11 @@ impl<'d> Material<'d> {
         let rows = corpus.rows();
         let content =
             Content { columns, fields, text, images, hashing, centres, standard, mean_square, nonzeros, rows };
-        let name = files[0].name();
-        Ok(Self { corpus, dictionary, facts, content, name })
+        let fields = match &content.fields {
+            None => Vec::new(),
+            Some(source) => source.fields(&dictionary).map_err(|what| Error::data(files[0].name(), what))?.of,
+        };
+        Ok(Self { corpus, dictionary, facts, content, fields })
     }
 
     /// How many rows have each feature, where models of `configuration` want that.
@@ -128,18 +131,14 @@ impl<'d> Material<'d> {
     }
 
     /// The penalties of a model, and what its rows begin with if they have factors; `uses` is what [`Material::uses`] says.
-    ///
-    /// # Errors
-    /// [`Error::Data`] where features have no field and have to.
-    pub(super) fn begin(&self, configuration: &Configuration, uses: &[u32]) -> Result<(Penalties, Option<Fresh>)> {
+    pub(super) fn begin(&self, configuration: &Configuration, uses: &[u32]) -> (Penalties, Option<Fresh>) {
         let mut penalties = penalties(configuration, uses, self.corpus.rows());
-        let fields = match &configuration.fields {
-            _ if configuration.layout().factors().is_none() => return Ok((penalties, None)),
-            None => Vec::new(),
-            Some(source) => source.fields(&self.dictionary).map_err(|what| Error::data(&self.name, what))?.of,
-        };
+        if configuration.layout().factors().is_none() {
+            return (penalties, None);
+        }
+        let fields = if configuration.fields.is_some() { self.fields.clone() } else { Vec::new() };
         let fresh = Fresh::new(configuration, std::mem::take(&mut penalties.decays), fields);
-        Ok((penalties, Some(fresh)))
+        (penalties, Some(fresh))
     }
 }
 

@@ -87,7 +87,7 @@ pub(super) fn prepare<'d>(
     let kind = old.map_or(request.settings.kind, |old| Some(old.kind)).unwrap_or_default();
     let material = Material::new(kind, read, facts, old, notice)?;
     let configuration = material.configuration(&request.settings, request.valid.is_some(), old)?;
-    let (penalties, fresh) = material.begin(&configuration, &material.uses(&configuration)?)?;
+    let (penalties, fresh) = material.begin(&configuration, &material.uses(&configuration)?);
     let Material { corpus, dictionary, facts, content: Content { nonzeros, .. }, .. } = material;
     let limit = corpus.limit();
 
@@ -99,7 +99,7 @@ pub(super) fn prepare<'d>(
     let (rows, backend) = (dictionary.len(), request.backend);
     let layered = Layered::new(backend, &configuration, rows);
     let network = layered.as_ref().map(Layered::network);
-    fits_memory(&configuration, rows, network, plan.children())?;
+    fits_memory(&configuration, rows, network, plan.children(), available())?;
     if let Some(network) = network.filter(|network| kind == Kind::Mlp && network.parameters() > MANY) {
         let weights = number(network.parameters() as u64, "weight");
         notice(&format!(
@@ -191,14 +191,15 @@ pub(super) fn prepare<'d>(
     })
 }
 
-/// Refuses what memory has no room for, before any of it is touched.
+/// Refuses what memory, of which `free` bytes are left, where that is known, has no room for, before any of it is touched.
 pub(super) fn fits_memory(
     configuration: &Configuration,
     rows: usize,
     network: Option<&Network>,
     children: usize,
+    free: Option<u64>,
 ) -> Result<()> {
-    let Some(free) = available() else { return Ok(()) };
+    let Some(free) = free else { return Ok(()) };
     let table = configuration.table_rows(rows) as u128 * configuration.layout().width() as u128;
     let (planes, children) = (1 + configuration.slots() as u128, children as u128);
     let layers = network.map_or(0, Network::words) as u128;

@@ -1,5 +1,6 @@
 //! [`Layout`]: where the parts of a policy stand in its flat stretch of words.
 
+use super::skips::link;
 use crate::search::space::Space;
 
 /// Units of a layer of the LSTM.
@@ -76,9 +77,9 @@ impl Layout {
         let embeddings = decisions.iter().map(|decision| take(decision.values.len(), UNITS, UNITS)).collect();
         let heads = decisions
             .iter()
-            .map(|decision| take(if decision.skip.is_some() { 0 } else { decision.values.len() }, SEEN, SEEN))
+            .map(|decision| take(if link(decision).is_some() { 0 } else { decision.values.len() }, SEEN, SEEN))
             .collect();
-        let last = decisions.iter().filter_map(|decision| decision.skip).map(|(from, _)| from).max();
+        let last = decisions.iter().filter_map(link).map(|(from, _)| from).max();
         let skips = last.map(|last| Skips {
             previous: take(UNITS, UNITS, UNITS),
             current: take(UNITS, UNITS, UNITS),

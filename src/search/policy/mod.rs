@@ -29,6 +29,7 @@ use crate::random::Random;
 pub use layout::UNITS;
 use layout::{GATE_ROW, INPUTS, Layout};
 pub use shared::SharedPolicy;
+use skips::link;
 pub use walk::{Odds, Walk};
 
 /// At first all weights lie evenly within this of 0.
@@ -51,7 +52,7 @@ pub struct Allowed(Vec<bool>);
 impl<'s> Policy<'s> {
     /// The policy of a space.
     pub fn new(space: &'s Space, backend: Backend) -> Self {
-        let into = |decision: usize| space.decisions()[decision].skip.map(|(_, to)| to);
+        let into = |decision: usize| link(&space.decisions()[decision]).map(|(_, to)| to);
         let mut groups: Vec<Range<usize>> = Vec::new();
         for decision in 0..space.decisions().len() {
             match groups.last_mut() {
@@ -233,7 +234,7 @@ impl<'s> Policy<'s> {
         step: usize,
         choose: impl FnMut(usize, &[f32]) -> u8,
     ) {
-        match self.space.decisions()[walk.steps[step].start].skip {
+        match link(&self.space.decisions()[walk.steps[step].start]) {
             None => self.decide_head(weights, allowed, walk, step, choose),
             Some((_, to)) => self.decide_skips(weights, walk, step, to, choose),
         }

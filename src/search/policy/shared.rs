@@ -13,7 +13,9 @@ use crate::theta::{BLOCK_ROWS, Class, TensorSpec, Theta};
 pub struct SharedPolicy<'s> {
     policy: Policy<'s>,
     theta: Theta,
+    /// Updates that were begun, which number the steps of Adam, and those that are done: a pull sees all of these whole.
     updates: AtomicU64,
+    done: AtomicU64,
     samples: AtomicU64,
 }
 
@@ -31,7 +33,7 @@ impl<'s> SharedPolicy<'s> {
         policy.begin(&mut weights, seed);
         let cells = theta.tensors()[0].cells();
         weights.iter().enumerate().for_each(|(at, &word)| cells.set(at, word));
-        Ok(Self { policy, theta, updates: AtomicU64::new(0), samples: AtomicU64::new(0) })
+        Ok(Self { policy, theta, updates: AtomicU64::new(0), done: AtomicU64::new(0), samples: AtomicU64::new(0) })
     }
 
     /// The policy.
@@ -57,6 +59,7 @@ impl<'s> SharedPolicy<'s> {
     /// Goes on from where a search was that had made so many updates and samples. Nobody may learn meanwhile.
     pub fn resume(&self, updates: u64, samples: u64) {
         self.updates.store(updates, Ordering::Relaxed);
+        self.done.store(updates, Ordering::Relaxed);
         self.samples.store(samples, Ordering::Relaxed);
     }
 
@@ -65,16 +68,16 @@ impl<'s> SharedPolicy<'s> {
         self.samples.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Copies the weights, which others may move meanwhile; how many updates were begun before.
+    /// Copies the weights, which others may move meanwhile; how many updates were done before.
     ///
     /// # Panics
     /// Where `weights` is of another length than [`Policy::words`].
     pub fn pull(&self, weights: &mut [f32]) -> u64 {
-        let updates = self.updates();
+        let done = self.done.load(Ordering::Acquire);
         for (block, words) in weights.chunks_mut(BLOCK_ROWS).enumerate() {
             self.theta.pull(0, block, words);
         }
-        updates
+        done
     }
 
     /// Moves the weights against `gradient` by a step of Adam, block by block at the shards; the number of that step, from 1, of those
@@ -88,6 +91,7 @@ impl<'s> SharedPolicy<'s> {
         for (block, words) in gradient.chunks(BLOCK_ROWS).enumerate() {
             self.theta.push(0, block, words, rule);
         }
+        self.done.fetch_add(1, Ordering::Release);
         step
     }
 }

@@ -7,6 +7,7 @@ use hogback_kernels::{Activation, Matrix, MatrixMut};
 use super::heads::soften;
 use super::layout::{Skips, UNITS};
 use super::{Policy, Walk};
+use crate::search::space::Decision;
 
 /// What is kept of skip connections.
 #[derive(Debug)]
@@ -48,6 +49,11 @@ impl Links {
     }
 }
 
+/// Between which layers a connection is decided at an anchor point. Where there is nothing to decide it is as any other decision.
+pub(super) fn link(decision: &Decision) -> Option<(usize, usize)> {
+    decision.skip.filter(|_| decision.values.len() == 2)
+}
+
 /// The matrix of [`UNITS`] rows of as many words that begins there.
 fn square(weights: &[f32], from: usize) -> Matrix<'_> {
     Matrix::new(&weights[from..from + UNITS * UNITS], UNITS, UNITS)
@@ -85,7 +91,7 @@ impl Policy<'_> {
             self.backend.multiply(MatrixMut::new(into, 1, UNITS), here, square(weights, previous), false);
         }
         for decision in walk.steps[step].clone() {
-            let Some((from, _)) = self.space.decisions()[decision].skip else { continue };
+            let Some((from, _)) = link(&self.space.decisions()[decision]) else { continue };
             if !self.space.is_made(decision, &walk.choices) {
                 continue;
             }

@@ -61,6 +61,25 @@ impl Space {
         parsed.map_err(|(place, what)| Error::Usage(format!("{}:{place}: {what}", path.display())))
     }
 
+    /// The part of it without products of features.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where nothing is left to choose.
+    pub fn without_products(&self) -> Result<Self> {
+        let part = self.narrowed(|nth, at| {
+            let decision = &self.decisions[nth];
+            let none = Value::Word("none".to_owned());
+            Key::named(&decision.name) != Some(Key::Interact) || decision.values[at] == none
+        });
+        if part.size() < 2 {
+            let name = &self.name;
+            return Err(Error::Usage(format!(
+                "the space {name} is for data with VW namespaces or CSV columns, and this has fields without names"
+            )));
+        }
+        Ok(part)
+    }
+
     /// The part of it that data without fields can be searched in: without the kinds that need some, and without products of features.
     ///
     /// # Errors

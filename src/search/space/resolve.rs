@@ -45,6 +45,9 @@ fn misplaced(items: &[Item], item: &Item) -> Option<String> {
     if let Some(rival) = item.key.rival().and_then(there) {
         return Some(format!("`{name}` and `{}` (line {}) say the same: leave one out", rival.name, rival.line));
     }
+    if item.key == Key::Loss && (item.values.len() > 1 || item.when.is_some()) {
+        return Some("`loss` is the same for all models, which are compared by what they predict: name one".to_owned());
+    }
     let is_width = matches!(item.key, Key::Width | Key::WidthOf(_));
     (is_width && there(Key::Layers).is_none()).then(|| {
         format!("`{name}` needs `layers`, how many hidden layers there are, such as layers = [1, 2, 3], before it")

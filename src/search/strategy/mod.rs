@@ -101,6 +101,9 @@ pub trait Strategy: Send {
     /// killed or a controller that died, and nobody has learned from what came of it. That is still to be heard.
     fn recall(&mut self, _architecture: &Architecture) {}
 
+    /// Hears that what it has just proposed is not tried, as it is known or in somebody's hands, and that nothing more will be heard of it.
+    fn forget(&mut self, _architecture: &Architecture) {}
+
     /// Hears what came of a trial, R being 0 where it failed; `mine` where this strategy proposed it. What it did with that, where it learns.
     fn learn(&mut self, architecture: &Architecture, reward: f32, mine: bool) -> Option<Update>;
 }

@@ -9,7 +9,6 @@ use crate::random::Random;
 use crate::search::archive::Archive;
 use crate::search::policy::{Allowed, Odds, SharedPolicy, Walk};
 use crate::search::space::Architecture;
-use super::frontier::Frontier;
 use crate::theta::private::Aligned;
 
 /// The logarithm of the largest ratio that counts: where R is below the baseline nothing else bounds it.
@@ -35,11 +34,6 @@ pub struct Setting {
     /// Where a number: a trial stops pulling its architecture's probability, now against when it was drawn, past a ratio of 1 ± this
     /// (Schulman et al., "Proximal Policy Optimization Algorithms", 2017, equation 7); else none of that, and no ratio.
     pub clip: Option<f32>,
-    pub edits: Option<usize>,
-    pub heat: f32,
-    pub whole: bool,
-    pub most: f32,
-    pub parent: bool,
     /// How deep models may be, where that grows.
     pub depth: Option<Depth>,
 }
@@ -66,33 +60,13 @@ impl Setting {
         batch: 1,
         updates: 1,
         clip: None,
-        edits: None,
-        heat: 1.0,
-        whole: false,
-        most: 100.0,
-        parent: true,
         depth: Some(Depth { first: 6, more: 2, every: 1600 }),
     };
 }
 
 impl Setting {
     /// Steps large enough for some hundred trials.
-    pub const QUICK: Self = Self {
-        rate: 0.02,
-        entropy: 0.01,
-        decay: 0.9,
-        normalise: true,
-        batch: 1,
-        updates: 1,
-        clip: None,
-        depth: None,
-        edits: None,
-        heat: 1.0,
-        whole: false,
-        most: 100.0,
-        parent: true,
-        half_life: f32::INFINITY,
-    };
+    pub const QUICK: Self = Self { rate: 0.02, entropy: 0.01, decay: 0.9, normalise: true, depth: None, ..Self::PAPER };
 }
 
 impl Depth {
@@ -108,7 +82,7 @@ impl Depth {
 pub struct Reinforce<'s> {
     shared: &'s SharedPolicy<'s>,
     setting: Setting,
-    /// The weights as pulled, and how many updates had begun by then; none at first.
+    /// The weights as pulled, and how many updates were done by then; none at first.
     weights: Aligned,
     pulled: Option<u64>,
     gradient: Aligned,
@@ -123,8 +97,6 @@ pub struct Reinforce<'s> {
     flights: Vec<Flight>,
     /// What was answered, for the next update.
     answered: Vec<(Flight, f32)>,
-    frontier: Frontier<'s>,
-    begun: usize,
 }
 
 /// An architecture that was drawn.
@@ -132,17 +104,9 @@ pub struct Reinforce<'s> {
 struct Flight {
     architecture: Architecture,
     odds: Odds,
-    /// How many updates had begun when its weights were pulled, and how many of this controller were made.
+    /// How many updates were done when its weights were pulled, and how many of this controller were made.
     updates: u64,
     own: u64,
-    edited: Option<Edited>,
-}
-#[derive(Debug)]
-struct Edited {
-    parent: Architecture,
-    reward: f32,
-    edits: Vec<(usize, u8)>,
-    chosen: usize,
 }
 
 impl<'s> Reinforce<'s> {
@@ -163,61 +127,15 @@ impl<'s> Reinforce<'s> {
             baseline: Baseline::default(),
             flights: Vec::new(),
             answered: Vec::new(),
-            frontier: Frontier::new(policy.space()),
-            begun: 0,
         }
     }
 
-    /// Pulls the weights, if they have moved; how many updates had begun by then.
+    /// Pulls the weights, if they have moved; how many updates were done by then.
     fn pull(&mut self) -> u64 {
         match self.pulled {
             Some(pulled) if pulled == self.shared.updates() => pulled,
             _ => *self.pulled.insert(self.shared.pull(self.weights.as_mut_slice())),
         }
-    }
-
-    fn edit(&mut self, starts: usize, archive: &Archive, random: &mut Random) -> Architecture {
-        self.begun += 1;
-        if self.begun > starts {
-            let updates = self.pull();
-            let Self { frontier, shared, weights, allowed, walk, flights, own, setting, .. } = self;
-            let policy = shared.policy();
-            let child = frontier.take(archive, random, |place, edits, random| {
-                policy.follow(weights.as_slice(), allowed, &place.architecture, walk);
-                let p = shares(edits.iter().map(|edit| setting.heat * policy.log_odds(walk, edit.decision, edit.choice)));
-                let mut left = random.share() as f32;
-                let chosen = p.iter().position(|p| {
-                    left -= p;
-                    left < 0.0
-                });
-                let chosen = chosen.unwrap_or(p.len() - 1);
-                let edited = Edited {
-                    parent: place.architecture.clone(),
-                    reward: place.reward,
-                    edits: edits.iter().map(|edit| (edit.decision, edit.choice)).collect(),
-                    chosen,
-                };
-                let odds = Odds { log_probability: p[chosen].ln(), entropy: 0.0 };
-                let architecture = edits[chosen].child.clone();
-                flights.push(Flight { architecture, odds, updates, own: *own, edited: Some(edited) });
-                chosen
-            });
-            if let Some(child) = child {
-                return child;
-            }
-        }
-        if !self.setting.whole {
-            let next = self.shared.policy().space().draw(random);
-            self.frontier.begin(&next);
-            return next;
-        }
-        let updates = self.pull();
-        let weights = self.weights.as_slice();
-        let architecture = self.shared.policy().sample(weights, &self.allowed, random, &mut self.walk);
-        let odds = self.walk.odds();
-        self.frontier.begin(&architecture);
-        self.flights.push(Flight { architecture: architecture.clone(), odds, updates, own: self.own, edited: None });
-        architecture
     }
 
     /// Makes an update of what was answered; the mean entropy of the policy there.
@@ -230,18 +148,6 @@ impl<'s> Reinforce<'s> {
         let mut entropy = 0.0;
         gradient.fill(0.0);
         for (flight, advantage) in answered {
-            if let Some(edited) = &flight.edited {
-                let odds = shared.policy().follow(weights, allowed, &edited.parent, walk);
-                entropy += share * odds.entropy;
-                let p = shares(edited.edits.iter().map(|&(d, v)| setting.heat * shared.policy().log_odds(walk, d, v)));
-                let slopes = edited.edits.iter().zip(p).enumerate().map(|(nth, (&(d, v), p))| {
-                    let hit = f32::from(u8::from(nth == edited.chosen));
-                    (d, v, -share * *advantage * setting.heat * (hit - p))
-                });
-                let slopes: Vec<_> = slopes.collect();
-                shared.policy().edit_gradient(weights, walk, slopes.into_iter(), gradient);
-                continue;
-            }
             let odds = shared.policy().follow(weights, allowed, &flight.architecture, walk);
             let pull = match setting.clip {
                 None => *advantage,
@@ -262,10 +168,7 @@ impl<'s> Reinforce<'s> {
 }
 
 impl Strategy for Reinforce<'_> {
-    fn propose(&mut self, archive: &Archive, random: &mut Random) -> Architecture {
-        if let Some(starts) = self.setting.edits {
-            return self.edit(starts, archive, random);
-        }
+    fn propose(&mut self, _: &Archive, random: &mut Random) -> Architecture {
         let samples = self.shared.count_sample();
         let depth = self.setting.depth.map(|depth| depth.after(samples));
         if depth > self.depth {
@@ -276,7 +179,7 @@ impl Strategy for Reinforce<'_> {
         let weights = self.weights.as_slice();
         let architecture = self.shared.policy().sample(weights, &self.allowed, random, &mut self.walk);
         let odds = self.walk.odds();
-        self.flights.push(Flight { architecture: architecture.clone(), odds, updates, own: self.own, edited: None });
+        self.flights.push(Flight { architecture: architecture.clone(), odds, updates, own: self.own });
         architecture
     }
 
@@ -285,19 +188,21 @@ impl Strategy for Reinforce<'_> {
         let updates = self.pull();
         let Self { shared, weights, allowed, walk, .. } = self;
         let odds = shared.policy().follow(weights.as_slice(), allowed, architecture, walk);
-        self.flights.push(Flight { architecture: architecture.clone(), odds, updates, own: self.own, edited: None });
+        self.flights.push(Flight { architecture: architecture.clone(), odds, updates, own: self.own });
+    }
+
+    fn forget(&mut self, architecture: &Architecture) {
+        if let Some(nth) = self.flights.iter().rposition(|flight| flight.architecture == *architecture) {
+            self.flights.remove(nth);
+        }
     }
 
     fn learn(&mut self, architecture: &Architecture, reward: f32, mine: bool) -> Option<Update> {
-        if self.setting.edits.is_some() {
-            self.frontier.put(architecture, reward);
-        }
         let is_it = |flight: &Flight| flight.architecture == *architecture;
         let nth = self.flights.iter().position(is_it).filter(|_| mine)?;
         let flight = self.flights.remove(nth);
         let reward = if reward.is_finite() { reward } else { 0.0 };
-        let parent = flight.edited.as_ref().map(|edited| edited.reward).filter(|_| self.setting.parent);
-        let (baseline, advantage) = self.baseline.compare(reward, parent, &self.setting);
+        let (baseline, advantage) = self.baseline.compare(reward, &self.setting);
         self.answered.push((flight, advantage));
         if self.answered.len() < self.setting.batch {
             return None;
@@ -327,9 +232,8 @@ struct Baseline {
 
 impl Baseline {
     /// The baseline of the trials before this one, R itself at first, and by how much R is better, as the setting counts it.
-    fn compare(&mut self, reward: f32, parent: Option<f32>, setting: &Setting) -> (f32, f32) {
+    fn compare(&mut self, reward: f32, setting: &Setting) -> (f32, f32) {
         let baseline = if self.weight > 0.0 { self.reward } else { reward };
-        let baseline = parent.unwrap_or(baseline);
         let better = reward - baseline;
         self.weight = setting.decay * self.weight + 1.0 - setting.decay;
         // Steps towards the new, so that what is always the same differs from its average by nothing at all.
@@ -338,23 +242,9 @@ impl Baseline {
         self.square += step * (better * better - self.square);
         // Without a difference so far there is none to count in.
         let deviation = self.square.sqrt();
-        (baseline, if setting.normalise && deviation > 0.0 { (better / deviation).clamp(-setting.most, setting.most) } else { better })
+        (baseline, if setting.normalise && deviation > 0.0 { better / deviation } else { better })
     }
 }
 
 #[cfg(test)]
 mod tests;
-
-fn shares(logits: impl Iterator<Item = f32>) -> Vec<f32> {
-    let mut all: Vec<f32> = logits.collect();
-    let most = all.iter().copied().fold(f32::MIN, f32::max);
-    let mut sum = 0.0;
-    for x in &mut all {
-        *x = (*x - most).exp();
-        sum += *x;
-    }
-    for x in &mut all {
-        *x /= sum;
-    }
-    all
-}

@@ -8,15 +8,16 @@ use crate::search::policy::tests::{decision, space};
 use crate::search::space::Space;
 
 /// What the toy space is learned with in 2,000 updates of a trial each: at a rate of 0.002.
-const QUICK: Setting =
+const TOY: Setting =
     Setting { rate: 0.002, entropy: 6.0, half_life: 600.0, normalise: true, depth: None, ..Setting::PAPER };
 
 /// How often what hangs on chance and races is done.
 const TIMES: u64 = if cfg!(debug_assertions) { 1 } else { 5 };
 
-/// The best answer of the toy space of the tests of policies.
+/// The best answer of the toy space of the tests of policies. It has all connections: as those into one layer share v and W_curr, the
+/// policy of the paper settles beside an answer that has one and not its neighbour once in twenty times.
 fn best(space: &Space) -> Architecture {
-    space.settle(vec![2, 3, 1, 1, 2, 0, 1, 1, 0], &mut Random::new(0))
+    space.settle(vec![2, 3, 1, 1, 2, 1, 1, 1, 0], &mut Random::new(0))
 }
 
 /// The share of decisions that are those of `best`, cubed as R is.
@@ -75,7 +76,7 @@ fn the_best_of_a_toy_space_becomes_all_but_certain_whoever_learns() {
         for seed in 0..TIMES {
             let shared = shared(&space, 2, seed);
             let before = probability(&shared, &best);
-            search(&shared, (QUICK, controllers, 2000), seed, |architecture| likeness(architecture, &best));
+            search(&shared, (TOY, controllers, 2000), seed, |architecture| likeness(architecture, &best));
             let after = probability(&shared, &best);
             assert!(before < 0.001 && after > 0.9, "K = {controllers}, seed {seed}: from {before} to {after}");
             assert!(shared.theta().is_finite() && shared.updates() < 2000 + controllers as u64);
@@ -89,13 +90,13 @@ fn without_the_policy_gradient_the_best_stays_improbable() {
     let space = space();
     let best = best(&space);
     // Within a ratio of 1 ± 0 no trial may pull, and a controller by itself follows with the weights it drew with.
-    let zeroed = Setting { clip: Some(0.0), ..QUICK };
+    let zeroed = Setting { clip: Some(0.0), ..TOY };
     let kept = shared(&space, 2, 1);
     search(&kept, (zeroed, 1, 2000), 1, |architecture| likeness(architecture, &best));
     // Where R is always the same it is what the baseline is.
     let (two, four) = (shared(&space, 2, 2), shared(&space, 2, 3));
-    search(&two, (QUICK, 2, 2000), 2, |_| 0.7);
-    search(&four, (QUICK, 4, 2000), 3, |_| 0.7);
+    search(&two, (TOY, 2, 2000), 2, |_| 0.7);
+    search(&four, (TOY, 4, 2000), 3, |_| 0.7);
     for shared in [kept, two, four] {
         let after = probability(&shared, &best);
         assert!(after < 0.01 && shared.updates() >= 2000, "{after}");
@@ -122,23 +123,27 @@ fn the_setting_of_the_paper_does_better_and_better() {
 #[test]
 fn what_fails_becomes_improbable() {
     let space = Space::new("fails".into(), vec![decision("a", 4, None), decision("b", 3, None)]);
-    for setting in [QUICK, Setting { rate: 0.003, ..Setting::PAPER }] {
-        let shared = shared(&space, 2, 5);
-        // One value in four fails, and nothing else matters.
-        search(&shared, (setting, 2, 600), 5, |architecture| if architecture.choices()[0] == 1 { 0.0 } else { 0.8 });
-        let failing = (0..3).map(|b| probability(&shared, &space.settle(vec![1, b], &mut Random::new(0)))).sum::<f32>();
-        assert!(failing < 0.05, "{failing} with {setting:?}");
+    for setting in [Setting { entropy: 0.5, ..TOY }, Setting { rate: 0.003, ..Setting::PAPER }] {
+        for seed in 0..4 * TIMES {
+            let shared = shared(&space, 2, seed);
+            // One value in four fails, and nothing else matters.
+            let reward = |architecture: &Architecture| if architecture.choices()[0] == 1 { 0.0 } else { 0.8 };
+            search(&shared, (setting, 2, 600), seed, reward);
+            let failing = |b| probability(&shared, &space.settle(vec![1, b], &mut Random::new(0)));
+            let failing = (0..3).map(failing).sum::<f32>();
+            assert!(failing < 0.05, "{failing} with {setting:?}, seed {seed}");
+        }
     }
 }
 
 #[test]
 fn theta_stays_finite_whatever_comes() {
     let space = space();
-    let wild = Setting { rate: 0.5, clip: Some(0.3), updates: 3, batch: 2, ..QUICK };
+    let wild = Setting { rate: 0.5, clip: Some(0.3), updates: 3, batch: 2, ..TOY };
     for setting in [wild, Setting { clip: None, normalise: false, ..wild }] {
         let shared = shared(&space, 2, 6);
         let count = std::sync::atomic::AtomicU64::new(0);
-        search(&shared, (setting, 2, 3000), 6, |_| {
+        search(&shared, (setting, 2, 1000), 6, |_| {
             let nth = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             [0.0, 1.0, f32::NAN, 1e-30, f32::INFINITY, 0.5, 0.0][nth as usize % 7]
         });
@@ -150,7 +155,7 @@ fn theta_stays_finite_whatever_comes() {
 fn one_controller_repeats_itself_to_the_bit() {
     let space = space();
     let best = best(&space);
-    let setting = Setting { batch: 2, updates: 2, clip: Some(0.2), ..QUICK };
+    let setting = Setting { batch: 2, updates: 2, clip: Some(0.2), ..TOY };
     let run = |seed| {
         let shared = shared(&space, 2, 7);
         search(&shared, (setting, 1, 200), seed, |architecture| likeness(architecture, &best));
@@ -164,7 +169,7 @@ fn one_controller_repeats_itself_to_the_bit() {
 fn staleness_counts_the_updates_of_others_and_none_of_its_own() {
     let space = space();
     let shared = shared(&space, 2, 8);
-    let (mut one, mut other) = (Reinforce::new(&shared, QUICK), Reinforce::new(&shared, QUICK));
+    let (mut one, mut other) = (Reinforce::new(&shared, TOY), Reinforce::new(&shared, TOY));
     let (mut random, archive) = (Random::new(9), Archive::default());
     let [first, second] = [(); 2].map(|()| one.propose(&archive, &mut random));
     for _ in 0..3 {
@@ -198,7 +203,7 @@ fn moved(setting: Setting, rewards: [f32; 2]) -> f32 {
 
 #[test]
 fn several_updates_go_on_to_where_the_ratio_is_clipped() {
-    let many = Setting { rate: 0.001, entropy: 0.0, updates: 40, ..QUICK };
+    let many = Setting { rate: 0.001, entropy: 0.0, updates: 40, ..TOY };
     let clipped = Setting { clip: Some(0.2), ..many };
     for (rewards, is_up) in [([0.2, 0.6], true), ([0.6, 0.2], false)] {
         let one = moved(Setting { updates: 1, ..many }, rewards);
@@ -214,7 +219,7 @@ fn several_updates_go_on_to_where_the_ratio_is_clipped() {
 fn a_batch_is_one_update_of_the_mean() {
     let space = space();
     let shared = shared(&space, 2, 12);
-    let mut strategy = Reinforce::new(&shared, Setting { batch: 3, ..QUICK });
+    let mut strategy = Reinforce::new(&shared, Setting { batch: 3, ..TOY });
     let (mut random, archive) = (Random::new(13), Archive::default());
     for nth in 1..=9 {
         let tried = strategy.propose(&archive, &mut random);
