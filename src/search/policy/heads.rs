@@ -3,11 +3,8 @@
 use hogback_kernels::{Matrix, MatrixMut};
 
 use super::layout::{SEEN, UNITS};
-<<<<<<< HEAD
-use super::walk::made;
-=======
 use super::skips::link;
->>>>>>> main
+use super::walk::made;
 use super::{Allowed, Policy, Walk};
 
 impl Policy<'_> {
@@ -42,13 +39,8 @@ impl Policy<'_> {
         gradient: &mut [f32],
     ) {
         let decision = walk.steps[step].start;
-<<<<<<< HEAD
-        if self.space.decisions()[decision].skip.is_some() {
-            return;
-=======
         if link(&self.space.decisions()[decision]).is_some() {
-            return self.skip_back(walk, step, scales);
->>>>>>> main
+            return;
         }
         let values = self.layout.values[decision]..self.layout.values[decision + 1];
         let count = values.len();

@@ -154,14 +154,15 @@ impl<'s> Policy<'s> {
         self.back(weights, walk, gradient);
     }
 
-    /// Log-odds of making `decision` otherwise, where all others are made as in the walk.
+    /// The logarithm of how much likelier `choice` is for a decision than what was chosen in the walk, after what was chosen before it.
     pub fn log_odds(&self, walk: &Walk, decision: usize, choice: u8) -> f32 {
         let logs = &walk.logs[self.layout.values[decision]..];
         logs[usize::from(choice)] - logs[usize::from(walk.choices[decision])]
     }
 
-    /// Adds to `gradient` that of Σ slope · log-odds over `edits`, each a decision, a choice and a slope.
-    pub fn edit_gradient(
+    /// Adds to `gradient` that of Σ slope · [`Policy::log_odds`] over `edits`, each a decision, a choice and its slope, by the weights that
+    /// were walked with.
+    pub fn edits_gradient(
         &self,
         weights: &[f32],
         walk: &mut Walk,
@@ -177,6 +178,7 @@ impl<'s> Policy<'s> {
         self.back(weights, walk, gradient);
     }
 
+    /// Goes back through a walk, from the slopes by logits on.
     fn back(&self, weights: &[f32], walk: &mut Walk, gradient: &mut [f32]) {
         let steps = walk.steps.len();
         walk.by[..steps * UNITS].fill(0.0);

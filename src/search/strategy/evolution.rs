@@ -8,6 +8,9 @@ use crate::random::Random;
 use crate::search::archive::Archive;
 use crate::search::space::{Architecture, Space};
 
+/// How often a child that is known is changed once more.
+const CHANGES: usize = 16;
+
 /// Regularised evolution.
 #[derive(Debug)]
 pub struct Evolution<'s> {
@@ -18,33 +21,30 @@ pub struct Evolution<'s> {
     size: usize,
     /// How many are drawn, of whom the best becomes a parent.
     tournament: usize,
-    /// How many random ones were proposed.
-    begun: usize,
 }
 
 impl<'s> Evolution<'s> {
     /// Evolution in `space` of a population of `size`, parents being the best of `tournament`.
     pub fn new(space: &'s Space, size: usize, tournament: usize) -> Self {
-        Self { space, population: VecDeque::with_capacity(size + 1), size, tournament, begun: 0 }
+        Self { space, population: VecDeque::with_capacity(size + 1), size, tournament }
     }
 }
 
 impl Strategy for Evolution<'_> {
     fn propose(&mut self, archive: &Archive, random: &mut Random) -> Architecture {
-        if self.begun < self.size || self.population.is_empty() {
-            self.begun += 1;
+        if self.population.len() < self.size {
             return self.space.draw(random);
         }
-        let mut parent = random.below(self.population.len());
+        let mut parent = random.below(self.size);
         for _ in 1..self.tournament {
-            let other = random.below(self.population.len());
+            let other = random.below(self.size);
             if self.population[other].1 > self.population[parent].1 {
                 parent = other;
             }
         }
         let mut child = self.space.mutate(&self.population[parent].0, random);
         // One that is known teaches nothing: its relatives are tried.
-        for _ in 0..16 {
+        for _ in 0..CHANGES {
             if archive.reward(&child).is_none() {
                 break;
             }

@@ -3,16 +3,21 @@
 //! A strategy belongs to one controller and hears of its own trials and of those of all others. It knows no child and no data: the tables
 //! of docs/search.md are made with the same code.
 
+mod edits;
 mod evolution;
 mod frontier;
 mod local;
 mod random;
 mod reinforce;
+mod thompson;
+mod worth;
 
+pub use edits::Edits;
 pub use evolution::Evolution;
 pub use local::LocalSearch;
 pub use random::RandomSearch;
 pub use reinforce::{Depth, Reinforce, Setting};
+pub use thompson::Thompson;
 
 use clap::ValueEnum;
 
@@ -24,12 +29,14 @@ use crate::random::Random;
 /// How architectures are proposed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Strategies {
+    /// Neighbours of the best, by a draw from what is known of choices (Thompson sampling).
+    #[default]
+    Thompson,
     /// A policy that learns (REINFORCE).
     Reinforce,
     /// Regularised evolution.
-    #[default]
     Evolution,
-    /// Neighbours of the best.
+    /// Neighbours of the best, in random order.
     Local,
     /// Each decision drawn evenly.
     Random,
@@ -39,6 +46,7 @@ impl Strategies {
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Thompson => "thompson",
             Self::Reinforce => "reinforce",
             Self::Evolution => "evolution",
             Self::Local => "local",
@@ -66,7 +74,7 @@ impl Policies {
 /// How many live at once in evolution, and of how many a parent is the best.
 const POPULATION: usize = 25;
 const TOURNAMENT: usize = 8;
-/// How many random ones a local search begins with.
+/// How many random ones a search begins with that goes from the best to its neighbours.
 const STARTS: usize = 10;
 
 /// The strategy of a controller that searches `space`; of those that learn by a policy, `shared` is that.
@@ -80,13 +88,14 @@ pub fn begin<'s>(
     shared: Option<&'s SharedPolicy<'s>>,
 ) -> Box<dyn Strategy + 's> {
     match (by, shared) {
-        (Strategies::Reinforce, Some(shared)) => {
-            let setting = policy.map_or(Setting::QUICK, |Policies::Paper| Setting::PAPER);
-            Box::new(Reinforce::new(shared, setting))
-        }
+        (Strategies::Thompson, _) => Box::new(Thompson::new(space)),
+        (Strategies::Reinforce, Some(shared)) => match policy {
+            None => Box::new(Edits::new(shared)),
+            Some(Policies::Paper) => Box::new(Reinforce::new(shared, Setting::PAPER)),
+        },
         (Strategies::Reinforce, None) => unreachable!("reinforce without a policy"),
         (Strategies::Evolution, _) => Box::new(Evolution::new(space, POPULATION, TOURNAMENT)),
-        (Strategies::Local, _) => Box::new(LocalSearch::new(space, STARTS)),
+        (Strategies::Local, _) => Box::new(LocalSearch::new(space)),
         (Strategies::Random, _) => Box::new(RandomSearch::new(space)),
     }
 }

@@ -12,10 +12,11 @@ use crate::table::{SEEDS, Table};
 /// After how many evaluations a run is looked at.
 pub const LOOKS: [usize; 6] = [50, 150, 300, 500, 1000, 2000];
 
-/// How often a strategy is asked for something new before something new is drawn for it, and how often is drawn: as in a search.
+/// How often a strategy is asked for something new before something new is drawn for it, and how often is
+/// drawn: as in a search.
 const ASKED: usize = 100;
 
-/// What a run has come to by then, as true accuracies.
+/// What a run has come to by then: means over the seeds, in points below the best of the table.
 #[derive(Clone, Copy, Default)]
 pub struct Look {
     /// Of the one with the best R.
@@ -26,26 +27,23 @@ pub struct Look {
     pub top: f64,
     /// The mean of the last 100.
     pub last: f64,
-    /// The accuracy on test rows of the one with the best R.
-    pub test: f64,
 }
 
-/// A run: `in_flight` evaluations at a time, told in the order in which they began. Which of the seeds an evaluation shows is settled by
+/// A run, looked at after so many evaluations: `in_flight` evaluations at a time, told in the order in which they began. Which of the seeds an evaluation shows is settled by
 /// the run and the architecture alone, so that all strategies meet the same noise.
 pub fn run<'t>(
     table: &'t Table,
     strategy: &mut (dyn Strategy + 't),
     number: u64,
     in_flight: usize,
-    until: usize,
-) -> [Look; LOOKS.len()] {
+    looks: &[usize],
+) -> Vec<Look> {
     let mut random = Random::new(number);
     let mut archive = Archive::default();
     let mut under_way: VecDeque<Architecture> = VecDeque::new();
     let mut evaluated: Vec<(f32, usize)> = Vec::new();
-    let mut looks = [Look::default(); LOOKS.len()];
-    let mut due = 0;
-    while due < LOOKS.len() && LOOKS[due] <= until {
+    let mut seen = Vec::with_capacity(looks.len());
+    while seen.len() < looks.len() {
         let next = propose(table, strategy, &archive, &under_way, &mut random);
         under_way.push_back(next);
         if under_way.len() < in_flight {
@@ -58,12 +56,11 @@ pub fn run<'t>(
         evaluated.push((reward, row));
         strategy.learn(&done, reward, true);
         archive.put(done, reward);
-        if evaluated.len() == LOOKS[due] {
-            looks[due] = look(table, &evaluated);
-            due += 1;
+        if looks[seen.len()] == evaluated.len() {
+            seen.push(look(table, &evaluated));
         }
     }
-    looks
+    seen
 }
 
 fn propose<'t>(
@@ -88,11 +85,11 @@ fn propose<'t>(
 }
 
 fn look(table: &Table, evaluated: &[(f32, usize)]) -> Look {
-    let mean = |of: &[(f32, usize)]| of.iter().map(|(_, row)| table.mean(*row)).sum::<f64>() / of.len() as f64;
+    let below = |(_, row): &(f32, usize)| 100.0 * (table.best() - table.mean(*row));
+    let mean = |of: &[(f32, usize)]| of.iter().map(below).sum::<f64>() / of.len() as f64;
     let last = mean(&evaluated[evaluated.len().saturating_sub(100)..]);
     let mut sorted = evaluated.to_vec();
-    sorted.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let best = sorted[0].1;
-    let tried = sorted.iter().take(10).map(|(_, row)| table.mean(*row)).fold(0.0, f64::max);
-    Look { best: table.mean(best), tried, top: mean(&sorted[..15.min(sorted.len())]), last, test: table.test(best) }
+    sorted.sort_by(|one, other| other.0.total_cmp(&one.0));
+    let tried = sorted.iter().take(10).map(below).fold(f64::INFINITY, f64::min);
+    Look { best: below(&sorted[0]), tried, top: mean(&sorted[..15.min(sorted.len())]), last }
 }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use hogback::Error;
+use hogback::error::Error;
 use hogback::search::space::Space;
 use hogback::search::table::Worth;
 use serde::{Deserialize, Serialize};

@@ -1,13 +1,13 @@
 //! `hogback-tabular`: tables of what every model of a space comes to, and strategies of search replayed on them.
 
 mod contest;
+mod entrant;
 mod file;
 mod make;
 mod replay;
 mod statistics;
 mod synthetic;
 mod table;
-mod trial;
 
 use std::process::ExitCode;
 

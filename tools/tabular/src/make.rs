@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use clap::Args;
-use hogback::Error;
+use hogback::error::Error;
 use hogback::data::Input;
 use hogback::model::configuration::Kind;
 use hogback::search::space::Space;

@@ -1,36 +1,33 @@
 //! `replay`: strategies on tables, many runs of each.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
-use hogback::Error;
-use hogback::search::space::Space;
-use hogback::search::policy::{Policy, SharedPolicy};
-use hogback::search::strategy::{Evolution, LocalSearch, RandomSearch, Reinforce, Strategy};
-use hogback_kernels::Backend;
+use hogback::error::{Error, Result};
 use rayon::prelude::*;
 
-use crate::file;
 use crate::contest::{self, LOOKS, Look};
-use crate::statistics::mean;
-use crate::synthetic;
+use crate::entrant::Entrant;
+use crate::statistics::{Mean, mean};
 use crate::table::Table;
+use crate::{file, synthetic};
 
 #[derive(Args)]
 pub struct Arguments {
-    /// Tables
+    /// Tables, as `make` writes them
     tables: Vec<PathBuf>,
-    /// Replay on so many landscapes by a formula
+    /// Replay on so many landscapes by a formula as well
     #[arg(long, value_name = "N", default_value_t = 0)]
     synthetic: u64,
-    /// Which strategies, with their settings: random, evolution:100:25, local:10
-    #[arg(long, value_delimiter = ',', default_value = "random,evolution:100:25,local:10")]
+    /// Strategies, each with its settings if it has any: random, evolution:POPULATION:TOURNAMENT, local, thompson, reinforce,
+    /// whole:RATE (REINFORCE that writes whole architectures), paper. All others are compared with the first
+    #[arg(long, value_delimiter = ',', default_value = "thompson,reinforce,local,evolution:25:8,random")]
     strategies: Vec<String>,
     /// Runs of each
     #[arg(long, default_value_t = 1000)]
     runs: u64,
-    /// Evaluations of a run
+    /// Evaluations of a run, 50 or more
     #[arg(long, default_value_t = 2000)]
     until: usize,
     /// Evaluations at a time
@@ -38,82 +35,88 @@ pub struct Arguments {
     in_flight: usize,
 }
 
-/// A strategy by its name and settings.
-fn named<'s>(name: &str, space: &'s Space) -> Option<Box<dyn Strategy + 's>> {
-    let mut parts = name.split(':');
-    let kind = parts.next()?;
-    let numbers: Vec<f64> = parts.filter_map(|part| part.parse().ok()).collect();
-    let number = |nth: usize, otherwise: f64| numbers.get(nth).copied().unwrap_or(otherwise);
-    Some(match kind {
-        "random" => Box::new(RandomSearch::new(space)),
-        "evolution" => Box::new(Evolution::new(space, number(0, 100.0) as usize, number(1, 25.0) as usize)),
-        "local" => Box::new(LocalSearch::new(space, number(0, 10.0) as usize)),
-        _ => return crate::trial::named(name, space),
-    })
-}
+/// What is told of a look.
+type Of = fn(&Look) -> f64;
 
-pub fn run(arguments: &Arguments) -> Result<(), Error> {
-    let mut tables: Vec<Table> = (0..arguments.synthetic).into_par_iter().map(synthetic::landscape).collect();
-    for path in &arguments.tables {
-        tables.push(file::read(path)?);
+/// What is told, in words.
+const TOLD: [(&str, Of); 4] = [
+    ("the best", |look| look.best),
+    ("the best of the ten best, tried with all seeds", |look| look.tried),
+    ("the mean of the 15 best", |look| look.top),
+    ("the mean of the last 100", |look| look.last),
+];
+
+/// A strategy, what its runs have come to by look, in points below the best of the table, and the microseconds of a trial.
+type Played = (String, Vec<Vec<Look>>, f64);
+
+/// Replays strategies.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let entrants = arguments.strategies.iter().map(|name| Entrant::named(name)).collect::<Result<Vec<_>>>()?;
+    if arguments.synthetic > 0 {
+        let tables: Vec<Table> = (0..arguments.synthetic).into_par_iter().map(synthetic::landscape).collect();
+        println!("## {} landscapes of {} architectures\n", tables.len(), tables[0].len());
+        show(&play(&tables, arguments, &entrants)?);
     }
-    let count = LOOKS.iter().filter(|look| **look <= arguments.until).count();
-    let mut first: Option<Vec<[Look; LOOKS.len()]>> = None;
-    println!("strategy|what|{}|µs", LOOKS.map(|look| look.to_string()).join("|"));
-    for name in &arguments.strategies {
-        let begun = Instant::now();
-        let play = |number: u64| {
-            let table = &tables[number as usize % tables.len()];
-            let shared;
-            let mut strategy: Box<dyn Strategy> = if name.starts_with("reinforce") {
-                let policy = Policy::new(&table.space, Backend::best());
-                shared = SharedPolicy::new(policy, 1, number).unwrap_or_else(|error| panic!("{error}"));
-                Box::new(Reinforce::new(&shared, crate::trial::setting(name)))
-            } else {
-                named(name, &table.space).unwrap_or_else(|| panic!("there is no strategy {name}"))
-            };
-            let looks = contest::run(table, &mut *strategy, number, arguments.in_flight, arguments.until);
-            looks.map(|look| Look {
-                best: 100.0 * (table.best() - look.best),
-                tried: 100.0 * (table.best() - look.tried),
-                top: 100.0 * (table.best() - look.top),
-                last: 100.0 * (table.best() - look.last),
-                test: 100.0 * look.test,
-            })
-        };
-        let runs: Vec<[Look; LOOKS.len()]> = (0..arguments.runs).into_par_iter().map(play).collect();
-        let seconds = begun.elapsed().as_secs_f64();
-        let micros = seconds * 1e6 * 2.0 / (arguments.runs as f64 * arguments.until as f64);
-        let line = |what: &str, of: &dyn Fn(&Look) -> f64| {
-            let cells = (0..count).map(|nth| {
-                let mean = mean(runs.iter().map(|run| of(&run[nth])));
-                format!("{:6.3}±{:.3}", mean.mean, mean.half)
-            });
-            println!("{name:24}|{what}|{}|{micros:.2}", cells.collect::<Vec<_>>().join("|"));
-        };
-        line("best", &|look| look.best);
-        line("tried", &|look| look.tried);
-        line("top ", &|look| look.top);
-        line("last", &|look| look.last);
-        if !arguments.tables.is_empty() {
-            line("test", &|look| look.test);
-        }
-        if let Some(first) = &first {
-            let cells = (0..count).map(|nth| {
-                let mean = mean(runs.iter().zip(first).map(|(run, first)| run[nth].best - first[nth].best));
-                let sign = if mean.mean - mean.half > 0.0 {
-                    "-"
-                } else if mean.mean + mean.half < 0.0 {
-                    "+"
-                } else {
-                    " "
-                };
-                format!("{:6.3}±{:.3}{sign}", mean.mean, mean.half)
-            });
-            println!("{name:24}|diff|{}|", cells.collect::<Vec<_>>().join("|"));
-        } else {
-            first = Some(runs);
-        }
+    for path in &arguments.tables {
+        let table = file::read(path)?;
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        println!("## {name}: {} architectures, the best {:.2} %\n", table.len(), 100.0 * table.best());
+        show(&play(&[table], arguments, &entrants)?);
     }
     Ok(())
+}
+
+fn play(tables: &[Table], arguments: &Arguments, entrants: &[Entrant]) -> Result<Vec<Played>> {
+    let looks: Vec<usize> = LOOKS.into_iter().filter(|look| *look <= arguments.until).collect();
+    let trials = looks.last().copied().unwrap_or(1) as f64 * arguments.runs as f64;
+    let mut played = Vec::new();
+    for (entrant, name) in entrants.iter().zip(&arguments.strategies) {
+        let begun = Instant::now();
+        let run = |number: u64| {
+            let table = &tables[number as usize % tables.len()];
+            let shared = entrant.shared(&table.space, number)?;
+            let mut strategy = entrant.strategy(&table.space, shared.as_ref());
+            Ok(contest::run(table, &mut *strategy, number, arguments.in_flight, &looks))
+        };
+        let runs = (0..arguments.runs).into_par_iter().map(run).collect::<std::io::Result<Vec<_>>>();
+        let runs = runs.map_err(|error| Error::io(Path::new(name), "reserve memory for the policy", error))?;
+        let micros = begun.elapsed().as_secs_f64() * 1e6 * rayon::current_num_threads() as f64 / trials;
+        played.push((name.clone(), runs, micros));
+    }
+    Ok(played)
+}
+
+fn show(played: &[Played]) {
+    let Some((first, reference, _)) = played.first() else { return };
+    let looks = &LOOKS[..reference[0].len()];
+    let head = |what: &str, more: &str| {
+        println!("| {what} | {}{more}", looks.iter().map(|look| format!("{look} | ")).collect::<String>());
+        println!("|---|{}", "---|".repeat(looks.len() + usize::from(!more.is_empty())));
+    };
+    for (what, of) in TOLD {
+        println!("Points below the best of all, of {what}:\n");
+        head("evaluations", "µs a trial |");
+        for (name, runs, micros) in played {
+            let cells = (0..looks.len()).map(|nth| {
+                let Mean { mean, half } = mean(runs.iter().map(|run| of(&run[nth])));
+                format!("{mean:.2} ± {half:.2} | ")
+            });
+            println!("| {name} | {}{micros:.1} |", cells.collect::<String>());
+        }
+        println!();
+    }
+    for (what, of) in TOLD {
+        println!("By how many points {first} is ahead in {what}, run by run:\n");
+        head("evaluations", "");
+        for (name, runs, _) in &played[1..] {
+            let cells = (0..looks.len()).map(|nth| {
+                let Mean { mean, half } =
+                    mean(runs.iter().zip(reference).map(|(run, first)| of(&run[nth]) - of(&first[nth])));
+                let bold = if mean.abs() > half { "**" } else { "" };
+                format!("{bold}{mean:+.3}{bold} ± {half:.3} | ")
+            });
+            println!("| {name} | {}", cells.collect::<String>());
+        }
+        println!();
+    }
 }

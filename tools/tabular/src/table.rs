@@ -14,7 +14,6 @@ pub struct Table {
     rows: FxHashMap<Architecture, u32>,
     /// By row, the accuracy on validation rows by seed.
     accuracy: Vec<[f32; SEEDS]>,
-    test: Vec<f32>,
     /// The best mean accuracy.
     best: f64,
 }
@@ -24,9 +23,13 @@ impl Table {
     pub fn new(space: Space, all: Vec<(Architecture, [Worth; SEEDS])>) -> Self {
         let accuracy: Vec<[f32; SEEDS]> = all.iter().map(|(_, worths)| worths.map(|worth| worth.valid as f32)).collect();
         let best = accuracy.iter().map(mean).fold(0.0, f64::max);
-        let test = all.iter().map(|(_, worths)| mean(&worths.map(|worth| worth.test as f32)) as f32).collect();
         let rows = all.into_iter().enumerate().map(|(row, (architecture, _))| (architecture, row as u32)).collect();
-        Self { space, rows, accuracy, test, best }
+        Self { space, rows, accuracy, best }
+    }
+
+    /// How many architectures there are.
+    pub fn len(&self) -> usize {
+        self.accuracy.len()
     }
 
     /// The row of an architecture of the space.
@@ -42,11 +45,6 @@ impl Table {
     /// What a row is worth: its mean accuracy over the seeds.
     pub fn mean(&self, row: usize) -> f64 {
         mean(&self.accuracy[row])
-    }
-
-    /// Its mean accuracy on test rows.
-    pub fn test(&self, row: usize) -> f64 {
-        f64::from(self.test[row])
     }
 
     /// What the best row is worth.
