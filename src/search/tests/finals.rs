@@ -75,7 +75,7 @@ fn finals_decide_by_what_they_have_shown_alone() {
     let finals = [model(&space, 0), model(&space, 1)];
     let won = |trials: &[_]| {
         let winner = winner(&board(&space, trials), &finals);
-        winner.map(|winner| (numbers(&space, &[winner.clone()])[0], winner.trials))
+        winner.map(|winner| (numbers(&space, std::slice::from_ref(&winner))[0], winner.trials))
     };
     // Before they have begun the best of all wins.
     assert_eq!(won(&trials), Some((0, 1)));

@@ -4,6 +4,7 @@ use serde_json::{Map, Value as Json};
 use tempfile::tempdir;
 
 use super::*;
+use crate::model::configuration::LossKind;
 use crate::search::head::Head;
 use crate::search::strategy::Policies;
 use crate::train::{ClassWeights, Settings};
@@ -40,16 +41,13 @@ fn a_search_goes_on_with_its_own_log_and_with_no_other() {
         ("--seed was another", Box::new(|request| request.train.settings.seed = Some(1))),
         ("--reward-power was another", Box::new(|request| request.power = 1.0 / 3.0)),
         ("--seeds was another", Box::new(|request| request.seeds = 2)),
-        (
-            "--loss, ",
-            Box::new(|request| request.train.settings.loss = Some(crate::model::configuration::LossKind::Hinge)),
-        ),
+        ("--loss, ", Box::new(|request| request.train.settings.loss = Some(LossKind::Hinge))),
         ("--loss, ", Box::new(|request| request.train.settings.quantile = Some(0.3))),
         ("--loss, ", Box::new(|request| request.train.settings.class_weights = Some(ClassWeights::Balanced))),
         (
             "--loss, ",
             Box::new(|request| {
-                request.train.settings.class_weights = Some(ClassWeights::Named(vec![("1".to_owned(), 2.0)]))
+                request.train.settings.class_weights = Some(ClassWeights::Named(vec![("1".to_owned(), 2.0)]));
             }),
         ),
         ("--loss, ", Box::new(|request| request.train.settings.min_count = Some(3))),
