@@ -29,6 +29,8 @@ pub mod space;
 pub mod strategy;
 mod summary;
 pub mod table;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::time::Duration;

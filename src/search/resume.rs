@@ -60,7 +60,10 @@ pub(super) fn open_log(
         let controller = controller % controllers;
         board.propose(trial, Proposal { architecture, controller, seed, rung, finals });
         let slot = board.slot(trial);
-        let _ = slot.outcome.set(Outcome { reward, skill: accuracy, loss, passes, seconds, child, failed });
+        let outcome = Outcome { reward, skill: accuracy, loss, passes, seconds, child, failed };
+        if slot.outcome.set(outcome).is_err() {
+            return Err(Error::data(&path, format!("has trial {trial} twice: two logs are in one")));
+        }
         slot.told.store(true, Ordering::Relaxed);
     }
     [&boards.0, &boards.1].into_iter().for_each(promote);

@@ -141,3 +141,91 @@ impl<'a> Showing<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Random;
+    use crate::search::board::{Outcome, Proposal};
+    use crate::search::space::Space;
+
+    /// A board on which trials are put one after the other.
+    struct Filled {
+        space: Space,
+        board: Board,
+        seen: Seen,
+    }
+
+    impl Filled {
+        fn new() -> Self {
+            Self { space: Space::named("mlp").unwrap(), board: Board::new(), seen: Seen::default() }
+        }
+
+        fn propose(&self, number: usize, rung: usize) {
+            let architecture = self.space.draw(&mut Random::new(number as u64));
+            self.board.propose(number, Proposal { architecture, controller: 0, seed: 0, rung, finals: false });
+        }
+
+        /// Trial `number` is done; whether there is a new best one.
+        fn done(&mut self, number: usize, reward: f32, loss: f64, failed: Option<&str>) -> bool {
+            let failed = failed.map(str::to_owned);
+            self.board.slot(number).outcome.set(Outcome { reward, loss, failed, ..Outcome::default() }).unwrap();
+            self.seen.look(&self.board)
+        }
+    }
+
+    #[test]
+    fn a_new_best_trial_is_news_by_rung_and_r_and_loss_decides_where_they_are_the_same() {
+        let mut filled = Filled::new();
+        for (number, (rung, reward, loss, news)) in [
+            (0, 0.5, 1.0, true),
+            (0, 0.4, 0.1, false),
+            (0, 0.6, 3.0, true),
+            // Better, and no news.
+            (0, 0.6, 2.0, false),
+            (0, 0.6, 2.5, false),
+            // On a higher rung whatever it came to.
+            (1, 0.1, 9.0, true),
+            (0, 0.9, 0.1, false),
+            (1, 0.2, 9.0, true),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            filled.propose(number, rung);
+            assert_eq!(filled.done(number, reward, loss, None), news, "{number}");
+            let best = filled.seen.best.clone().unwrap();
+            let expected = [0, 0, 2, 3, 3, 5, 5, 7][number];
+            assert_eq!(best.4, filled.board.slot(expected).proposal.get().unwrap().architecture, "{number}");
+        }
+    }
+
+    #[test]
+    fn what_is_done_late_is_seen_late_and_once() {
+        let mut filled = Filled::new();
+        (0..4).for_each(|number| filled.propose(number, 0));
+        assert!(!filled.seen.look(&filled.board));
+        assert!(filled.done(2, 0.5, 1.0, None));
+        assert!(!filled.done(0, 0.2, 1.0, None));
+        assert!(!filled.seen.look(&filled.board));
+        assert_eq!((filled.seen.done, filled.seen.failed), (2, 0));
+        filled.propose(5, 0);
+        assert!(filled.done(5, 0.7, 1.0, None) && filled.done(3, 0.8, 1.0, None));
+        assert_eq!(filled.seen.done, 4);
+    }
+
+    #[test]
+    fn r_now_follows_the_last_trials_and_failures_count_with_their_first_cause() {
+        let mut filled = Filled::new();
+        for number in 0..400 {
+            filled.propose(number, 0);
+            let failed = [(200, "first"), (300, "second")].into_iter().find(|&(at, _)| at == number);
+            filled.done(number, if number < 200 { 0.2 } else { 0.8 }, 1.0, failed.map(|(_, cause)| cause));
+            let (sum, weight) = filled.seen.now;
+            let now = sum / weight;
+            assert!(number >= 200 || (now - 0.2).abs() < 1e-6);
+            assert!(number < 399 || (0.78..0.8).contains(&now), "{now}");
+        }
+        assert_eq!((filled.seen.failed, filled.seen.cause.as_deref()), (2, Some("first")));
+    }
+}

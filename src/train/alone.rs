@@ -241,7 +241,7 @@ impl<'m, 'd> Alone<'m, 'd> {
         let (step, stride) = (self.penalties.step(rates.0, rates.1), self.configuration.stride());
         let mut tally = Tally::default();
         for (nth, places) in held_out.chunks(BATCH).enumerate() {
-            if (nth * BATCH) % SCORED == 0 && !goes_on() {
+            if (nth * BATCH).is_multiple_of(SCORED) && !goes_on() {
                 return Ok(None);
             }
             let mut rows = recycled(std::mem::take(spare));

@@ -208,3 +208,140 @@ pub(crate) fn skill(configuration: &Configuration, tally: &Tally) -> f64 {
     };
     if skill.is_finite() { skill.clamp(0.0, 1.0) } else { 0.0 }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+    use std::path::Path;
+
+    use tempfile::tempdir;
+
+    use super::*;
+    use crate::data::{CachePolicy, Input};
+    use crate::report::log::RunLog;
+    use crate::report::progress::{Progress, ProgressMode};
+    use crate::store::Disk;
+    use crate::sys::signal::StopRequest;
+    use crate::train::{Ears, read};
+
+    fn reading() -> ReadOptions {
+        ReadOptions { cache: CachePolicy::Off, ..ReadOptions::default() }
+    }
+
+    /// What is in a file of this name.
+    fn files(folder: &Path, name: &str, text: &str) -> [Vec<DataFile>; 1] {
+        let path = folder.join(name);
+        std::fs::write(&path, text).unwrap();
+        let (progress, log, stop) = (Progress::new(ProgressMode::Quiet), RunLog::off(), StopRequest::never());
+        [read(&[Input::Path(path)], &reading(), &Disk, Ears { progress: &progress, log: &log, stop: &stop }).unwrap()]
+    }
+
+    fn ground<'d>(files: &'d [Vec<DataFile>; 1], kinds: &[Kind], shares: Shares) -> Result<Ground<'d>> {
+        let kinds: Vec<_> = kinds.iter().map(|&kind| (kind, 0)).collect();
+        let backend = (Backend::best(), 1);
+        Ground::new(&Settings::default(), (files, &[reading()]), &kinds, shares, backend, &|_| ())
+    }
+
+    /// Rows `0`, `1` and so on, the number of the row being the label.
+    fn numbered(rows: usize) -> String {
+        (0..rows).fold(String::new(), |mut text, row| {
+            writeln!(text, "{row}.5 1:{}", row % 9).unwrap();
+            text
+        })
+    }
+
+    /// The labels of rows.
+    fn labels(plot: &Plot<'_>, places: &[Place]) -> Vec<u64> {
+        let (mut copies, mut labels) = (super::super::corpus::Copies::default(), Vec::new());
+        for places in places.chunks(BATCH) {
+            let mut rows = Vec::new();
+            plot.material.corpus.fetch(places, &mut copies, &mut rows).unwrap();
+            // Labels are learned in units of a power of two.
+            let target = |at: f32| match &plot.material.facts.target {
+                crate::model::configuration::Target::Number { exponent } => at * scale::power(*exponent),
+                _ => at,
+            };
+            labels.extend(rows.iter().map(|row| target(row.target).floor() as u64));
+        }
+        labels
+    }
+
+    #[test]
+    fn rows_to_learn_by_to_compare_by_and_to_test_by_are_apart_and_follow_from_the_seed() {
+        let folder = tempdir().unwrap();
+        let files = files(folder.path(), "d.svm", &numbered(2000));
+        for (test, valid, seed) in [(0.2, 0.2, 0), (0.2, 0.2, 7), (0.05, 0.3, 7), (0.4, 0.1, 1)] {
+            let ground = ground(&files, &[Kind::Linear], Shares { test, valid, seed }).unwrap();
+            let plot = ground.plot(Kind::Linear, 0);
+            let (tests, both) = (Holdout::new(test, seed), Holdout::new(test + valid, seed));
+            let rows = |wanted: &dyn Fn(u64) -> bool| (0..2000).filter(|&row| wanted(row)).collect::<Vec<u64>>();
+            // The rows to test by are those that a run of train with this share and seed holds out.
+            assert_eq!(labels(plot, &plot.test), rows(&|row| tests.has(row)));
+            assert_eq!(labels(plot, &plot.valid), rows(&|row| both.has(row) && !tests.has(row)));
+            assert_eq!(plot.rows as usize, 2000 - plot.valid.len() - plot.test.len());
+            assert_eq!((ground.rows(), ground.test_rows()), (plot.rows, plot.test.len()));
+            let near = |rows: usize, share: f64| (rows as f64 / 2000.0 - share).abs() < 0.05;
+            assert!(near(plot.test.len(), test) && near(plot.valid.len(), valid));
+        }
+    }
+
+    #[test]
+    fn models_that_see_data_alike_share_it() {
+        let folder = tempdir().unwrap();
+        let mut text = "color,size,label\n".to_owned();
+        (0..100).for_each(|row| writeln!(text, "c{},{},{}", row % 3, row, row % 2).unwrap());
+        let files = files(folder.path(), "d.csv", &text);
+        let shares = Shares { test: 0.2, valid: 0.2, seed: 0 };
+        let kinds = [Kind::Linear, Kind::Fm, Kind::Ffm, Kind::Deep, Kind::Mlp];
+        let ground = ground(&files, &kinds, shares).unwrap();
+        assert_eq!(ground.plots.len(), 3);
+        let is_one = |one, other| std::ptr::eq(ground.plot(one, 0), ground.plot(other, 0));
+        assert!(is_one(Kind::Linear, Kind::Fm) && is_one(Kind::Ffm, Kind::Deep));
+        assert!(!is_one(Kind::Linear, Kind::Ffm) && !is_one(Kind::Mlp, Kind::Linear));
+        // The same rows for all.
+        let of = |kind| labels(ground.plot(kind, 0), &ground.plot(kind, 0).test);
+        assert!(of(Kind::Mlp) == of(Kind::Linear) && of(Kind::Linear) == of(Kind::Deep));
+    }
+
+    #[test]
+    fn data_of_one_class_and_data_of_too_few_rows_are_refused() {
+        let folder = tempdir().unwrap();
+        let shares = Shares { test: 0.2, valid: 0.2, seed: 0 };
+        let refused = |text: &str| {
+            let files = files(folder.path(), "d.svm", text);
+            ground(&files, &[Kind::Linear], shares).map(drop).unwrap_err().to_string()
+        };
+        let error = refused(&"+1 1:1\n".repeat(50));
+        assert!(error.contains("d.svm: has rows of one class only"), "{error}");
+        let error = refused("+1 1:1\n-1 1:2\n");
+        assert!(error.contains("d.svm: has 2 rows, too few") && error.contains("--holdout"), "{error}");
+    }
+
+    #[test]
+    fn the_skill_of_a_model_is_its_accuracy_or_what_it_explains() {
+        let folder = tempdir().unwrap();
+        let shares = Shares { test: 0.2, valid: 0.2, seed: 0 };
+        let skill_on = |text: &str, tally: Tally| {
+            let files = files(folder.path(), "d.svm", text);
+            let ground = ground(&files, &[Kind::Linear], shares).unwrap();
+            let settings = Settings { kind: Some(Kind::Linear), ..Settings::default() };
+            let model = ground.model(ground.plot(Kind::Linear, 0), &settings).unwrap();
+            (skill(model.configuration(), &tally), ground.is_of_numbers())
+        };
+        let tally = |weight: f64, score: f64, loss: f64, constant: f64| Tally {
+            weight,
+            score,
+            loss,
+            constant,
+            ..Tally::default()
+        };
+        let classes = "+1 1:1\n-1 1:2\n".repeat(40);
+        assert_eq!(skill_on(&classes, tally(8.0, 6.0, 99.0, 1.0)), (0.75, false));
+        assert_eq!(skill_on(&classes, tally(0.0, 0.0, 0.0, 0.0)), (0.0, false));
+        let numbers = numbered(80);
+        assert_eq!(skill_on(&numbers, tally(8.0, 0.0, 1.0, 4.0)), (0.75, true));
+        // Worse than the constant, and no number at all.
+        assert_eq!(skill_on(&numbers, tally(8.0, 0.0, 5.0, 4.0)), (0.0, true));
+        assert_eq!(skill_on(&numbers, tally(8.0, 0.0, f64::NAN, 4.0)), (0.0, true));
+    }
+}

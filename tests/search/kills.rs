@@ -202,6 +202,8 @@ fn a_damaged_line_in_the_middle_is_named() {
     with(&lines[3].replace("\"reward\"", "\"price\"")).failed_with(1, &["m.trials.jsonl:4: no trial: ", "reward"]);
     with(&lines[3].replace("\"batch\":", "\"batch\":-"))
         .failed_with(1, &["m.trials.jsonl", "is of no architecture of this space"]);
+    folder.write(LOG, [&lines[..], &[lines[2]]].concat().join("\n") + "\n");
+    search(&["--resume"]).failed_with(1, &["m.trials.jsonl: has trial 1 twice"]);
     folder.write(LOG, "1 2 3\n4 5\n");
     search(&["--resume"]).failed_with(1, &["m.trials.jsonl:1: no log of hogback search begins like this"]);
     folder.write(LOG, "something else");

@@ -1,7 +1,7 @@
 //! What a search keeps to, whatever it finds: budgets, each model once, promotions, seeds, rows that it must not see.
 
 use super::{assert_each_once, folder, of_budget, times, trials};
-use crate::common::{Folder, svm};
+use crate::common::{Folder, csv, svm};
 use hogback::data::order::Holdout;
 use serde_json::Value;
 use std::fs;
@@ -260,4 +260,34 @@ fn the_model_is_good_and_can_be_used_and_trained_again() {
     folder.run(&[&["train", "@digits", "--model", "o"], &flags[..]].concat()).done();
     let inspected = folder.run(&["inspect", "o"]).done().out;
     assert!(inspected.contains(best["hidden"].as_str().unwrap()), "{inspected}");
+}
+
+/// A child learns what `train` learns with one child, and scores what `eval` does. Of linear models nothing is drawn by chance but the order
+/// of tasks, of which there is one here.
+#[test]
+fn a_trial_is_what_train_and_eval_say() {
+    let folder = folder();
+    let table = csv(900);
+    let (header, rows) = table.split_once('\n').unwrap();
+    folder.write("all.csv", &table);
+    let (tests, both) = (Holdout::new(0.2, 4), Holdout::new(0.4, 4));
+    let compared = rows.lines().zip(0..).filter(|(_, row)| both.has(*row) && !tests.has(*row)).map(|(line, _)| line);
+    folder.write("compared.csv", [header].into_iter().chain(compared).collect::<Vec<_>>().join("\n") + "\n");
+    folder.write("linear.toml", "kind = \"linear\"\noptimizer = [\"adagrad\", \"sgd\", \"ftrl\"]\nlr = [0.25, 1]\n");
+    let always = ["search", "all.csv", "--no-cache", "--space", "linear.toml", "--model", "m", "--budget", "6"];
+    folder.run(&[&always[..], &["--child-passes", "1", "--seed", "4", "--quiet"]].concat()).done();
+    let trials = trials(&folder, LOG);
+    assert_eq!(trials.len(), 6);
+    for trial in trials {
+        let (optimizer, lr) =
+            (trial["architecture"]["optimizer"].as_str().unwrap(), trial["architecture"]["lr"].to_string());
+        let train =
+            ["train", "all.csv", "--no-cache", "--model", "n", "--overwrite", "--optimizer", optimizer, "--lr", &lr];
+        let more = ["--seed", "4", "--holdout", "0.4", "--passes", "1", "--early-stop", "0", "--children", "1"];
+        folder.run(&[&train[..], &more].concat()).done();
+        let eval = folder.run(&["eval", "n", "compared.csv", "--json"]).done().summary();
+        let [loss, accuracy] = ["logloss", "accuracy"].map(|name| eval["eval"][name].as_f64().unwrap());
+        assert!((trial["loss"].as_f64().unwrap() / loss - 1.0).abs() < 1e-6, "{trial}: {loss}");
+        assert!((trial["accuracy"].as_f64().unwrap() - accuracy).abs() < 1e-9, "{trial}: {accuracy}");
+    }
 }
