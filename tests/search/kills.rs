@@ -153,7 +153,8 @@ fn policy(folder: &Folder) -> (Vec<f32>, Value) {
 fn a_policy_is_restored_and_learns_what_it_had_not_learned() {
     let folder = folder();
     let search = |budget: &str, more: &[&str]| {
-        let flags = ["--strategy", "reinforce", "--children", "1", "--child-passes", "1", "--budget", budget];
+        let by = ["--strategy", "reinforce", "--policy", "paper"];
+        let flags = [&by[..], &["--children", "1", "--child-passes", "1", "--budget", budget]].concat();
         folder.run(&words(&[&flags[..], more].concat())).done()
     };
     search("12", &[]);
