@@ -34,8 +34,12 @@ impl Entrant {
             ("local", Ok([])) => Self::Local,
             ("thompson", Ok([])) => Self::Thompson,
             ("reinforce", Ok([])) => Self::Edits,
-            ("whole", Ok([rate])) => Self::Whole(Setting {
+            ("whole", Ok([rate, entropy, batch, updates, clip])) => Self::Whole(Setting {
                 rate: *rate as f32,
+                entropy: *entropy as f32,
+                batch: *batch as usize,
+                updates: *updates as usize,
+                clip: (*clip > 0.0).then_some(*clip as f32),
                 decay: 0.9,
                 normalise: true,
                 depth: None,
