@@ -214,9 +214,9 @@ fn a_disk_that_gets_full_at_any_write_leaves_a_log_to_go_on_with() {
             let (folder, attic) = (folder(), tempdir().unwrap());
             let store = Faulty::new(attic.path());
             if lasting {
-                store.fail_from(at, Errno::NOSPC)
+                store.fail_from(at, Errno::NOSPC);
             } else {
-                store.fail_once(at, Errno::NOSPC)
+                store.fail_once(at, Errno::NOSPC);
             }
             let new = Request { strategy, ..request(&folder, 6, (1, 2)) };
             let ended = run_on(&store, &new);

@@ -83,7 +83,8 @@ fn a_line_of_the_log_tells_all_of_a_trial() {
     let always = ["search", "@digits", "--space", "space.toml", "--model", "m", "--overwrite", "--quiet"];
     let plain =
         ["accuracy", "architecture", "child", "controller", "loss", "passes", "reward", "seconds", "seed", "trial"];
-    for (strategy, power) in [("evolution", "3"), ("random", "1"), ("local", "0.5"), ("reinforce", "3")] {
+    let strategies = [("thompson", "2"), ("evolution", "3"), ("random", "1"), ("local", "0.5"), ("reinforce", "3")];
+    for (strategy, power) in strategies {
         let flags = [
             "--strategy",
             strategy,
@@ -96,7 +97,9 @@ fn a_line_of_the_log_tells_all_of_a_trial() {
             "--child-passes",
             "7",
         ];
-        folder.run(&[&always[..], &flags].concat()).done();
+        // Edits have no baseline before there is something to edit.
+        let paper: &[&str] = if strategy == "reinforce" { &["--policy", "paper"] } else { &[] };
+        folder.run(&[&always[..], &flags, paper].concat()).done();
         let head = folder.read("m.trials.jsonl");
         let head: Value = serde_json::from_slice(head.split(|&byte| byte == b'\n').next().unwrap()).unwrap();
         assert_eq!((&head["event"], &head["strategy"]), (&"search".into(), &strategy.into()));

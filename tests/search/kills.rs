@@ -1,9 +1,10 @@
 //! Searches that are killed at any moment, and gone on with.
 
-use super::{Random, assert_each_once, count, folder, of_budget, seed, trials, words};
+use super::{Random, assert_each_once, count, folder, of_budget, seed, times, trials, words};
 use crate::common::{Folder, run};
 use hogback::checkpoint::load;
 use serde_json::Value;
+use std::collections::HashSet;
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
@@ -19,19 +20,18 @@ fn whole(log: &[u8]) -> &[u8] {
     &log[..log.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1)]
 }
 
-/// The flags of a search by a strategy, new or gone on with.
-fn flags(strategy: &str, resumes: bool) -> Vec<&str> {
-    let (budget, children) = ("120", "2");
-    let flags = ["--strategy", strategy, "--budget", budget, "--children", children, "--child-passes", "1"];
-    let all = words(&[&flags[..], &["--checkpoint-every", "1"]].concat());
+/// The words of a search by a strategy, new or gone on with, and more flags.
+fn flags<'a>((strategy, more): (&'a str, &[&'a str]), resumes: bool) -> Vec<&'a str> {
+    let flags = ["--strategy", strategy, "--budget", "120", "--child-passes", "1", "--checkpoint-every", "1"];
+    let all = words(&[&flags[..], more].concat());
     [&all[..], if resumes { &["--resume"] } else { &[] }].concat()
 }
 
 /// Kills searches by a strategy at random moments until they have died so often, and goes on with each until it is done.
-fn killed(strategy: &str, kills: u64) {
+fn killed(of: (&str, &[&str]), kills: u64) {
     let folder = folder();
     let begun = Instant::now();
-    run(&mut folder.command(&flags(strategy, false))).done();
+    run(&mut folder.command(&flags(of, false))).done();
     let life = begun.elapsed().as_micros() as u64;
     let clear = || {
         for name in ["m", "m.policy"] {
@@ -46,9 +46,9 @@ fn killed(strategy: &str, kills: u64) {
         let resumes = folder.has(LOG);
         let before = if resumes { whole(&folder.read(LOG)).to_vec() } else { Vec::new() };
         lives += 1;
-        let wait = Duration::from_micros(random.below(life / 2));
-        let story = format!("{strategy}, seed {seed}, life {lives}, killed after {wait:?}");
-        let mut command = folder.command(&flags(strategy, resumes));
+        let wait = Duration::from_micros(random.below(3 * life / 4));
+        let story = format!("{of:?}, seed {seed}, life {lives}, killed after {wait:?}");
+        let mut command = folder.command(&flags(of, resumes));
         command.stdout(Stdio::null()).stderr(File::create(folder.path("said")).unwrap());
         let mut process = command.spawn().unwrap();
         sleep(wait);
@@ -58,24 +58,24 @@ fn killed(strategy: &str, kills: u64) {
         // The law: what was whole before is still there, and still first.
         assert!(after.starts_with(&before), "{story}: a line was lost");
         assert!(after.starts_with(b"{\"event\":\"search\",") || after.is_empty(), "{story}");
-        assert_each_once(&logged(&after));
+        assert_apart(&logged(&after), of);
         if status.signal().is_some() {
             killed += 1;
             continue;
         }
         assert_eq!(status.code(), Some(0), "{story}: {}", String::from_utf8_lossy(&folder.read("said")));
-        lost += ends_well(&folder, &story);
+        lost += ends_well(&folder, of, &story);
         searches += 1;
         clear();
     }
     if folder.has(LOG) {
-        run(&mut folder.command(&flags(strategy, true))).done();
-        lost += ends_well(&folder, strategy);
+        run(&mut folder.command(&flags(of, true))).done();
+        lost += ends_well(&folder, of, "at last");
     }
     // Whoever was in flight was lost, and nobody else: the numbers that were dealt and never logged.
     assert!(lost <= killed as usize * CHILDREN, "{lost} trials lost by {killed} kills");
     println!(
-        "crash: {strategy} (seed {seed}), {killed} kills, {searches} searches came to their end, {lost} trials in flight were lost"
+        "crash: {of:?} (seed {seed}), {killed} kills, {searches} searches came to their end, {lost} trials in flight were lost"
     );
 }
 
@@ -85,36 +85,62 @@ fn logged(log: &[u8]) -> Vec<Value> {
     lines.map(|line| serde_json::from_slice(line).unwrap()).collect()
 }
 
-/// Holds a search that has come to its end to have all of its trials and its model; how many trials were lost on the way.
-fn ends_well(folder: &Folder, story: &str) -> usize {
-    let trials = trials(folder, LOG);
-    assert_each_once(&trials);
-    let budget = of_budget(&trials);
-    assert_eq!(budget.len(), BUDGET, "{story}: the budget is of all runs together");
-    let finals = trials.len() - budget.len();
-    assert_eq!(finals, 12, "{story}: three models have four trials each");
-    folder.run(&["eval", "m", "@digits"]).done();
-    let most = trials.iter().map(|trial| trial["trial"].as_u64().unwrap() as usize).max().unwrap();
-    if folder.has("m.policy") {
-        let position = load(&folder.path("m.policy")).unwrap().manifest.position;
-        assert!(position["below"].as_u64().unwrap() as usize + finals > most, "{story}: {position}");
+/// Holds trials to be there once each; of two controllers both may have proposed a model at the same time.
+fn assert_apart(trials: &[Value], (_, more): (&str, &[&str])) {
+    if more.contains(&"--controllers") {
+        let numbers: HashSet<u64> = trials.iter().map(|trial| trial["trial"].as_u64().unwrap()).collect();
+        assert_eq!(numbers.len(), trials.len(), "a trial twice");
+        assert!(times(&of_budget(trials)).values().all(|&times| times <= 2));
+    } else {
+        assert_each_once(trials);
     }
-    most + 1 - trials.len()
+}
+
+/// Holds a search that has come to its end to have all of its trials and its model; how many trials were lost on the way.
+fn ends_well(folder: &Folder, of: (&str, &[&str]), story: &str) -> usize {
+    let all = trials(folder, LOG);
+    assert_apart(&all, of);
+    let mut lost = 0;
+    for control in [false, true].into_iter().filter(|&control| !control || of.1.contains(&"--control")) {
+        let here: Vec<&Value> = all.iter().filter(|trial| trial["control"].is_null() != control).collect();
+        let finals = here.iter().filter(|trial| trial["finals"] == true).count();
+        assert_eq!(here.len() - finals, BUDGET, "{story}: the budget is of all runs together");
+        // Three models have four each; two controllers may give one a trial too many before they are killed.
+        assert!((12..=14).contains(&finals), "{story}: {finals} trials of finals");
+        let most = here.iter().map(|trial| trial["trial"].as_u64().unwrap() as usize).max().unwrap();
+        if of.0 == "reinforce" {
+            let position = load(&folder.path("m.policy")).unwrap().manifest.position;
+            assert!(position["below"].as_u64().unwrap() as usize + finals > most, "{story}: {position}");
+        }
+        lost += most + 1 - here.len();
+    }
+    folder.run(&["eval", "m", "@digits"]).done();
+    lost
 }
 
 #[test]
 fn evolution_may_be_killed_at_any_moment() {
-    killed("evolution", count(8));
+    killed(("evolution", &["--children", "2"]), count(8));
 }
 
 #[test]
 fn random_search_may_be_killed_at_any_moment() {
-    killed("random", count(8));
+    killed(("random", &["--children", "2"]), count(8));
 }
 
 #[test]
 fn reinforce_may_be_killed_at_any_moment() {
-    killed("reinforce", count(8));
+    killed(("reinforce", &["--children", "2"]), count(8));
+}
+
+#[test]
+fn a_search_of_two_controllers_may_be_killed_at_any_moment() {
+    killed(("reinforce", &["--nodes", "2", "--controllers", "2", "--children", "1"]), count(4));
+}
+
+#[test]
+fn a_search_and_what_it_is_compared_with_may_be_killed_at_any_moment() {
+    killed(("evolution", &["--children", "2", "--control", "random"]), count(4));
 }
 
 /// Θ as it is committed, and which trials it has learned from.
@@ -127,7 +153,8 @@ fn policy(folder: &Folder) -> (Vec<f32>, Value) {
 fn a_policy_is_restored_and_learns_what_it_had_not_learned() {
     let folder = folder();
     let search = |budget: &str, more: &[&str]| {
-        let flags = ["--strategy", "reinforce", "--children", "1", "--child-passes", "1", "--budget", budget];
+        let by = ["--strategy", "reinforce", "--policy", "paper"];
+        let flags = [&by[..], &["--children", "1", "--child-passes", "1", "--budget", budget]].concat();
         folder.run(&words(&[&flags[..], more].concat())).done()
     };
     search("12", &[]);

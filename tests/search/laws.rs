@@ -6,7 +6,7 @@ use hogback::data::order::Holdout;
 use serde_json::Value;
 use std::fs;
 
-const STRATEGIES: [&str; 4] = ["evolution", "random", "local", "reinforce"];
+const STRATEGIES: [&str; 5] = ["thompson", "evolution", "random", "local", "reinforce"];
 const LOG: &str = "m.trials.jsonl";
 
 /// What differs from run to run.
@@ -52,7 +52,8 @@ fn finals_are_beyond_the_budget_four_trials_for_each_of_the_best() {
         let mut rewards: Vec<f64> = of_budget(&trials).iter().map(|trial| trial["reward"].as_f64().unwrap()).collect();
         rewards.sort_by(|one, other| other.total_cmp(one));
         for (architecture, _) in times.keys() {
-            let is_it = |trial: &&&Value| trial["architecture"].to_string() == *architecture;
+            let made: Value = serde_json::from_str(architecture).unwrap();
+            let is_it = |trial: &&&Value| trial["architecture"] == made;
             let first = of_budget(&trials).iter().find(is_it).unwrap()["reward"].as_f64().unwrap();
             assert!(first >= rewards[1], "{architecture} with {first}: {:?}", &rewards[..3]);
         }

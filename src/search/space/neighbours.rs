@@ -44,7 +44,8 @@ impl Space {
             }
         }
         edits.sort_unstable();
-        let edit = |(_, _, decision, choice)| Edit { decision, choice, child: self.with(parent, decision, choice, random) };
+        let edit =
+            |(_, _, decision, choice)| Edit { decision, choice, child: self.with(parent, decision, choice, random) };
         edits.into_iter().map(edit).collect()
     }
 

@@ -224,7 +224,8 @@ mod tests {
         let mut gradient = vec![0.0; weights.len()];
         policy.follow(&weights, &allowed, &parent, &mut walk);
         let slopes = edits.iter().zip(slopes).enumerate();
-        let slopes = slopes.map(|(nth, (&(decision, choice), slope))| (decision, choice, slope + f32::from(u8::from(nth == 7))));
+        let slopes =
+            slopes.map(|(nth, (&(decision, choice), slope))| (decision, choice, slope + f32::from(u8::from(nth == 7))));
         policy.edits_gradient(&weights, &mut walk, slopes, &mut gradient);
         let found: f32 = gradient.iter().zip(&direction).map(|(slope, way)| slope * way).sum();
         assert!((found - slope).abs() < 2e-3 * slope.abs().max(1.0), "{found} {slope}");

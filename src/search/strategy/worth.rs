@@ -67,9 +67,8 @@ impl Worth {
         // What both have cancels out; few are left, so what is left is gone through in pairs.
         let sides = [(from, -1.0), (to, 1.0)].map(|(side, sign)| {
             let choices = from.choices().iter().zip(to.choices()).zip(side.choices()).zip(&self.first);
-            choices.filter_map(move |(((one, other), own), first)| {
-                (one != other && *own != UNMADE).then(|| (first + usize::from(*own), sign))
-            })
+            let differ = choices.filter(|(((one, other), own), _)| one != other && **own != UNMADE);
+            differ.map(move |((_, own), first)| (first + usize::from(*own), sign))
         });
         let [one, other] = sides;
         let apart = one.chain(other);
@@ -172,13 +171,17 @@ mod tests {
             let (one, other) = (space.settle(vec![0, 1], &mut random), space.settle(vec![1, 2, 3], &mut random));
             let (more, deviation) = worth.difference(&one, &other);
             assert!((more - (worth.of(&other) - worth.of(&one))).abs() < 1e-12);
-            let apart: Vec<f64> = row(&worth, &other).iter().zip(row(&worth, &one)).map(|(to, from)| to - from).collect();
+            let apart: Vec<f64> =
+                row(&worth, &other).iter().zip(row(&worth, &one)).map(|(to, from)| to - from).collect();
             let rows = worth.covariance.chunks_exact(apart.len()).map(|row| dot(row, &apart));
             let variance = dot(&rows.collect::<Vec<_>>(), &apart) * worth.squares / worth.trials;
             assert!((deviation * deviation - variance).abs() < 1e-9 * variance, "{deviation} {variance}");
             assert!(deviation < before);
             before = deviation;
         }
-        assert_eq!(worth.difference(&space.settle(vec![0, 1], &mut random), &space.settle(vec![0, 1], &mut random)), (0.0, 0.0));
+        assert_eq!(
+            worth.difference(&space.settle(vec![0, 1], &mut random), &space.settle(vec![0, 1], &mut random)),
+            (0.0, 0.0)
+        );
     }
 }

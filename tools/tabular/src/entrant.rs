@@ -5,13 +5,11 @@ use std::io;
 use hogback::error::{Error, Result};
 use hogback::search::policy::{Policy, SharedPolicy};
 use hogback::search::space::Space;
-use hogback::search::strategy::{
-    Edits, Evolution, LocalSearch, RandomSearch, Reinforce, Setting, Strategy, Thompson,
-};
+use hogback::search::strategy::{Edits, Evolution, LocalSearch, RandomSearch, Reinforce, Setting, Strategy, Thompson};
 use hogback_kernels::Backend;
 
 /// A strategy with its settings.
-pub enum Entrant {
+pub(crate) enum Entrant {
     Random,
     Evolution { population: usize, tournament: usize },
     Local,
@@ -22,7 +20,7 @@ pub enum Entrant {
 
 impl Entrant {
     /// What a name and settings, with colons between, stand for.
-    pub fn named(text: &str) -> Result<Self> {
+    pub(crate) fn named(text: &str) -> Result<Self> {
         let mut parts = text.split(':');
         let name = parts.next().unwrap_or_default();
         let numbers = parts.map(str::parse).collect::<std::result::Result<Vec<f64>, _>>();
@@ -34,17 +32,9 @@ impl Entrant {
             ("local", Ok([])) => Self::Local,
             ("thompson", Ok([])) => Self::Thompson,
             ("reinforce", Ok([])) => Self::Edits,
-            ("whole", Ok([rate, entropy, batch, updates, clip])) => Self::Whole(Setting {
-                rate: *rate as f32,
-                entropy: *entropy as f32,
-                batch: *batch as usize,
-                updates: *updates as usize,
-                clip: (*clip > 0.0).then_some(*clip as f32),
-                decay: 0.9,
-                normalise: true,
-                depth: None,
-                ..Setting::PAPER
-            }),
+            ("whole", Ok([rate])) => {
+                Self::Whole(Setting { rate: *rate as f32, decay: 0.9, normalise: true, depth: None, ..Setting::PAPER })
+            }
             ("paper", Ok([])) => Self::Whole(Setting::PAPER),
             _ => {
                 let known = "random, evolution:POPULATION:TOURNAMENT, local, thompson, reinforce, whole:RATE, paper";
@@ -55,19 +45,23 @@ impl Entrant {
     }
 
     /// The policy it learns, if it does.
-    pub fn shared<'s>(&self, space: &'s Space, seed: u64) -> io::Result<Option<SharedPolicy<'s>>> {
+    pub(crate) fn shared<'s>(&self, space: &'s Space, seed: u64) -> io::Result<Option<SharedPolicy<'s>>> {
         match self {
-            Self::Edits | Self::Whole(_) => {
-                SharedPolicy::new(Policy::new(space, Backend::best()), 1, seed).map(Some)
-            }
+            Self::Edits | Self::Whole(_) => SharedPolicy::new(Policy::new(space, Backend::best()), 1, seed).map(Some),
             _ => Ok(None),
         }
     }
 
     /// The strategy, knowing nothing; `shared` is what [`Entrant::shared`] gave.
-    pub fn strategy<'s>(&self, space: &'s Space, shared: Option<&'s SharedPolicy<'s>>) -> Box<dyn Strategy + 's> {
+    pub(crate) fn strategy<'s>(
+        &self,
+        space: &'s Space,
+        shared: Option<&'s SharedPolicy<'s>>,
+    ) -> Box<dyn Strategy + 's> {
         match (self, shared) {
-            (Self::Evolution { population, tournament }, _) => Box::new(Evolution::new(space, *population, *tournament)),
+            (Self::Evolution { population, tournament }, _) => {
+                Box::new(Evolution::new(space, *population, *tournament))
+            }
             (Self::Local, _) => Box::new(LocalSearch::new(space)),
             (Self::Thompson, _) => Box::new(Thompson::new(space)),
             (Self::Edits, Some(shared)) => Box::new(Edits::new(shared)),
