@@ -21,7 +21,9 @@ pub(super) fn ask(bench: &Bench, each: &mut dyn FnMut(Case<'_>) -> Result<()>) -
     let (plan, _) = Plan::choose(&bench.topology, &one)?;
     let folder = tempfile::tempdir().map_err(|error| Error::io(std::env::temp_dir(), "make a directory in", error))?;
     let trials = bench.size(TRIALS, 50);
-    for by in [Strategies::Random, Strategies::Evolution, Strategies::Local, Strategies::Reinforce] {
+    let all =
+        [Strategies::Thompson, Strategies::Reinforce, Strategies::Evolution, Strategies::Local, Strategies::Random];
+    for by in all {
         let log = folder.path().join(by.name());
         let run = || idle(&space, by, (&plan, bench.backend), trials, &log);
         // How many decisions that is follows from the seed.

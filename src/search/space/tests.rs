@@ -12,7 +12,7 @@ fn decision(name: &str, values: usize, when: Option<(usize, &[u8])>) -> Decision
 }
 
 /// Spaces with conditions of every form: none, several on one decision, on one that itself has one.
-fn spaces() -> Vec<Space> {
+pub(super) fn spaces() -> Vec<Space> {
     let layers = [
         decision("layers", 4, None),
         decision("width1", 3, Some((0, &[1, 2, 3]))),

@@ -9,6 +9,8 @@ mod frontier;
 mod local;
 mod random;
 mod reinforce;
+#[cfg(test)]
+mod tests;
 mod thompson;
 mod worth;
 
@@ -72,8 +74,8 @@ impl Policies {
 }
 
 /// How many live at once in evolution, and of how many a parent is the best.
-const POPULATION: usize = 25;
-const TOURNAMENT: usize = 8;
+const POPULATION: usize = 20;
+const TOURNAMENT: usize = 20;
 /// How many random ones a search begins with that goes from the best to its neighbours.
 const STARTS: usize = 10;
 
