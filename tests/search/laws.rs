@@ -6,7 +6,7 @@ use hogback::data::order::Holdout;
 use serde_json::Value;
 use std::fs;
 
-const STRATEGIES: [&str; 4] = ["evolution", "random", "local", "reinforce"];
+const STRATEGIES: [&str; 5] = ["thompson", "evolution", "random", "local", "reinforce"];
 const LOG: &str = "m.trials.jsonl";
 
 /// What differs from run to run.

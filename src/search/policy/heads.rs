@@ -31,13 +31,7 @@ impl Policy<'_> {
     }
 
     /// Goes back through the decision of a step, if it is one by itself: into the weights of its head, and into what the layer gave.
-    pub(super) fn heads_back(
-        &self,
-        weights: &[f32],
-        walk: &mut Walk,
-        step: usize,
-        gradient: &mut [f32],
-    ) {
+    pub(super) fn heads_back(&self, weights: &[f32], walk: &mut Walk, step: usize, gradient: &mut [f32]) {
         let decision = walk.steps[step].start;
         if link(&self.space.decisions()[decision]).is_some() {
             return;

@@ -11,7 +11,7 @@ use super::{STARTS, Strategy, Update};
 use crate::random::Random;
 use crate::search::archive::Archive;
 use crate::search::policy::{Allowed, SharedPolicy, Walk};
-use crate::search::space::{Architecture, Edit};
+use crate::search::space::{Architecture, Edit, UNMADE};
 use crate::theta::private::Aligned;
 
 /// The rate of Adam.
@@ -124,6 +124,25 @@ impl Strategy for Edits<'_> {
         next.unwrap_or_else(|| space.draw(random))
     }
 
+    fn recall(&mut self, architecture: &Architecture) {
+        // Nobody has written down what it was an edit of: the best that is known so far.
+        let Some((parent, edit)) = self.frontier.parent(architecture) else { return };
+        let (reward, parent) = (parent.reward, parent.architecture.clone());
+        let decisions = self.shared.policy().space().decisions().iter().zip(parent.choices()).enumerate();
+        let made = decisions.filter(|(_, (_, choice))| **choice != UNMADE);
+        let others = made.flat_map(|(nth, (decision, &choice))| {
+            (0..decision.values.len() as u8).filter(move |other| *other != choice).map(move |other| (nth, other))
+        });
+        let edits: Vec<(usize, u8)> = others.collect();
+        let taken = edits.iter().position(|other| *other == edit).unwrap_or_default();
+        let (child, updates, own) = (architecture.clone(), self.shared.updates(), self.own);
+        self.flights.push(Flight { child, parent, reward, edits, taken, updates, own });
+    }
+
+    fn forget(&mut self, architecture: &Architecture) {
+        self.flights.retain(|flight| flight.child != *architecture);
+    }
+
     fn learn(&mut self, architecture: &Architecture, reward: f32, mine: bool) -> Option<Update> {
         self.frontier.put(architecture, reward);
         let is_it = |flight: &Flight| flight.child == *architecture;
@@ -224,7 +243,8 @@ mod tests {
         let mut gradient = vec![0.0; weights.len()];
         policy.follow(&weights, &allowed, &parent, &mut walk);
         let slopes = edits.iter().zip(slopes).enumerate();
-        let slopes = slopes.map(|(nth, (&(decision, choice), slope))| (decision, choice, slope + f32::from(u8::from(nth == 7))));
+        let slopes =
+            slopes.map(|(nth, (&(decision, choice), slope))| (decision, choice, slope + f32::from(u8::from(nth == 7))));
         policy.edits_gradient(&weights, &mut walk, slopes, &mut gradient);
         let found: f32 = gradient.iter().zip(&direction).map(|(slope, way)| slope * way).sum();
         assert!((found - slope).abs() < 2e-3 * slope.abs().max(1.0), "{found} {slope}");

@@ -172,13 +172,17 @@ mod tests {
             let (one, other) = (space.settle(vec![0, 1], &mut random), space.settle(vec![1, 2, 3], &mut random));
             let (more, deviation) = worth.difference(&one, &other);
             assert!((more - (worth.of(&other) - worth.of(&one))).abs() < 1e-12);
-            let apart: Vec<f64> = row(&worth, &other).iter().zip(row(&worth, &one)).map(|(to, from)| to - from).collect();
+            let apart: Vec<f64> =
+                row(&worth, &other).iter().zip(row(&worth, &one)).map(|(to, from)| to - from).collect();
             let rows = worth.covariance.chunks_exact(apart.len()).map(|row| dot(row, &apart));
             let variance = dot(&rows.collect::<Vec<_>>(), &apart) * worth.squares / worth.trials;
             assert!((deviation * deviation - variance).abs() < 1e-9 * variance, "{deviation} {variance}");
             assert!(deviation < before);
             before = deviation;
         }
-        assert_eq!(worth.difference(&space.settle(vec![0, 1], &mut random), &space.settle(vec![0, 1], &mut random)), (0.0, 0.0));
+        assert_eq!(
+            worth.difference(&space.settle(vec![0, 1], &mut random), &space.settle(vec![0, 1], &mut random)),
+            (0.0, 0.0)
+        );
     }
 }

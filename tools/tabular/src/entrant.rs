@@ -5,9 +5,7 @@ use std::io;
 use hogback::error::{Error, Result};
 use hogback::search::policy::{Policy, SharedPolicy};
 use hogback::search::space::Space;
-use hogback::search::strategy::{
-    Edits, Evolution, LocalSearch, RandomSearch, Reinforce, Setting, Strategy, Thompson,
-};
+use hogback::search::strategy::{Edits, Evolution, LocalSearch, RandomSearch, Reinforce, Setting, Strategy, Thompson};
 use hogback_kernels::Backend;
 
 /// A strategy with its settings.
@@ -34,13 +32,9 @@ impl Entrant {
             ("local", Ok([])) => Self::Local,
             ("thompson", Ok([])) => Self::Thompson,
             ("reinforce", Ok([])) => Self::Edits,
-            ("whole", Ok([rate])) => Self::Whole(Setting {
-                rate: *rate as f32,
-                decay: 0.9,
-                normalise: true,
-                depth: None,
-                ..Setting::PAPER
-            }),
+            ("whole", Ok([rate])) => {
+                Self::Whole(Setting { rate: *rate as f32, decay: 0.9, normalise: true, depth: None, ..Setting::PAPER })
+            }
             ("paper", Ok([])) => Self::Whole(Setting::PAPER),
             _ => {
                 let known = "random, evolution:POPULATION:TOURNAMENT, local, thompson, reinforce, whole:RATE, paper";
@@ -53,9 +47,7 @@ impl Entrant {
     /// The policy it learns, if it does.
     pub fn shared<'s>(&self, space: &'s Space, seed: u64) -> io::Result<Option<SharedPolicy<'s>>> {
         match self {
-            Self::Edits | Self::Whole(_) => {
-                SharedPolicy::new(Policy::new(space, Backend::best()), 1, seed).map(Some)
-            }
+            Self::Edits | Self::Whole(_) => SharedPolicy::new(Policy::new(space, Backend::best()), 1, seed).map(Some),
             _ => Ok(None),
         }
     }
@@ -63,7 +55,9 @@ impl Entrant {
     /// The strategy, knowing nothing; `shared` is what [`Entrant::shared`] gave.
     pub fn strategy<'s>(&self, space: &'s Space, shared: Option<&'s SharedPolicy<'s>>) -> Box<dyn Strategy + 's> {
         match (self, shared) {
-            (Self::Evolution { population, tournament }, _) => Box::new(Evolution::new(space, *population, *tournament)),
+            (Self::Evolution { population, tournament }, _) => {
+                Box::new(Evolution::new(space, *population, *tournament))
+            }
             (Self::Local, _) => Box::new(LocalSearch::new(space)),
             (Self::Thompson, _) => Box::new(Thompson::new(space)),
             (Self::Edits, Some(shared)) => Box::new(Edits::new(shared)),

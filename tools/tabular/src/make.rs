@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use clap::Args;
-use hogback::error::Error;
 use hogback::data::Input;
+use hogback::error::Error;
 use hogback::model::configuration::Kind;
 use hogback::search::space::Space;
 use hogback::search::table::{Tabulated, Worth, tabulate};

@@ -21,7 +21,8 @@ pub struct Table {
 impl Table {
     /// The table of `space` whose architectures come to the accuracies beside them.
     pub fn new(space: Space, all: Vec<(Architecture, [Worth; SEEDS])>) -> Self {
-        let accuracy: Vec<[f32; SEEDS]> = all.iter().map(|(_, worths)| worths.map(|worth| worth.valid as f32)).collect();
+        let accuracy: Vec<[f32; SEEDS]> =
+            all.iter().map(|(_, worths)| worths.map(|worth| worth.valid as f32)).collect();
         let best = accuracy.iter().map(mean).fold(0.0, f64::max);
         let rows = all.into_iter().enumerate().map(|(row, (architecture, _))| (architecture, row as u32)).collect();
         Self { space, rows, accuracy, best }
@@ -56,4 +57,3 @@ impl Table {
 fn mean(accuracy: &[f32; SEEDS]) -> f64 {
     accuracy.iter().map(|&accuracy| f64::from(accuracy)).sum::<f64>() / SEEDS as f64
 }
-
