@@ -84,7 +84,7 @@ struct Searching {
     /// How models are proposed
     #[arg(long, value_enum, default_value_t)]
     strategy: Strategies,
-    /// How the policy of reinforce learns [default: in steps for some hundred trials; paper: as Zoph & Le 2017]
+    /// What the policy of reinforce writes, and how it learns [default: edits of the best model so far, in steps for some hundred trials]
     #[arg(long, value_enum)]
     policy: Option<Policies>,
     /// The most trials [default: as many as there is time for]
@@ -99,7 +99,7 @@ struct Searching {
     /// Passes over the data of a trial [default: 2 to 10 by the rows]
     #[arg(long, value_name = "N", value_parser = count::<u32>)]
     child_passes: Option<u32>,
-    /// What a trial may take in seconds before it counts as failed [default: a tenth of --time]
+    /// What a trial may take in seconds before it counts as failed [default: a quarter of --time]
     #[arg(long, value_name = "SECS", value_parser = seconds)]
     child_time: Option<Duration>,
     /// R is the accuracy on held-out rows, to this power

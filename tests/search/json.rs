@@ -83,9 +83,8 @@ fn a_line_of_the_log_tells_all_of_a_trial() {
     let always = ["search", "@digits", "--space", "space.toml", "--model", "m", "--overwrite", "--quiet"];
     let plain =
         ["accuracy", "architecture", "child", "controller", "loss", "passes", "reward", "seconds", "seed", "trial"];
-    for (strategy, power) in
-        [("evolution", "3"), ("random", "1"), ("local", "0.5"), ("thompson", "2"), ("reinforce", "3")]
-    {
+    let strategies = [("thompson", "2"), ("evolution", "3"), ("random", "1"), ("local", "0.5"), ("reinforce", "3")];
+    for (strategy, power) in strategies {
         let flags = [
             "--strategy",
             strategy,
@@ -105,7 +104,7 @@ fn a_line_of_the_log_tells_all_of_a_trial() {
         let mut learned = 0;
         for trial in trials(&folder, "m.trials.jsonl") {
             let mut expected = plain.to_vec();
-            // The policy has no say in the first ones.
+            // There is nothing to edit before the first ones are known.
             let learns = strategy == "reinforce" && !trial["entropy"].is_null();
             learned += u32::from(learns);
             if learns {

@@ -58,7 +58,7 @@ impl Strategies {
 /// How the policy of `reinforce` learns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Policies {
-    /// As Zoph & Le 2017 have it.
+    /// Whole models, as Zoph & Le 2017 have it.
     Paper,
 }
 

@@ -67,9 +67,8 @@ impl Worth {
         // What both have cancels out; few are left, so what is left is gone through in pairs.
         let sides = [(from, -1.0), (to, 1.0)].map(|(side, sign)| {
             let choices = from.choices().iter().zip(to.choices()).zip(side.choices()).zip(&self.first);
-            choices.filter_map(move |(((one, other), own), first)| {
-                (one != other && *own != UNMADE).then(|| (first + usize::from(*own), sign))
-            })
+            let differ = choices.filter(|(((one, other), own), _)| one != other && **own != UNMADE);
+            differ.map(move |((_, own), first)| (first + usize::from(*own), sign))
         });
         let [one, other] = sides;
         let apart = one.chain(other);

@@ -10,7 +10,7 @@ use hogback::search::strategy::Strategy;
 use crate::table::{SEEDS, Table};
 
 /// After how many evaluations a run is looked at.
-pub const LOOKS: [usize; 6] = [50, 150, 300, 500, 1000, 2000];
+pub(crate) const LOOKS: [usize; 6] = [50, 150, 300, 500, 1000, 2000];
 
 /// How often a strategy is asked for something new before something new is drawn for it, and how often is
 /// drawn: as in a search.
@@ -18,20 +18,20 @@ const ASKED: usize = 100;
 
 /// What a run has come to by then: means over the seeds, in points below the best of the table.
 #[derive(Clone, Copy, Default)]
-pub struct Look {
+pub(crate) struct Look {
     /// Of the one with the best R.
-    pub best: f64,
+    pub(crate) best: f64,
     /// Of the best of the ten with the best R: what is found where these are tried under the other seeds as well.
-    pub tried: f64,
+    pub(crate) tried: f64,
     /// The mean of the 15 with the best R.
-    pub top: f64,
+    pub(crate) top: f64,
     /// The mean of the last 100.
-    pub last: f64,
+    pub(crate) last: f64,
 }
 
 /// A run, looked at after so many evaluations: `in_flight` evaluations at a time, told in the order in which they began. Which of the seeds an evaluation shows is settled by
 /// the run and the architecture alone, so that all strategies meet the same noise.
-pub fn run<'t>(
+pub(crate) fn run<'t>(
     table: &'t Table,
     strategy: &mut (dyn Strategy + 't),
     number: u64,

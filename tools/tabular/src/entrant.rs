@@ -9,7 +9,7 @@ use hogback::search::strategy::{Edits, Evolution, LocalSearch, RandomSearch, Rei
 use hogback_kernels::Backend;
 
 /// A strategy with its settings.
-pub enum Entrant {
+pub(crate) enum Entrant {
     Random,
     Evolution { population: usize, tournament: usize },
     Local,
@@ -20,7 +20,7 @@ pub enum Entrant {
 
 impl Entrant {
     /// What a name and settings, with colons between, stand for.
-    pub fn named(text: &str) -> Result<Self> {
+    pub(crate) fn named(text: &str) -> Result<Self> {
         let mut parts = text.split(':');
         let name = parts.next().unwrap_or_default();
         let numbers = parts.map(str::parse).collect::<std::result::Result<Vec<f64>, _>>();
@@ -45,7 +45,7 @@ impl Entrant {
     }
 
     /// The policy it learns, if it does.
-    pub fn shared<'s>(&self, space: &'s Space, seed: u64) -> io::Result<Option<SharedPolicy<'s>>> {
+    pub(crate) fn shared<'s>(&self, space: &'s Space, seed: u64) -> io::Result<Option<SharedPolicy<'s>>> {
         match self {
             Self::Edits | Self::Whole(_) => SharedPolicy::new(Policy::new(space, Backend::best()), 1, seed).map(Some),
             _ => Ok(None),
@@ -53,7 +53,11 @@ impl Entrant {
     }
 
     /// The strategy, knowing nothing; `shared` is what [`Entrant::shared`] gave.
-    pub fn strategy<'s>(&self, space: &'s Space, shared: Option<&'s SharedPolicy<'s>>) -> Box<dyn Strategy + 's> {
+    pub(crate) fn strategy<'s>(
+        &self,
+        space: &'s Space,
+        shared: Option<&'s SharedPolicy<'s>>,
+    ) -> Box<dyn Strategy + 's> {
         match (self, shared) {
             (Self::Evolution { population, tournament }, _) => {
                 Box::new(Evolution::new(space, *population, *tournament))

@@ -17,20 +17,20 @@ const LEVEL: i32 = 19;
 
 /// What a table is of.
 #[derive(Serialize, Deserialize)]
-pub struct Head {
+pub(crate) struct Head {
     /// The text of the space.
-    pub space: String,
+    pub(crate) space: String,
     /// The data.
-    pub data: String,
+    pub(crate) data: String,
     /// Passes of each model.
-    pub passes: u32,
+    pub(crate) passes: u32,
     /// The shares of rows that the accuracies are of.
-    pub valid: f64,
-    pub test: f64,
+    pub(crate) valid: f64,
+    pub(crate) test: f64,
 }
 
 /// Writes a table.
-pub fn write(path: &Path, head: &Head, worths: &[[Worth; SEEDS]]) -> Result<(), Error> {
+pub(crate) fn write(path: &Path, head: &Head, worths: &[[Worth; SEEDS]]) -> Result<(), Error> {
     let mut bytes = serde_json::to_vec(head).map_err(|error| Error::io(path, "write the table", error.into()))?;
     bytes.push(b'\n');
     for worth in worths.iter().flatten() {
@@ -44,7 +44,7 @@ pub fn write(path: &Path, head: &Head, worths: &[[Worth; SEEDS]]) -> Result<(), 
 }
 
 /// Reads a table.
-pub fn read(path: &Path) -> Result<Table, Error> {
+pub(crate) fn read(path: &Path) -> Result<Table, Error> {
     let wrong = |what: &str| Error::Usage(format!("{} is no table: {what}; make it again", path.display()));
     let bytes = std::fs::File::open(path)
         .and_then(zstd::decode_all)

@@ -16,7 +16,7 @@ use crate::file::{self, Head};
 use crate::table::SEEDS;
 
 #[derive(Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// The data: a path, or a built-in set (@digits)
     data: String,
     /// The space, a file of decisions of which `kind` is mlp
@@ -40,7 +40,7 @@ pub struct Arguments {
 }
 
 /// Makes a table.
-pub fn run(arguments: &Arguments) -> Result<(), Error> {
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Error> {
     let text = std::fs::read_to_string(&arguments.space)
         .map_err(|error| Error::io(&arguments.space, "read the space", error))?;
     let space = Space::parse(&text, &arguments.space)?;

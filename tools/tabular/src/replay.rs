@@ -14,7 +14,7 @@ use crate::table::Table;
 use crate::{file, synthetic};
 
 #[derive(Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// Tables, as `make` writes them
     tables: Vec<PathBuf>,
     /// Replay on so many landscapes by a formula as well
@@ -50,7 +50,7 @@ const TOLD: [(&str, Of); 4] = [
 type Played = (String, Vec<Vec<Look>>, f64);
 
 /// Replays strategies.
-pub fn run(arguments: &Arguments) -> Result<()> {
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let entrants = arguments.strategies.iter().map(|name| Entrant::named(name)).collect::<Result<Vec<_>>>()?;
     if arguments.synthetic > 0 {
         let tables: Vec<Table> = (0..arguments.synthetic).into_par_iter().map(synthetic::landscape).collect();

@@ -2,13 +2,13 @@
 
 /// A mean of independent runs, and half the width of its 95 % interval.
 #[derive(Clone, Copy)]
-pub struct Mean {
-    pub mean: f64,
-    pub half: f64,
+pub(crate) struct Mean {
+    pub(crate) mean: f64,
+    pub(crate) half: f64,
 }
 
 /// The mean of some values.
-pub fn mean(values: impl Iterator<Item = f64>) -> Mean {
+pub(crate) fn mean(values: impl Iterator<Item = f64>) -> Mean {
     // Welford 1962.
     let (mut n, mut mean, mut squares) = (0.0, 0.0, 0.0);
     for value in values {

@@ -17,7 +17,7 @@ const PAIRS: f64 = 0.35;
 const NOISE: f64 = 0.005;
 
 /// The landscape of a seed.
-pub fn landscape(seed: u64) -> Table {
+pub(crate) fn landscape(seed: u64) -> Table {
     let mut random = Random::new(seed);
     let space = space();
     let sizes: Vec<usize> = DECISIONS.iter().map(|(size, _)| *size).collect();

@@ -5,11 +5,11 @@ use hogback::search::table::Worth;
 use rustc_hash::FxHashMap;
 
 /// How often each architecture was trained.
-pub const SEEDS: usize = 3;
+pub(crate) const SEEDS: usize = 3;
 
 /// What every architecture of a space comes to.
-pub struct Table {
-    pub space: Space,
+pub(crate) struct Table {
+    pub(crate) space: Space,
     /// By architecture, its row.
     rows: FxHashMap<Architecture, u32>,
     /// By row, the accuracy on validation rows by seed.
@@ -20,7 +20,7 @@ pub struct Table {
 
 impl Table {
     /// The table of `space` whose architectures come to the accuracies beside them.
-    pub fn new(space: Space, all: Vec<(Architecture, [Worth; SEEDS])>) -> Self {
+    pub(crate) fn new(space: Space, all: Vec<(Architecture, [Worth; SEEDS])>) -> Self {
         let accuracy: Vec<[f32; SEEDS]> =
             all.iter().map(|(_, worths)| worths.map(|worth| worth.valid as f32)).collect();
         let best = accuracy.iter().map(mean).fold(0.0, f64::max);
@@ -29,27 +29,27 @@ impl Table {
     }
 
     /// How many architectures there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.accuracy.len()
     }
 
     /// The row of an architecture of the space.
-    pub fn row(&self, architecture: &Architecture) -> usize {
+    pub(crate) fn row(&self, architecture: &Architecture) -> usize {
         self.rows[architecture] as usize
     }
 
     /// What came of a row under a seed.
-    pub fn accuracy(&self, row: usize, seed: usize) -> f32 {
+    pub(crate) fn accuracy(&self, row: usize, seed: usize) -> f32 {
         self.accuracy[row][seed]
     }
 
     /// What a row is worth: its mean accuracy over the seeds.
-    pub fn mean(&self, row: usize) -> f64 {
+    pub(crate) fn mean(&self, row: usize) -> f64 {
         mean(&self.accuracy[row])
     }
 
     /// What the best row is worth.
-    pub fn best(&self) -> f64 {
+    pub(crate) fn best(&self) -> f64 {
         self.best
     }
 }
