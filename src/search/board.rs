@@ -102,6 +102,15 @@ impl Board {
         })
     }
 
+    /// Marks the trials that are done as heard and learned from where a strategy knows them, and the others as not.
+    pub(super) fn mark(&self, knows: impl Fn(usize) -> bool) {
+        for (number, ..) in self.done(0) {
+            let (slot, known) = (self.slot(number), knows(number));
+            slot.heard.store(known, Ordering::Relaxed);
+            slot.learned.store(known, Ordering::Relaxed);
+        }
+    }
+
     /// How stale Θ was at the updates of this run.
     pub(super) fn staleness(&self) -> Staleness {
         let mut staleness = Staleness::new();

@@ -8,7 +8,7 @@ use super::board::{Board, MOST, Outcome, Proposal};
 use super::head::Head;
 use super::log::{Trial, TrialLog, Written};
 use super::policy::SharedPolicy;
-use super::saved::{self, Keeper, Known};
+use super::saved::{self, Keeper};
 use super::session::Run;
 use super::space::Space;
 use super::{Request, plan};
@@ -88,7 +88,7 @@ impl Run<'_, '_> {
         let resumes = self.request.resume && directory.exists();
         let known = if resumes { saved::restore(&directory, shared, self.head)? } else { None };
         // Nothing is known to a fresh Θ: what the log has is learned again.
-        mark(board, Some(known.as_ref().unwrap_or(&Known::default())));
+        board.mark(|number| known.as_ref().is_some_and(|known| known.has(number)));
         let every = (self.request.train.checkpoint_every, self.plan.shards);
         let mut keeper = Keeper::new(self.store, &directory, every, known.is_some(), self.head)?;
         if known.is_none() {
@@ -96,14 +96,5 @@ impl Run<'_, '_> {
             keeper.commit(shared, board)?;
         }
         Ok(keeper)
-    }
-}
-
-/// Marks the trials that are on the board already as heard: all where there is no policy, else those that it knows.
-pub(super) fn mark(board: &Board, known: Option<&Known>) {
-    for (number, ..) in board.done(0) {
-        let (slot, known) = (board.slot(number), known.is_none_or(|known| known.has(number)));
-        slot.heard.store(known, Ordering::Relaxed);
-        slot.learned.store(known, Ordering::Relaxed);
     }
 }

@@ -29,7 +29,6 @@ pub(super) struct Keeper<'a> {
 }
 
 /// Which trials Θ has heard of.
-#[derive(Default)]
 pub(super) struct Known {
     /// All below this number,
     below: usize,

@@ -14,7 +14,6 @@ use super::job::{Child, Search};
 use super::log::TrialLog;
 use super::plan::{self, Ways};
 use super::policy::{Policy, SharedPolicy};
-use super::resume::mark;
 use super::show::Showing;
 use super::space::{Architecture, Space, sentence};
 use super::strategy::{Policies, Strategies, Strategy, begin};
@@ -105,7 +104,7 @@ impl Run<'_, '_> {
         if let Some(shared) = &shared {
             keeper = Some(self.keep(shared, board)?);
         } else {
-            mark(board, None);
+            board.mark(|_| true);
         }
         let make = |_: usize| -> Box<dyn Strategy + '_> { begin(by, request.policy, space, shared.as_ref()) };
         let limit = request.child_time.or(request.time.map(|time| time / OF_TIME)).unwrap_or(Duration::MAX);
@@ -186,7 +185,7 @@ impl Run<'_, '_> {
                 finals: true,
                 ..self.search(board, &child, &make, (budget.min(MOST), control))
             };
-            mark(board, None);
+            board.mark(|_| true);
             set(&search, false);
             let mut quiet = Showing::new((self.ears.progress, self.ears.log), &words, None, board);
             hunt(self.plan, &search, faults, &mut quiet, &mut || Ok(()))?;

@@ -5,8 +5,6 @@ use std::thread;
 
 use super::*;
 use crate::search::board::PIECE;
-use crate::search::resume::mark;
-use crate::search::saved::Known;
 use crate::search::strategy::Update;
 
 #[test]
@@ -81,9 +79,9 @@ fn without_a_policy_all_that_is_there_has_been_heard_of() {
         let slots = (0..4).map(|number| board.slot(number));
         slots.map(|slot| (slot.heard.load(Relaxed), slot.learned.load(Relaxed))).collect()
     };
-    mark(&board, None);
+    board.mark(|_| true);
     assert_eq!(marks(), [(true, true); 4]);
     // A fresh Θ knows nothing.
-    mark(&board, Some(&Known::default()));
+    board.mark(|_| false);
     assert_eq!(marks(), [(false, false); 4]);
 }

@@ -16,8 +16,6 @@ use crate::search::archive::Archive;
 use crate::search::hunt::hunt;
 use crate::search::job::Search;
 use crate::search::log::{TrialLog, Written};
-use crate::search::resume::mark;
-use crate::search::saved::Known;
 use crate::search::show::Showing;
 use crate::search::strategy::{Strategy, Update};
 use crate::store::{Faulty, Store};
@@ -226,7 +224,7 @@ fn what_a_strategy_has_not_learned_in_another_life_it_recalls_and_learns() {
             board.slot(number).told.store(true, Relaxed);
         }
         // Of three Θ has heard, and of the others it has not.
-        mark(&board, Some(&Known::default()));
+        board.mark(|_| false);
         [0, 1, 4].iter().for_each(|&number| board.slot(number).heard.store(true, Relaxed));
         let logged = Case { shape, budget: 16, ..Case::new(&space, &board, &heard) }.run();
         // The log has had them.
@@ -323,7 +321,7 @@ fn finals_hear_of_finals_alone_and_a_search_of_none() {
             Proposal { rung: usize::from(number < 4), finals: number >= 6, ..proposal(all[100 + number].clone()) };
         put(&board, number, proposal, outcome(0.25, 1.0));
     }
-    mark(&board, None);
+    board.mark(|_| true);
     let heard_of = |heard: &Heard| -> Vec<usize> {
         let learned = heard.learned.lock().unwrap();
         let number = |architecture: &Architecture| all.iter().position(|other| other == architecture).unwrap();
