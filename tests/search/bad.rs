@@ -107,7 +107,7 @@ fn numbers_that_are_none() {
 #[test]
 fn a_policy_for_a_strategy_that_has_none() {
     let folder = folder();
-    for strategy in ["evolution", "random", "local"] {
+    for strategy in ["thompson", "evolution", "random", "local"] {
         folder
             .run(&few(&["--strategy", strategy, "--policy", "paper"]))
             .failed_with(2, &["--policy is of --strategy reinforce"]);

@@ -151,34 +151,34 @@ fn policy(folder: &Folder) -> (Vec<f32>, Value) {
 
 #[test]
 fn a_policy_is_restored_and_learns_what_it_had_not_learned() {
-    let folder = folder();
-    let search = |budget: &str, more: &[&str]| {
-        let by = ["--strategy", "reinforce", "--policy", "paper"];
-        let flags = [&by[..], &["--children", "1", "--child-passes", "1", "--budget", budget]].concat();
-        folder.run(&words(&[&flags[..], more].concat())).done()
-    };
-    search("12", &[]);
-    let (weights, position) = policy(&folder);
-    // Each trial has moved Θ, and so has what was proposed again and is known.
-    let of = |position: &Value, trials: u64| {
-        assert_eq!((&position["below"], &position["but"]), (&trials.into(), &Value::Array(vec![])), "{position}");
-        assert!(position["updates"].as_u64().unwrap() >= trials, "{position}");
-    };
-    of(&position, 12);
-    // Nothing is left to do, and Θ is as it was.
-    search("12", &["--resume"]);
-    let (same, again) = policy(&folder);
-    assert!(weights == same && position == again, "{again}");
-    // It goes on from where it was.
-    search("16", &["--resume"]);
-    let (more, later) = policy(&folder);
-    assert!(more != weights);
-    of(&later, 16);
-    // What an older Θ has not learned, or one that is gone, is learned from the log.
-    std::fs::remove_dir_all(folder.path("m.policy")).unwrap();
-    search("17", &["--resume"]);
-    let (_, anew) = policy(&folder);
-    of(&anew, 17);
+    // Whole architectures from the first trial on, and edits of the best of the first ones.
+    for (policy_flags, least, fresh) in [(&["--policy", "paper"][..], 24, 30), (&[], 8, 15)] {
+        let folder = folder();
+        let search = |budget: &str, more: &[&str]| {
+            let flags = ["--strategy", "reinforce", "--children", "1", "--child-passes", "1", "--budget", budget];
+            folder.run(&words(&[&flags[..], policy_flags, more].concat())).done()
+        };
+        let of = |position: &Value, trials: u64, updates: u64| {
+            assert_eq!((&position["below"], &position["but"]), (&trials.into(), &Value::Array(vec![])), "{position}");
+            assert!(position["updates"].as_u64().unwrap() >= updates, "{position}");
+        };
+        search("24", &[]);
+        let (weights, position) = policy(&folder);
+        of(&position, 24, least);
+        // Nothing is left to do, and Θ is as it was.
+        search("24", &["--resume"]);
+        let (same, again) = policy(&folder);
+        assert!(weights == same && position == again, "{again}");
+        // It goes on from where it was.
+        search("30", &["--resume"]);
+        let (more, later) = policy(&folder);
+        assert!(more != weights);
+        of(&later, 30, position["updates"].as_u64().unwrap() + 1);
+        // What an older Θ has not learned, or one that is gone, is learned from the log.
+        std::fs::remove_dir_all(folder.path("m.policy")).unwrap();
+        search("31", &["--resume"]);
+        of(&policy(&folder).1, 31, fresh);
+    }
 }
 
 #[test]

@@ -49,6 +49,15 @@ impl Space {
         edits.into_iter().map(edit).collect()
     }
 
+    /// The decision of `parent` that was made otherwise, and how, where `child` came of that; none where it came of something else.
+    pub fn edit(&self, parent: &Architecture, child: &Architecture) -> Option<(usize, u8)> {
+        let mut differ = parent.0.iter().zip(&child.0).enumerate().filter(|(_, (one, other))| one != other);
+        let (decision, (was, is)) = differ.next()?;
+        // What hangs on it has come into being, or lost its ground.
+        let hangs = |(_, (one, other)): (usize, (&u8, &u8))| *one == UNMADE || *other == UNMADE;
+        (*was != UNMADE && *is != UNMADE && differ.all(hangs)).then_some((decision, *is))
+    }
+
     /// A copy of `parent` in which `decision`, which was made, is `choice`.
     pub fn with(&self, parent: &Architecture, decision: usize, choice: u8, random: &mut Random) -> Architecture {
         let mut choices = parent.0.to_vec();

@@ -90,3 +90,23 @@ fn what_another_space_tells_is_not_found() {
     told.insert("c".to_owned(), 3.into());
     assert_eq!(spaces[1].find(&told), None);
 }
+
+#[test]
+fn it_is_known_by_which_edit_a_neighbour_came() {
+    for name in ["mlp", "sparse"] {
+        let (space, mut random) = (Space::named(name).unwrap(), Random::new(9));
+        for _ in 0..50 {
+            let parent = space.draw(&mut random);
+            assert_eq!(space.edit(&parent, &parent), None);
+            for edit in space.neighbours(&parent, &mut random) {
+                assert_eq!(space.edit(&parent, &edit.child), Some((edit.decision, edit.choice)));
+            }
+            // Two edits are none, unless one made the other.
+            let grandchild = space.mutate(&space.mutate(&parent, &mut random), &mut random);
+            if let Some((decision, choice)) = space.edit(&parent, &grandchild) {
+                assert_eq!(grandchild.choices()[decision], choice);
+                assert_ne!(parent.choices()[decision], choice);
+            }
+        }
+    }
+}

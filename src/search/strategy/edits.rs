@@ -11,7 +11,7 @@ use super::{STARTS, Strategy, Update};
 use crate::random::Random;
 use crate::search::archive::Archive;
 use crate::search::policy::{Allowed, SharedPolicy, Walk};
-use crate::search::space::{Architecture, Edit};
+use crate::search::space::{Architecture, Edit, UNMADE};
 use crate::theta::private::Aligned;
 
 /// The rate of Adam.
@@ -122,6 +122,25 @@ impl Strategy for Edits<'_> {
         let next = frontier.take(1, archive, random, |places, random| (0, self.draw(&places[0], random)));
         self.frontier = frontier;
         next.unwrap_or_else(|| space.draw(random))
+    }
+
+    fn recall(&mut self, architecture: &Architecture) {
+        // Nobody has written down what it was an edit of: the best that is known so far.
+        let Some((parent, edit)) = self.frontier.parent(architecture) else { return };
+        let (reward, parent) = (parent.reward, parent.architecture.clone());
+        let decisions = self.shared.policy().space().decisions().iter().zip(parent.choices()).enumerate();
+        let made = decisions.filter(|(_, (_, choice))| **choice != UNMADE);
+        let others = made.flat_map(|(nth, (decision, &choice))| {
+            (0..decision.values.len() as u8).filter(move |other| *other != choice).map(move |other| (nth, other))
+        });
+        let edits: Vec<(usize, u8)> = others.collect();
+        let taken = edits.iter().position(|other| *other == edit).unwrap_or_default();
+        let (child, updates, own) = (architecture.clone(), self.shared.updates(), self.own);
+        self.flights.push(Flight { child, parent, reward, edits, taken, updates, own });
+    }
+
+    fn forget(&mut self, architecture: &Architecture) {
+        self.flights.retain(|flight| flight.child != *architecture);
     }
 
     fn learn(&mut self, architecture: &Architecture, reward: f32, mine: bool) -> Option<Update> {

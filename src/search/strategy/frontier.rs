@@ -54,6 +54,12 @@ impl<'s> Frontier<'s> {
         self.open.push(Place { architecture: architecture.clone(), reward, around: None });
     }
 
+    /// The best place that `child` is a neighbour of, and by which edit.
+    pub(super) fn parent(&self, child: &Architecture) -> Option<(&Place, (usize, u8))> {
+        let edits = self.open.iter().filter_map(|place| Some((place, self.space.edit(&place.architecture, child)?)));
+        edits.max_by(|(one, _), (other, _)| one.cmp(other))
+    }
+
     /// Takes a neighbour of one of the best `many` places: `choose` is shown those, the best first and at least one, and says which and
     /// which of its neighbours, by their numbers. None where all neighbours of all places are known.
     pub(super) fn take(
