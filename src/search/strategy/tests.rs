@@ -148,7 +148,9 @@ fn in_evolution_the_oldest_dies_however_good_it_is() {
         child.choices().iter().filter(|choice| **choice == 2).count() == 7
     };
     strategy.learn(&best, 0.9, true);
-    (0..4).for_each(|_| drop(strategy.learn(&far, 0.1, true)));
+    for _ in 0..4 {
+        let _ = strategy.learn(&far, 0.1, true);
+    }
     assert!((0..20).all(|_| near(&mut strategy, &mut random)));
     strategy.learn(&far, 0.1, true);
     assert!(!(0..20).any(|_| near(&mut strategy, &mut random)));
