@@ -6,7 +6,7 @@ use crate::search::space::{Decision, Value, When};
 
 fn decision(nth: usize, values: usize, when: Option<When>) -> Decision {
     let values = (0..values).map(|value| Value::Number(value as f64)).collect();
-    Decision { name: format!("d{nth}"), values, is_ordered: nth % 2 == 0, when, skip: None }
+    Decision { name: format!("d{nth}"), values, is_ordered: nth.is_multiple_of(2), when, skip: None }
 }
 
 /// 4⁸ architectures.
