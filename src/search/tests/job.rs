@@ -226,9 +226,14 @@ fn what_a_strategy_has_not_learned_in_another_life_it_recalls_and_learns() {
         // Of three Θ has heard, and of the others it has not.
         board.mark(|_| false);
         [0, 1, 4].iter().for_each(|&number| board.slot(number).heard.store(true, Relaxed));
-        let logged = Case { shape, budget: 16, ..Case::new(&space, &board, &heard) }.run();
+        // A controller looks around when it has something to deal: there is enough for both.
+        let comes: Comes<'_> = &|_| {
+            std::thread::sleep(Duration::from_millis(2));
+            Some(outcome(0.5, 1.0))
+        };
+        let logged = Case { shape, comes, budget: 60, ..Case::new(&space, &board, &heard) }.run();
         // The log has had them.
-        assert_eq!(sorted(logged), (10..16).collect::<Vec<_>>(), "{shape:?}");
+        assert_eq!(sorted(logged), (10..60).collect::<Vec<_>>(), "{shape:?}");
         let unknown: Vec<usize> = vec![2, 3, 5, 6, 7, 8, 9];
         let expected: Vec<_> = unknown.iter().map(|&number| (number % shape.0, all[100 + number].clone())).collect();
         assert_eq!(sorted(heard.recalled.lock().unwrap().clone()), sorted(expected.clone()), "{shape:?}");
