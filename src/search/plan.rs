@@ -69,11 +69,13 @@ pub(super) fn space(request: &Request, files: &[DataFile], notice: &dyn Fn(&str)
     let has_names = files.iter().all(|file| file.columns().is_some() || file.namespaces().is_some());
     let (part, left_out) = match (fields, has_names) {
         (Ok(fields), true) if request.space.is_none() && fields > FIELDS => {
-            let what = format!(
-                "note: products of {fields} fields would be many: they are left out of the space, unless --space asks for it"
-            );
-            notice(&what);
-            return space.without_products();
+            let part = space.without_products()?;
+            if part != space {
+                notice(&format!(
+                    "note: products of {fields} fields would be many: they are left out, unless --space asks for them"
+                ));
+            }
+            return Ok(part);
         }
         (Ok(_), true) => return Ok(space),
         (Ok(_), false) => (space.without_products()?, "names of fields: products of features are"),
