@@ -8,6 +8,8 @@ mod replay;
 mod statistics;
 mod synthetic;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::process::ExitCode;
 

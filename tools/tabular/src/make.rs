@@ -26,13 +26,13 @@ pub(crate) struct Arguments {
     #[arg(long)]
     out: PathBuf,
     /// Passes over the data of a model
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 3)]
     passes: u32,
     /// The share of rows that R is of
     #[arg(long, default_value_t = 0.4)]
     valid: f64,
     /// The share of rows that neither R is of nor models learn
-    #[arg(long, default_value_t = 0.2)]
+    #[arg(long, default_value_t = 0.1)]
     test: f64,
     /// Threads that train
     #[arg(long, default_value_t = 2)]
