@@ -28,6 +28,8 @@ pub(super) struct Worth {
     /// Where the values of an architecture stand, and their covariance with all.
     active: Vec<usize>,
     gain: Vec<f64>,
+    /// Where the values stand that only one of two architectures has, with -1 for those of the first and 1 for those of the second.
+    apart: Vec<(usize, f64)>,
 }
 
 impl Worth {
@@ -53,7 +55,7 @@ impl Worth {
             }
         }
         let (weights, gain) = (vec![0.0; count], vec![0.0; count]);
-        Self { first, weights, covariance, squares: 0.0, trials: 0.0, active: Vec::new(), gain }
+        Self { first, weights, covariance, squares: 0.0, trials: 0.0, active: Vec::new(), gain, apart: Vec::new() }
     }
 
     /// The R that is expected of an architecture.
@@ -63,20 +65,20 @@ impl Worth {
     }
 
     /// By how much R of `to` is expected to exceed that of `from`, and the standard deviation of that.
-    pub(super) fn difference(&self, from: &Architecture, to: &Architecture) -> (f64, f64) {
-        // What both have cancels out; few are left, so what is left is gone through in pairs.
-        let sides = [(from, -1.0), (to, 1.0)].map(|(side, sign)| {
-            let choices = from.choices().iter().zip(to.choices()).zip(side.choices()).zip(&self.first);
-            let differ = choices.filter(|(((one, other), own), _)| one != other && **own != UNMADE);
-            differ.map(move |((_, own), first)| (first + usize::from(*own), sign))
-        });
-        let [one, other] = sides;
-        let apart = one.chain(other);
+    pub(super) fn difference(&mut self, from: &Architecture, to: &Architecture) -> (f64, f64) {
+        // What both have cancels out, and little is left.
+        self.apart.clear();
+        for ((&one, &other), first) in from.choices().iter().zip(to.choices()).zip(&self.first) {
+            if one != other {
+                let sides = [(one, -1.0), (other, 1.0)].into_iter().filter(|(choice, _)| *choice != UNMADE);
+                self.apart.extend(sides.map(|(choice, sign)| (first + usize::from(choice), sign)));
+            }
+        }
         let (mut more, mut variance) = (0.0, 0.0);
-        for (row, sign) in apart.clone() {
+        for &(row, sign) in &self.apart {
             more += sign * self.weights[row];
             let with = &self.covariance[row * self.weights.len()..];
-            variance += apart.clone().map(|(column, other)| sign * other * with[column]).sum::<f64>();
+            variance += self.apart.iter().map(|&(column, other)| sign * other * with[column]).sum::<f64>();
         }
         let of_trials = self.squares / self.trials.max(1.0);
         (more, (variance.max(0.0) * of_trials).sqrt())
