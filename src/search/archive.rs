@@ -7,24 +7,16 @@ use super::space::Architecture;
 /// What was tried.
 #[derive(Debug, Default)]
 pub struct Archive {
-    /// In the order in which it became known.
-    trials: Vec<(Architecture, f32)>,
     /// By architecture: how often it was tried, and its mean R.
     known: FxHashMap<Architecture, (u32, f32)>,
-    /// The number of the best trial.
-    best: Option<usize>,
 }
 
 impl Archive {
     /// Puts a trial down: its architecture, and R, 0 where it failed.
     pub fn put(&mut self, architecture: Architecture, reward: f32) {
-        let known = self.known.entry(architecture.clone()).or_default();
+        let known = self.known.entry(architecture).or_default();
         known.0 += 1;
         known.1 += (reward - known.1) / known.0 as f32;
-        if self.best.is_none_or(|best| reward > self.trials[best].1) {
-            self.best = Some(self.trials.len());
-        }
-        self.trials.push((architecture, reward));
     }
 
     /// Its mean R, if it was tried.
@@ -37,18 +29,8 @@ impl Archive {
         self.known.get(architecture).map_or(0, |(times, _)| *times as usize)
     }
 
-    /// All trials, in the order in which they became known.
-    pub fn trials(&self) -> &[(Architecture, f32)] {
-        &self.trials
-    }
-
     /// How many different architectures were tried.
     pub fn different(&self) -> usize {
         self.known.len()
-    }
-
-    /// The best trial.
-    pub fn best(&self) -> Option<&(Architecture, f32)> {
-        self.best.map(|best| &self.trials[best])
     }
 }

@@ -175,10 +175,13 @@ impl<'s> Search<'s> {
         if self.finals {
             return None;
         }
-        let drawn = (0..DRAWN).map(|_| self.space.draw(&mut desk.random)).collect::<Vec<_>>();
-        let new = drawn.into_iter().find(|architecture| self.is_new(desk, architecture));
-        new.or_else(|| self.space.all().find(|architecture| self.is_new(desk, architecture)))
-            .map(|new| (new, self.begins))
+        for _ in 0..DRAWN {
+            let drawn = self.space.draw(&mut desk.random);
+            if self.is_new(desk, &drawn) {
+                return Some((drawn, self.begins));
+            }
+        }
+        self.space.all().find(|architecture| self.is_new(desk, architecture)).map(|new| (new, self.begins))
     }
 
     /// Whether an architecture may be tried: neither tried often enough, nor in somebody's hands.

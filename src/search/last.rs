@@ -7,14 +7,12 @@ use super::session::{Hunted, Run};
 use super::space::flags;
 use super::summary::{Found, Valid, wilson};
 use crate::checkpoint::Existing;
-use crate::data::{Hashing, ReadOptions};
+use crate::data::ReadOptions;
 use crate::engine::plan;
 use crate::engine::topology::Topology;
 use crate::error::{Error, Result};
-use crate::fault::Faults;
 use crate::report::log::RunLog;
 use crate::report::progress::{Progress, ProgressMode};
-use crate::store::Store;
 use crate::train::{self, Ears, Settings, train};
 
 /// The last training has one child where that takes no longer.
@@ -31,7 +29,7 @@ impl Run<'_, '_> {
         ));
         // Scripts read the lines of one run.
         let log = RunLog::off();
-        self.train(hunted, &self.request.train, topology, existing, Ears { log: &log, ..self.ears })
+        self.train(hunted, &self.request.train.model, topology, existing, Ears { log: &log, ..self.ears })
     }
 
     /// The same for what it is compared with, of which nothing is kept.
@@ -43,23 +41,23 @@ impl Run<'_, '_> {
         let quiet = Progress::new(ProgressMode::Quiet);
         let log = RunLog::off();
         let ears = Ears { progress: &quiet, log: &log, stop: self.ears.stop };
-        let request = train::Request { model: folder.path().join("control"), ..like(&self.request.train) };
-        self.train(hunted, &request, topology, Existing::Refuse, ears)
+        self.train(hunted, &folder.path().join("control"), topology, Existing::Refuse, ears)
     }
 
     fn train(
         &self,
         hunted: Hunted,
-        request: &train::Request,
+        model: &Path,
         topology: &Topology,
         existing: Existing,
         ears: Ears<'_>,
     ) -> Result<Found> {
+        let request = &self.request.train;
         let Hunted { winner, trials, failed, trials_per_second, last, staleness } = hunted;
         let passes = self.clock.passes(&winner);
         let settings = Settings {
             passes: Some(passes),
-            seed: Some(self.request.train.settings.seed.unwrap_or(0)),
+            seed: Some(request.settings.seed.unwrap_or(0)),
             ..(self.settings)(&winner.architecture)
         };
         // A trial was of one child; so is this, where it has time for it.
@@ -70,7 +68,17 @@ impl Run<'_, '_> {
         };
         let hashing = self.space.reading(&winner.architecture, &request.read.ignore);
         let told = flags(&settings, hashing.as_ref()).join(" ");
-        let summary = again(request, machine, (settings, hashing), existing, (topology, self.store), ears)?;
+        let request = train::Request {
+            read: ReadOptions { hashing, ..request.read.clone() },
+            model: model.to_path_buf(),
+            existing,
+            settings: Settings { early_stop: Some(0), ..settings },
+            machine,
+            checkpoint_every: request.checkpoint_every,
+            tests_once: true,
+            ..train::Request::new(request.data.clone(), request.backend)
+        };
+        let summary = train(&request, topology, self.store, ears)?;
         let rows = self.ground.test_rows() as f64;
         Ok(Found {
             best: self.space.told(&winner.architecture),
@@ -87,46 +95,4 @@ impl Run<'_, '_> {
             staleness,
         })
     }
-}
-
-/// A request on the same data.
-fn like(request: &train::Request) -> train::Request {
-    train::Request {
-        data: request.data.clone(),
-        read: request.read.clone(),
-        settings: request.settings.clone(),
-        machine: request.machine,
-        ..train::Request::new(Vec::new(), request.backend)
-    }
-}
-
-/// Trains the model of `settings` on the data of `request`, and scores the rows to test by; the summary of that training.
-///
-/// # Errors
-/// As [`train`].
-fn again(
-    request: &train::Request,
-    machine: plan::Request,
-    (settings, hashing): (Settings, Option<Hashing>),
-    existing: Existing,
-    (topology, store): (&Topology, &dyn Store),
-    ears: Ears<'_>,
-) -> Result<train::Summary> {
-    let last = train::Request {
-        data: request.data.clone(),
-        read: ReadOptions { hashing, ..request.read.clone() },
-        valid: None,
-        model: request.model.clone(),
-        existing,
-        settings: Settings { early_stop: Some(0), ..settings },
-        machine,
-        consistency: request.consistency,
-        head: None,
-        merge: None,
-        checkpoint_every: request.checkpoint_every,
-        tests_once: true,
-        backend: request.backend,
-        faults: Faults::none(),
-    };
-    train(&last, topology, store, ears)
 }

@@ -26,6 +26,8 @@ pub(super) fn open_log(
 ) -> Result<(TrialLog, (Board, Board))> {
     let (path, boards) = (plan::log(request), (Board::new(), Board::new()));
     let Some(written) = request.resume.then(|| Written::read(&path)).transpose()?.flatten() else {
+        // Only now: what is refused before leaves the log of an earlier search where it is.
+        plan::keep_log(request, store)?;
         return Ok((TrialLog::create(store, &path, head)?, boards));
     };
     head.check(&path, &written.head)?;

@@ -24,6 +24,7 @@ use crate::train::{self, Ears, Settings};
 
 /// The share of the rows that is kept to test by, and again to compare by.
 const HOLDOUT: f64 = 0.2;
+
 /// Searches for a model, trains it and saves it.
 ///
 /// # Errors
@@ -39,7 +40,6 @@ pub fn search(request: &Request, topology: &Topology, store: &dyn Store, ears: E
     drop(Writer::new(store, &request.train.model, existing)?);
     // One search at a time has a log.
     let _lock = lock(&plan::log(request))?;
-    plan::keep_log(request, store)?;
 
     let base = &request.train.settings;
     let plain = train::read(&request.train.data, &request.train.read, store, ears)?;

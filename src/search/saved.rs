@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -11,19 +11,14 @@ use super::policy::SharedPolicy;
 use crate::checkpoint::{Existing, Generation, TensorData, Writer, load};
 use crate::error::{Error, Result};
 use crate::store::Store;
+use crate::train::keep;
 
-/// Between two commits there are at least so many times what one takes.
-const COST: u32 = 20;
 /// What the planes of the tensor are called.
 const PLANES: [&str; 3] = ["policy", "policy.mean", "policy.squares"];
 
 /// Commits Θ of a search.
 pub(super) struct Keeper<'a> {
-    writer: Writer<'a>,
-    shards: usize,
-    every: Duration,
-    last: Instant,
-    took: Duration,
+    keeper: keep::Keeper<'a>,
     /// What the search is, as [`super::head::Head::hash`] has it.
     search: u64,
 }
@@ -64,12 +59,12 @@ impl<'a> Keeper<'a> {
     ) -> Result<Self> {
         let existing = if resumes { Existing::Continue } else { Existing::Replace };
         let writer = Writer::new(store, directory, existing)?;
-        Ok(Self { writer, shards, every, last: Instant::now(), took: Duration::ZERO, search })
+        Ok(Self { keeper: keep::Keeper::new(writer, shards, every), search })
     }
 
     /// Whether a commit is due.
     pub(super) fn is_due(&self) -> bool {
-        self.last.elapsed() >= self.every.max(self.took * COST)
+        self.keeper.is_due()
     }
 
     /// Commits Θ as it is while controllers go on: it has heard of all trials that the position names, and perhaps of some more.
@@ -77,7 +72,6 @@ impl<'a> Keeper<'a> {
     /// # Errors
     /// The system's; what was saved before is as it was.
     pub(super) fn commit(&mut self, policy: &SharedPolicy<'_>, board: &Board) -> Result<u64> {
-        let begun = Instant::now();
         let known = Known::of(board);
         let (updates, samples) = (policy.updates(), policy.samples());
         let snapshot = policy.theta().snapshot();
@@ -97,10 +91,7 @@ impl<'a> Keeper<'a> {
             metrics: Value::Null,
             position: json!({ "updates": updates, "samples": samples, "below": known.below, "but": known.but }),
         };
-        let number = self.writer.commit(&generation, self.shards);
-        self.took = begun.elapsed();
-        self.last = Instant::now();
-        number
+        self.keeper.commit(&generation)
     }
 }
 

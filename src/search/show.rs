@@ -79,8 +79,8 @@ pub(super) struct Showing<'a> {
 }
 
 impl<'a> Showing<'a> {
-    /// Shows on `progress` what becomes of `board`, on which there may be trials of an earlier run; new best models by a line each, if their skill has a
-    /// name; `words` says what they are.
+    /// Shows what becomes of `board`, on which there may be trials of an earlier run; each new best model by a line, in `words`, if what its
+    /// skill is called is said.
     pub(super) fn new(
         (progress, log): (&'a Progress, &'a RunLog),
         words: &'a dyn Fn(&Architecture) -> String,
@@ -103,7 +103,7 @@ impl<'a> Showing<'a> {
         (self.seen.done - self.before) as f64 / self.begun.elapsed().as_secs_f64().max(1e-9)
     }
 
-    /// Shows how far the search is, unless it is of finals; `ends` says that it has come to its end.
+    /// Shows how far the search is; `ends` says that it has come to its end.
     pub(super) fn show(&mut self, search: &Search<'_>, ends: bool) {
         let is_better = self.seen.look(search.board);
         let Some((_, reward, _, skill, architecture)) = &self.seen.best else { return };

@@ -11,7 +11,7 @@ const APART: Duration = Duration::from_secs(2);
 const COST: u32 = 20;
 
 /// When to commit, and the writer to do it with.
-pub(super) struct Keeper<'a> {
+pub(crate) struct Keeper<'a> {
     writer: Writer<'a>,
     shards: usize,
     every: Duration,
@@ -21,17 +21,17 @@ pub(super) struct Keeper<'a> {
 
 impl<'a> Keeper<'a> {
     /// Commits through `writer` in `shards` files, at least every `every`; whenever it can where that is no time at all.
-    pub(super) fn new(writer: Writer<'a>, shards: usize, every: Duration) -> Self {
+    pub(crate) fn new(writer: Writer<'a>, shards: usize, every: Duration) -> Self {
         Self { writer, shards, every, last: Instant::now(), took: Duration::ZERO }
     }
 
     /// Whether a commit is due in the middle of a pass.
-    pub(super) fn is_due(&self) -> bool {
+    pub(crate) fn is_due(&self) -> bool {
         self.is_after(self.every)
     }
 
     /// Whether a commit is due at the end of a pass.
-    pub(super) fn is_due_between_passes(&self) -> bool {
+    pub(crate) fn is_due_between_passes(&self) -> bool {
         self.is_after(APART.min(self.every))
     }
 
@@ -43,7 +43,7 @@ impl<'a> Keeper<'a> {
     ///
     /// # Errors
     /// The system's; what was there before is intact, and the next commit may be tried when it is due.
-    pub(super) fn commit(&mut self, generation: &Generation) -> Result<u64> {
+    pub(crate) fn commit(&mut self, generation: &Generation) -> Result<u64> {
         let begun = Instant::now();
         let number = self.writer.commit(generation, self.shards);
         self.took = begun.elapsed();

@@ -22,7 +22,7 @@ mod in_place;
 mod in_rounds;
 mod job;
 mod judge;
-mod keep;
+pub(crate) mod keep;
 mod keys;
 mod layers;
 mod material;

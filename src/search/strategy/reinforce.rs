@@ -64,11 +64,6 @@ impl Setting {
     };
 }
 
-impl Setting {
-    /// Steps large enough for some hundred trials.
-    pub const QUICK: Self = Self { rate: 0.02, entropy: 0.01, decay: 0.9, normalise: true, depth: None, ..Self::PAPER };
-}
-
 impl Depth {
     /// How deep a model may be after so many samples.
     pub fn after(self, samples: u64) -> u32 {
