@@ -240,6 +240,10 @@ fn what_is_there_is_not_written_over_unasked() {
     folder.run(&unnamed).done();
     assert!(folder.model_bytes("hogback-model.previous") == first);
     assert!(folder.read("hogback-model.trials.jsonl.previous") == log && folder.has("hogback-model.trials.jsonl"));
+    // What is refused takes no log away.
+    let log = folder.read("hogback-model.trials.jsonl");
+    folder.run(&["search", "@digits", "--space", "none.toml", "--budget", "5"]).failed_with(1, &["none.toml"]);
+    assert!(folder.read("hogback-model.trials.jsonl") == log);
 }
 
 #[test]
